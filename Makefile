@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The whole build, in one file and without recursion into directories. Everything it makes lies under build/.
+# Sources are found by wildcard per directory, so a new file needs no line here. `make help` lists the targets.
+#
+# Variables: V=1 shows commands; SAN=address,undefined builds the programs with sanitizers; WERROR=1 makes
+# warnings errors (CI does); PREFIX and DESTDIR as usual; SUITES="unit e2e" narrows `make test`.
+
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.SECONDARY:
+MAKEFLAGS += --no-builtin-rules
+SHELL := /bin/bash
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+V ?= 0
+SAN ?=
+WERROR ?= 0
+SUITES ?=
+B := build
+
+CC := gcc
+CLANG := clang
+LLVM_STRIP := llvm-strip
+AR := ar
+PKG_CONFIG := pkg-config
+# bpftool lies in /usr/sbin, which an ordinary user's PATH lacks.
+BPFTOOL := $(firstword $(shell command -v bpftool) $(wildcard /usr/sbin/bpftool) bpftool)
+
+Q := $(if $(filter 1,$(V)),,@)
+say = $(if $(filter 1,$(V)),@:,@printf '  %-7s %s\n' '$(1)' '$(2)')
+
+# --- goals that compile nothing themselves: they must work on a machine without any library ---
+
+LATER := bench bench-check bench-prog fuzz mutants soak test-kernels deb
+PLAIN := help clean deps test demo lint uninstall $(LATER)
+COMPILES := $(filter-out $(PLAIN),$(or $(MAKECMDGOALS),all))
+
+# --- sources ---
+
+BPF_SRC := $(wildcard bpf/sluice.bpf.c)
+LIB_SRC := $(wildcard userspace/lib/*.c)
+SLUICED_SRC := $(wildcard userspace/sluiced/*.c)
+SLUICECTL_SRC := $(wildcard tools/sluicectl/*.c)
+APP_SRC := $(wildcard tools/lab/app/*.c)
+LOAD_SRC := $(wildcard tools/lab/load/*.c)
+UNIT_SRC := $(wildcard tests/unit/test_*.c)
+UNIT_SHARED_SRC := $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c))
+PACKETS_SRC := $(filter-out %.bpf.c,$(wildcard tests/bpf/*.c))
+CANARY_SRC := $(wildcard tests/canary/*.c)
+
+objects = $(patsubst %.c,$(B)/obj/%.o,$(1))
+san_objects = $(patsubst %.c,$(B)/san/%.o,$(1))
+
+SKEL := $(if $(BPF_SRC),$(B)/include/sluice.skel.h)
+LIB := $(B)/lib/libsluice.a
+PROGRAMS := $(if $(wildcard userspace/sluiced/main.c),$(B)/bin/sluiced) $(if $(SLUICECTL_SRC),$(B)/bin/sluicectl)
+LAB_TOOLS := $(if $(APP_SRC),$(B)/lab/app) $(if $(LOAD_SRC),$(B)/lab/load)
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(UNIT_SRC))
+PACKETS := $(if $(PACKETS_SRC),$(B)/tests/bpf/packets)
+CANARY := $(if $(CANARY_SRC),$(B)/tests/canary/canary)
+
+# --- flags ---
+
+WARN := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wundef -Wvla -Wformat=2 -Wcast-qual \
+	$(if $(filter 1,$(WERROR)),-Werror)
+INCLUDES := -Iinclude -Iuserspace/lib -I$(B)/include
+# Empty, so that a file's own "#define _GNU_SOURCE" is no redefinition.
+BASE_CFLAGS := -std=gnu11 -g -D_GNU_SOURCE= $(WARN) $(INCLUDES) -MMD -MP
+UNIT_SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+
+ifneq ($(COMPILES),)
+# name of the pkg-config module : Debian package
+LIBRARIES := libbpf:libbpf-dev libelf:libelf-dev libcurl:libcurl4-openssl-dev libcjson:libcjson-dev \
+	libevent_core:libevent-dev libevent_extra:libevent-dev inih:libinih-dev libsystemd:libsystemd-dev \
+	libseccomp:libseccomp-dev cmocka:libcmocka-dev
+TOOLS := $(CC):gcc $(CLANG):clang $(LLVM_STRIP):llvm $(AR):binutils $(PKG_CONFIG):pkg-config $(BPFTOOL):bpftool
+
+MISSING := $(sort $(shell \
+	for t in $(TOOLS); do command -v "$${t%%:*}" >/dev/null || echo "$${t\#\#*:}"; done; \
+	command -v $(PKG_CONFIG) >/dev/null && for l in $(LIBRARIES); do \
+		$(PKG_CONFIG) --exists "$${l%%:*}" || echo "$${l\#\#*:}"; done))
+ifneq ($(MISSING),)
+$(error Debian packages are missing: $(MISSING). Install them, or all that the project needs with `tools/deps`)
+endif
+
+MODULES := libbpf libelf libcurl libcjson libevent_core libevent_extra inih libsystemd libseccomp
+LIB_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(MODULES))
+LIBS := $(shell $(PKG_CONFIG) --libs $(MODULES)) -lz
+CMOCKA_LIBS := $(shell $(PKG_CONFIG) --libs cmocka)
+MULTIARCH := $(shell $(CC) -print-multiarch)
+endif
+
+ARCH := $(shell uname -m | sed -e 's/x86_64/x86/' -e 's/aarch64/arm64/' -e 's/ppc64le/powerpc/' -e 's/s390x/s390/')
+BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -std=gnu11 -D__TARGET_ARCH_$(ARCH) -Wall -Wextra -Wshadow -Wundef \
+	$(if $(filter 1,$(WERROR)),-Werror) -Iinclude -Ibpf -I/usr/include/$(MULTIARCH) -MMD -MP
+
+HARDEN := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer,-D_FORTIFY_SOURCE=2 \
+	-fstack-protector-strong)
+CFLAGS := $(BASE_CFLAGS) -O2 $(HARDEN) $(LIB_CFLAGS)
+LDFLAGS := $(if $(SAN),-fsanitize=$(SAN)) -Wl,-z,relro,-z,now
+SAN_CFLAGS := $(BASE_CFLAGS) -O1 $(UNIT_SAN) $(LIB_CFLAGS)
+
+# --- goals ---
+
+.PHONY: all tests test demo lint deps install uninstall clean help $(LATER)
+
+all: $(PROGRAMS) $(LAB_TOOLS) ## the two programs, the BPF object and the lab's tools
+
+tests: all $(UNIT_TESTS) $(PACKETS) $(CANARY) ## compile the tests without running them
+
+test: ## all that CI runs; as root; installs what it needs first. SUITES="lint unit packets sim e2e" narrows it
+	$(Q)tools/deps
+	$(Q)$(MAKE) --no-print-directory -j$(shell nproc) tests
+	$(Q)SUITES="$(SUITES)" tests/run
+
+demo: ## two slaves, an app, scaling, kills and a summary; as root; installs what it needs first
+	$(Q)tools/deps
+	$(Q)$(MAKE) --no-print-directory -j$(shell nproc) all
+	$(Q)tools/demo
+
+lint: ## style, shell, Python and stale-success checks
+	$(Q)tools/lint/run
+
+deps: ## install the Debian packages and Consul (as root)
+	$(Q)tools/deps
+
+$(LATER):
+	@echo "make $@: not there yet, it comes with a later issue" >&2
+	@exit 2
+
+install: all ## install programs, example config and licence below $(DESTDIR)$(PREFIX)
+	install -D -m 0755 $(B)/bin/sluicectl $(DESTDIR)$(PREFIX)/sbin/sluicectl
+	install -D -m 0755 $(B)/bin/sluiced $(DESTDIR)$(PREFIX)/sbin/sluiced
+	install -D -m 0644 deploy/sluice.conf $(DESTDIR)$(PREFIX)/share/doc/sluice/sluice.conf
+	install -D -m 0644 README.md $(DESTDIR)$(PREFIX)/share/doc/sluice/README.md
+	install -D -m 0644 LICENSE $(DESTDIR)$(PREFIX)/share/doc/sluice/LICENSE
+
+uninstall: ## remove what install put there
+	rm -f $(DESTDIR)$(PREFIX)/sbin/sluicectl $(DESTDIR)$(PREFIX)/sbin/sluiced
+	rm -rf $(DESTDIR)$(PREFIX)/share/doc/sluice
+
+clean: ## remove build/
+	rm -rf $(B)
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@printf '  %-14s %s\n' $(foreach t,$(LATER),'$(t)' 'comes with a later issue')
+	@echo 'Variables: V=1  SAN=address,undefined  WERROR=1  PREFIX=/usr/local  DESTDIR=  SUITES="unit e2e"'
+
+# --- a change of flags rebuilds everything ---
+
+ifneq ($(COMPILES),)
+FLAGS := $(B)/.flags
+NEW_FLAGS := $(CC) $(CFLAGS) $(LDFLAGS) $(BPF_CFLAGS)
+OLD_FLAGS := $(shell cat $(FLAGS) 2>/dev/null)
+ifneq ($(strip $(OLD_FLAGS)),$(strip $(NEW_FLAGS)))
+$(shell mkdir -p $(B) && printf '%s\n' '$(NEW_FLAGS)' >$(FLAGS))
+endif
+endif
+
+# --- BPF ---
+
+# debug symbols of the BPF object go, its BTF stays: libbpf needs that one
+$(B)/bpf/%.bpf.o: bpf/%.bpf.c $(FLAGS)
+	$(call say,BPF,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+	$(Q)$(LLVM_STRIP) -g $@
+
+$(B)/include/sluice.skel.h: $(B)/bpf/sluice.bpf.o
+	$(call say,SKEL,$@)
+	@mkdir -p $(@D)
+	$(Q)$(BPFTOOL) gen skeleton $< name sluice_bpf >$@
+
+# --- C ---
+
+$(B)/obj/userspace/sluiced/%.o $(B)/san/userspace/sluiced/%.o $(B)/san/tests/unit/%.o: INCLUDES_OWN := -Iuserspace/sluiced
+$(B)/san/tests/unit/%.o: INCLUDES_OWN += -Itests/unit -Itools/sluicectl
+$(B)/obj/tools/sluicectl/%.o: INCLUDES_OWN := -Itools/sluicectl
+$(B)/obj/tests/bpf/%.o: INCLUDES_OWN := -Itests/bpf
+
+$(B)/obj/%.o: %.c $(FLAGS) | $(SKEL)
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(INCLUDES_OWN) -c $< -o $@
+
+$(B)/san/%.o: %.c $(FLAGS) | $(SKEL)
+	$(call say,CC san,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(SAN_CFLAGS) $(INCLUDES_OWN) -c $< -o $@
+
+# built anew each time, so that a member whose source is gone does not linger
+$(LIB): $(call objects,$(LIB_SRC))
+	$(call say,AR,$@)
+	@mkdir -p $(@D)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+define link
+$(call say,LD,$@)
+@mkdir -p $(@D)
+$(Q)$(CC) $(LDFLAGS) $(1) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(2)
+endef
+
+$(B)/bin/sluiced: $(call objects,$(SLUICED_SRC)) $(LIB)
+	$(call link,,$(LIBS))
+
+$(B)/bin/sluicectl: $(call objects,$(SLUICECTL_SRC)) $(LIB)
+	$(call link,,$(LIBS))
+
+# static: it is the only file in the lab's image. Its own rules, for it shares nothing with the product.
+$(B)/lab/app: $(APP_SRC) $(wildcard tools/lab/app/*.h)
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -O2 -g -D_GNU_SOURCE= $(WARN) -static -o $@ $(APP_SRC) -pthread
+
+$(B)/lab/load: $(LOAD_SRC) $(wildcard tools/lab/load/*.h)
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -O2 -g -D_GNU_SOURCE= $(WARN) -o $@ $(LOAD_SRC) -pthread
+
+# --- tests ---
+
+UNIT_OBJ := $(call san_objects,$(LIB_SRC) $(filter-out %/main.c,$(SLUICED_SRC)) $(UNIT_SHARED_SRC))
+$(B)/tests/libunit.a: $(UNIT_OBJ)
+	$(call say,AR,$@)
+	@mkdir -p $(@D)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(B)/tests/unit/%: $(B)/san/tests/unit/%.o $(B)/tests/libunit.a
+	$(call link,$(UNIT_SAN),$(CMOCKA_LIBS) $(LIBS))
+
+$(B)/tests/bpf/packets: $(call objects,$(PACKETS_SRC)) $(LIB)
+	$(call link,,$(LIBS))
+
+$(B)/tests/canary/canary: $(call san_objects,$(CANARY_SRC))
+	$(call link,$(UNIT_SAN),$(CMOCKA_LIBS))
+
+ifneq ($(COMPILES),)
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
+endif
