@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The HTTP server that an old Marathon posts its events to. Anybody can forge a callback, so an event is only handed on as
+ * text and can do no more than a hint does. Refuses by address (403), method (405), size (413) and rate (503), answers
+ * 200 before the work is done, and keeps at most a bounded queue; what does not fit is reported as lost.
+ */
+#ifndef SLUICED_CALLBACK_H
+#define SLUICED_CALLBACK_H
+
+#include <stddef.h>
+
+struct callback;
+struct config;
+struct event_base;
+
+struct callback_handler {
+	void *ctx;
+	/* one event, as posted; not terminated by NUL. Called from the event loop */
+	void (*event)(void *ctx, const char *json, size_t len);
+	/* events were refused or dropped: the receiver should ask for everything */
+	void (*lost)(void *ctx);
+};
+
+/*
+ * Listen on config's callback_listen. config must outlive the object; handler is copied. Returns NULL with errno set (EINVAL:
+ * callback_listen is not an address and a port).
+ */
+struct callback *callback_new(struct event_base *base, const struct config *config,
+			      const struct callback_handler *handler);
+void callback_free(struct callback *callback);
+
+#endif
