@@ -65,7 +65,8 @@ CANARY := $(if $(CANARY_SRC),$(B)/tests/canary/canary)
 
 WARN := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wundef -Wvla -Wformat=2 -Wcast-qual \
 	$(if $(filter 1,$(WERROR)),-Werror)
-INCLUDES := -Iinclude -Iuserspace/lib -I$(B)/include
+# The skeleton is bpftool's code: no warnings of ours for it.
+INCLUDES := -Iinclude -Iuserspace/lib -isystem $(B)/include
 # Empty, so that a file's own "#define _GNU_SOURCE" is no redefinition.
 BASE_CFLAGS := -std=gnu11 -g -D_GNU_SOURCE= $(WARN) $(INCLUDES) -MMD -MP
 UNIT_SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -93,7 +94,8 @@ MULTIARCH := $(shell $(CC) -print-multiarch)
 endif
 
 ARCH := $(shell uname -m | sed -e 's/x86_64/x86/' -e 's/aarch64/arm64/' -e 's/ppc64le/powerpc/' -e 's/s390x/s390/')
-BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -std=gnu11 -D__TARGET_ARCH_$(ARCH) -Wall -Wextra -Wshadow -Wundef \
+BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -std=gnu11 -D__TARGET_ARCH_$(ARCH) -Wall -Wextra -Wno-unused-parameter \
+	-Wshadow -Wundef \
 	$(if $(filter 1,$(WERROR)),-Werror) -Iinclude -Ibpf -I/usr/include/$(MULTIARCH) -MMD -MP
 
 HARDEN := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer,-D_FORTIFY_SOURCE=2 \
@@ -238,5 +240,5 @@ $(B)/tests/canary/canary: $(call san_objects,$(CANARY_SRC))
 	$(call link,$(UNIT_SAN),$(CMOCKA_LIBS))
 
 ifneq ($(COMPILES),)
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B)/bpf $(B)/obj $(B)/san -name '*.d' 2>/dev/null)
 endif
