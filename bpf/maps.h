@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Every map, and the settings that attach writes between open and load. Layouts are in
+ * <sluice/abi.h>; who may write what is decided by the modes of the pins, see
+ * userspace/lib/loader.h. All maps exist before the daemon starts, since it may not create one.
+ *
+ * The maps that the daemon writes are memory mapped, so that a set is published by plain stores.
+ */
+#ifndef SLUICE_BPF_MAPS_H
+#define SLUICE_BPF_MAPS_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include <sluice/abi.h>
+
+/*
+ * Host-ports a packet may be sent to, both ends included, host order. Read-only data: no map can
+ * widen it.
+ */
+const volatile __u16 sluice_port_min = 31000;
+const volatile __u16 sluice_port_max = 32000;
+/* Jiffies per second of the running kernel, measured by attach. */
+const volatile __u32 sluice_hz = 250;
+/* An established flow without a packet for so long is taken for dead. */
+const volatile __u32 sluice_established_idle_s = 7200;
+
+#define SLUICE_SLOTS (SLUICE_MAX_BACKENDS + 1)
+#define SLUICE_INDEXES (SLUICE_MAX_SERVICES + 1)
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct sluice_meta);
+} sluice_meta SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 65536);
+	__type(key, __u32); /* port, host order */
+	__type(value, struct sluice_port);
+} sluice_ports SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SLUICE_INDEXES);
+	__type(key, __u32);
+	__type(value, struct sluice_service);
+} sluice_services SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, SLUICE_INDEXES);
+	__type(key, __u32);
+	__type(value, struct sluice_active);
+} sluice_active SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, SLUICE_INDEXES *SLUICE_SET_RING);
+	__type(key, __u32);
+	__type(value, struct sluice_set);
+} sluice_sets SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, SLUICE_SLOTS);
+	__type(key, __u32);
+	__type(value, struct sluice_backend);
+} sluice_backends SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, SLUICE_SLOTS);
+	__type(key, __u32);
+	__type(value, struct sluice_label);
+} sluice_labels SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 65536);
+	__type(key, __u32); /* port, host order */
+	__type(value, struct sluice_hport);
+} sluice_hports SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, SLUICE_SLOTS);
+	__type(key, struct sluice_override_key);
+	__type(value, struct sluice_override);
+} sluice_override SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __be32);  /* address of this host */
+	__type(value, __u32); /* 1 */
+} sluice_addrs4 SEC(".maps");
+
+/*
+ * One shared LRU each, not per-CPU (the reply runs on the application's CPU) and without
+ * BPF_F_NO_COMMON_LRU (it divides the capacity by the number of CPUs). Attach sets the sizes.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 262144);
+	__type(key, struct sluice_flow_key4);
+	__type(value, struct sluice_flow);
+} sluice_half4 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 524288);
+	__type(key, struct sluice_flow_key4);
+	__type(value, struct sluice_flow);
+} sluice_est4 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, SLUICE_SLOTS);
+	__type(key, __u32);
+	__type(value, struct sluice_stats);
+} sluice_bstats SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, SLUICE_INDEXES);
+	__type(key, __u32);
+	__type(value, struct sluice_stats);
+} sluice_sstats SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, SLUICE_REASON_COUNT);
+	__type(key, __u32);
+	__type(value, __u64);
+} sluice_reasons SEC(".maps");
+
+#endif

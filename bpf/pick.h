@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Who gets a new connection: reads the service's published set and applies its algorithm. Reads
+ * sets and backends, writes only the round-robin cursor. Knows nothing about flows or packets.
+ */
+#ifndef SLUICE_BPF_PICK_H
+#define SLUICE_BPF_PICK_H
+
+#include <stdbool.h>
+
+#include <bpf/bpf_endian.h>
+
+#include "count.h"
+
+#define PICK_TRIES 64 /* entries of the table looked at before giving up, and leastconn's window */
+
+enum pick_result {
+	PICK_OK,
+	PICK_UNSYNCED, /* the service never had a set */
+	PICK_EMPTY,    /* nobody is usable */
+	PICK_FULL,     /* somebody would be, but for maxconn */
+	PICK_TORN,     /* the set was replaced several times while it was read */
+};
+
+struct pick {
+	/* asked for */
+	__u32 service;
+	__be32 client;
+	__u32 exclude; /* slot that must not be chosen, 0: none */
+	__u32 now;     /* jiffies */
+	/* valid after PICK_OK */
+	__u32 slot;
+	__u32 generation;
+	__be16 port;
+	/* valid after every result but PICK_UNSYNCED and PICK_TORN */
+	__u8 on_empty;
+	__u8 on_full;
+};
+
+/*
+ * Where a service's round robin stands. Not pinned: a replaced program begins anew, which nobody
+ * notices.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SLUICE_INDEXES);
+	__type(key, __u32);
+	__type(
+		value, struct {
+			__u32 cursor;
+			__u32 pad[15];
+		});
+} sluice_cursor SEC(".maps");
+
+static __always_inline bool pick_port_allowed(__be16 port)
+{
+	__u16 host = bpf_ntohs(port);
+
+	return host >= sluice_port_min && host <= sluice_port_max;
+}
+
+/* Is a suspect still to be skipped? */
+static __always_inline bool pick_is_suspect(const struct sluice_backend *backend, __u32 now)
+{
+	return backend->suspect && (__s32)(backend->suspect_until - now) > 0;
+}
+
+static __always_inline bool pick_is_usable(const struct sluice_backend *backend)
+{
+	return backend->generation && backend->state == SLUICE_BACKEND_UP;
+}
+
+/*
+ * Where in the table to begin. Addition and read are two steps: two CPUs may at worst begin at one
+ * place.
+ */
+static __always_inline __u32 pick_start(const struct pick *pick, __u8 balance)
+{
+	__u32 service = pick->service;
+	__u32 hash = pick->client;
+	__u32 *cursor;
+
+	if (balance == SLUICE_BALANCE_RANDOM)
+		return bpf_get_prandom_u32();
+	if (balance == SLUICE_BALANCE_SOURCE) {
+		/*
+		 * the finalizer of MurmurHash3: every bit of the address reaches every bit of the
+		 * result
+		 */
+		hash ^= hash >> 16;
+		hash *= 0x85ebca6b;
+		hash ^= hash >> 13;
+		hash *= 0xc2b2ae35;
+		return hash ^ hash >> 16;
+	}
+	cursor = bpf_map_lookup_elem(&sluice_cursor, &service);
+	if (!cursor)
+		return 0;
+	__sync_fetch_and_add(cursor, 1);
+	return *(volatile __u32 *)cursor;
+}
+
+/* The best so far; load is connections per weight, compared crosswise to stay in whole numbers. */
+struct pick_candidate {
+	__u32 slot; /* 0: none */
+	__u32 generation;
+	__u32 active;
+	__u32 weight;
+	__be16 port;
+	__u16 pad;
+};
+
+/*
+ * What a walk over the table remembers. In a map and not on the stack for the verifier's sake: it
+ * follows every combination of values that it knows through all turns of the loop, and values in a
+ * map it does not know. Only softirq and egress with softirqs off come here, so one a CPU is
+ * enough.
+ */
+struct pick_walk {
+	struct pick_candidate best;
+	struct pick_candidate doubtful; /* first suspect */
+	__u32 full;			/* somebody was left out for maxconn */
+	__u32 pad;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct pick_walk);
+} sluice_walk SEC(".maps");
+
+static __always_inline __u32 pick_active(const struct sluice_backend *backend)
+{
+	__s32 active = backend->active;
+
+	return active < 0 ? 0 : active;
+}
+
+static __always_inline void pick_keep(struct pick_candidate *candidate, __u32 slot,
+				      const struct sluice_backend *backend)
+{
+	candidate->slot = slot;
+	candidate->generation = backend->generation;
+	candidate->active = pick_active(backend);
+	candidate->weight = backend->weight ? backend->weight : 1;
+	candidate->port = backend->port;
+}
+
+static __always_inline bool pick_is_better(const struct sluice_backend *backend,
+					   const struct pick_candidate *best)
+{
+	__u64 weight = backend->weight ? backend->weight : 1;
+
+	return (__u64)pick_active(backend) * best->weight < best->active * weight;
+}
+
+/* Looks at one entry of the table. */
+static __always_inline void pick_consider(struct pick_walk *walk, const struct pick *pick,
+					  __u32 slot, __u32 maxconn)
+{
+	struct sluice_backend *backend = bpf_map_lookup_elem(&sluice_backends, &slot);
+
+	if (!backend || !pick_is_usable(backend) || slot == pick->exclude)
+		return;
+	if (!pick_port_allowed(backend->port)) {
+		count_reason(SLUICE_REASON_OUT_OF_RANGE);
+		return;
+	}
+	if (maxconn && pick_active(backend) >= maxconn) {
+		walk->full = 1;
+		return;
+	}
+	if (pick_is_suspect(backend, pick->now)) {
+		if (!walk->doubtful.slot)
+			pick_keep(&walk->doubtful, slot, backend);
+		return;
+	}
+	if (!walk->best.slot || pick_is_better(backend, &walk->best))
+		pick_keep(&walk->best, slot, backend);
+}
+
+/*
+ * Walks the table from the algorithm's start. The first acceptable entry is the answer of
+ * roundrobin and source, the better of two that of random, the best of a window (which turns with
+ * each pick) that of leastconn.
+ */
+static __always_inline enum pick_result pick_choose(struct pick *pick, const struct sluice_set *set)
+{
+	__u32 len = set->len, enough, start, i, index, zero = 0;
+	const struct pick_candidate *chosen;
+	struct pick_walk *walk;
+
+	pick->on_empty = set->on_empty;
+	pick->on_full = set->on_full;
+	walk = bpf_map_lookup_elem(&sluice_walk, &zero);
+	if (!walk || !len || len > SLUICE_SET_TABLE)
+		return PICK_EMPTY;
+	*walk = (struct pick_walk){};
+	/* Turns after which a candidate is good enough. */
+	enough = set->balance == SLUICE_BALANCE_LEASTCONN ? PICK_TRIES
+		 : set->balance == SLUICE_BALANCE_RANDOM  ? 2
+							  : 1;
+	start = pick_start(pick, set->balance) % len;
+	for (i = 0; i < PICK_TRIES; i++) {
+		if (i >= len || (i >= enough && walk->best.slot))
+			break;
+		if (i == 1 && enough == 2)
+			start = bpf_get_prandom_u32() % len;
+		index = start + i;
+		if (index >= len)
+			index -= len;
+		pick_consider(walk, pick, set->table[index & (SLUICE_SET_TABLE - 1)], set->maxconn);
+	}
+	chosen = walk->best.slot ? &walk->best : &walk->doubtful; /* better a suspect than nobody */
+	if (!chosen->slot)
+		return walk->full ? PICK_FULL : PICK_EMPTY;
+	pick->slot = chosen->slot;
+	pick->generation = chosen->generation;
+	pick->port = chosen->port;
+	return PICK_OK;
+}
+
+/* The service's set in force and its version, or NULL if there is none. */
+static __always_inline const struct sluice_set *pick_set(__u32 service, __u64 *version)
+{
+	const volatile struct sluice_active *active = bpf_map_lookup_elem(&sluice_active, &service);
+	const struct sluice_set *set;
+	__u32 index;
+
+	if (!active)
+		return NULL;
+	*version = active->version;
+	if (!*version)
+		return NULL;
+	index = service * SLUICE_SET_RING + *version % SLUICE_SET_RING;
+	set = bpf_map_lookup_elem(&sluice_sets, &index);
+	return set;
+}
+
+/*
+ * The order of the loads matters: version of the service, version of the slot, table, version of
+ * the slot again. BPF has no load barrier before Linux 6.15; the first loads depend on each other
+ * by address, and the publisher must come round SLUICE_SET_RING times before it touches the slot
+ * that is being read here.
+ */
+static __noinline int pick_backend(struct pick *pick)
+{
+	const struct sluice_set *set;
+	enum pick_result result;
+	__u64 version;
+
+	set = pick_set(pick->service, &version);
+	if (!set)
+		return PICK_UNSYNCED;
+	if (*(const volatile __u64 *)&set->version != version)
+		return PICK_TORN;
+	result = pick_choose(pick, set);
+	if (*(const volatile __u64 *)&set->version != version)
+		return PICK_TORN;
+	return result;
+}
+
+#endif

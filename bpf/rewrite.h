@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Changing one port and the TCP checksum, in XDP and in tc.
+ *
+ * tc's helper knows whether the checksum is complete or still to be filled in by the device
+ * (CHECKSUM_PARTIAL), and leaves the second kind alone. XDP cannot know: on veth and in generic
+ * mode it sees the bare field. A partial checksum holds the folded sum of the pseudo header, so
+ * rewrite_is_partial() recognises it and XDP leaves such a packet to tc. A complete checksum looks
+ * like that once in 65,536 packets; tc is right for those too.
+ */
+#ifndef SLUICE_BPF_REWRITE_H
+#define SLUICE_BPF_REWRITE_H
+
+#include <stddef.h>
+
+#include "packet.h"
+
+static __always_inline __u16 rewrite_fold(__u32 sum)
+{
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (sum & 0xffff) + (sum >> 16);
+}
+
+static __always_inline bool rewrite_is_partial(const struct packet *packet)
+{
+	__u32 sum = (packet->saddr & 0xffff) + (packet->saddr >> 16) + (packet->daddr & 0xffff) +
+		    (packet->daddr >> 16) + bpf_htons(IPPROTO_TCP) +
+		    bpf_htons((__u16)packet->l4_len);
+
+	return packet->check == rewrite_fold(sum);
+}
+
+/* HC' = ~(~HC + ~m + m'), RFC 1624 equation 3. */
+static __always_inline __u16 rewrite_checksum(__u16 check, __be16 from, __be16 to)
+{
+	return ~rewrite_fold((__u16)~check + (__u16)~from + to);
+}
+
+static __always_inline void rewrite_xdp(const struct packet *packet, __be16 port)
+{
+	struct tcphdr *tcp = packet->tcp;
+
+	tcp->check = rewrite_checksum(packet->check, packet->dport, port);
+	tcp->dest = port;
+}
+
+/*
+ * field: offset of the port in the TCP header. 0 or the helper's error; the packet may then be half
+ * changed.
+ */
+static __always_inline long rewrite_tc(struct __sk_buff *skb, const struct packet *packet,
+				       __u32 field, __be16 from, __be16 to)
+{
+	long err;
+
+	err = bpf_l4_csum_replace(skb, packet->l4_off + offsetof(struct tcphdr, check), from, to,
+				  sizeof(to));
+	if (err)
+		return err;
+	return bpf_skb_store_bytes(skb, packet->l4_off + field, &to, sizeof(to), 0);
+}
+
+#endif

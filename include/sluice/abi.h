@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The ABI that the BPF programs, sluicectl, sluiced and the tests share: names, limits and the
+ * exact layout of every value in a pinned map. Only <linux/types.h> types, named zero padding,
+ * sizes asserted. Nothing here is hidden behind an #ifdef. A change of layout or meaning raises
+ * SLUICE_ABI, which lies in the meta map and is checked before a pinned map is reused.
+ *
+ * Conventions: addresses and ports named __be* are in network order. Everything else is in host
+ * order. Times are the low 32 bits of the kernel's jiffies64 (struct sluice_meta has the rate);
+ * ages are unsigned differences, so they are right across a wrap. Index 0 means "unset" in every
+ * index-valued field.
+ */
+#ifndef SLUICE_ABI_H
+#define SLUICE_ABI_H
+
+#include <linux/types.h>
+
+#define SLUICE_ABI 1
+#define SLUICE_MAGIC 0x534c5543u /* "SLUC" */
+
+#define SLUICE_MAX_SERVICES 64	 /* services have the indexes 1..64 */
+#define SLUICE_MAX_BACKENDS 4095 /* backends have the slots 1..4095 */
+#define SLUICE_SET_RING 4	 /* versions of a set that exist side by side */
+#define SLUICE_SET_TABLE 4096	 /* entries in a set's table */
+#define SLUICE_NAME_LEN 32	 /* a service's name, with its 0 */
+#define SLUICE_TASK_LEN 256	 /* a Mesos task id is at most 255 characters */
+#define SLUICE_REASON_LEN 96	 /* why a backend is in its state, with its 0 */
+#define SLUICE_APP_LEN \
+	128 /* framework's name of the app (a Marathon path), with its 0; cut if longer */
+#define SLUICE_MAX_IFINDEX 8 /* interfaces one instance is attached to */
+#define SLUICE_MAX_ADDRESS 4 /* IPv4 addresses a service can be confined to */
+
+/* --- what attach leaves for everybody to read: map sluice_meta, one entry --- */
+
+enum sluice_mode {
+	SLUICE_MODE_UNSET,
+	SLUICE_MODE_NATIVE,  /* XDP in the driver, and tc */
+	SLUICE_MODE_GENERIC, /* XDP in the stack, and tc */
+	SLUICE_MODE_TC,	     /* tc alone */
+};
+
+struct sluice_meta {
+	__u32 magic;
+	__u32 abi;
+	__u32 hz;	/* jiffies per second */
+	__u32 mode;	/* enum sluice_mode */
+	__u16 port_min; /* host-ports a packet may be sent to, both ends included, host order */
+	__u16 port_max;
+	__u32 ifindex_count; /* how many of ifindex[] are valid */
+	__u32 ifindex[SLUICE_MAX_IFINDEX];
+	__u64 attached_at_ns;  /* CLOCK_BOOTTIME of the last attach */
+	__u8 program_hash[32]; /* SHA-256 of the BPF object that is attached, or zero */
+};
+_Static_assert(sizeof(struct sluice_meta) == 96, "ABI");
+
+/*
+ * --- services: maps sluice_ports (by port) and sluice_services (by index). Written by attach, as
+ * root ---
+ */
+
+struct sluice_port {
+	__u16 service; /* index of the service on this port; 0: not a service port */
+	__u16 pad[3];
+};
+_Static_assert(sizeof(struct sluice_port) == 8, "ABI");
+
+struct sluice_service {
+	char name[SLUICE_NAME_LEN]; /* empty: index not in use */
+	__be16 port;
+	__u16 pad;
+	__u32 address_count; /* 0: every address of this host */
+	__be32 address[SLUICE_MAX_ADDRESS];
+};
+_Static_assert(sizeof(struct sluice_service) == 56, "ABI");
+
+/* --- sets: who gets a service's new connections. Written by the daemon --- */
+
+enum sluice_balance {
+	SLUICE_BALANCE_UNSET,
+	SLUICE_BALANCE_ROUNDROBIN, /* table: a schedule in which each slot stands in proportion to its weight */
+	SLUICE_BALANCE_LEASTCONN, /* table: each slot once */
+	SLUICE_BALANCE_RANDOM,	  /* table: each slot once */
+	SLUICE_BALANCE_SOURCE,	  /* table: Maglev's, indexed by a hash of the client's address */
+};
+
+enum sluice_on_empty {
+	SLUICE_EMPTY_RESET,
+	SLUICE_EMPTY_PASS,
+	SLUICE_EMPTY_DROP,
+};
+
+enum sluice_on_full {
+	SLUICE_FULL_DROP,
+	SLUICE_FULL_RESET,
+};
+
+/*
+ * One version of a service's set; map sluice_sets holds at index service * SLUICE_SET_RING +
+ * version % SLUICE_SET_RING the version that map sluice_active names for the service. To publish
+ * version V: store 0 in the slot's version, fill the rest, store V in the slot's version, then V in
+ * sluice_active, each step visible before the next. A reader takes V from sluice_active, and what
+ * it read from the slot counts only if the slot's version was V before and after. Version 0 in
+ * sluice_active: the service is unsynced, it never had a set.
+ */
+struct sluice_set {
+	__u64 version;
+	__u32 len;     /* entries of table that are in use; 0: nobody is usable */
+	__u32 maxconn; /* connections a backend may have; 0: no limit */
+	__u8 balance;  /* enum sluice_balance */
+	__u8 on_empty; /* enum sluice_on_empty */
+	__u8 on_full;  /* enum sluice_on_full */
+	__u8 pad[5];
+	__u16 table[SLUICE_SET_TABLE]; /* slots of backends */
+};
+_Static_assert(sizeof(struct sluice_set) == 24 + 2 * SLUICE_SET_TABLE, "ABI");
+
+struct sluice_active {
+	__u64 version;
+	__u64 published_ns; /* CLOCK_BOOTTIME */
+	__u8 pad[48];	    /* one cache line a service */
+};
+_Static_assert(sizeof(struct sluice_active) == 64, "ABI");
+
+/*
+ * --- backends: map sluice_backends, by slot. Identity is service + task + port index = slot +
+ * generation ---
+ */
+
+enum sluice_backend_state {
+	SLUICE_BACKEND_FREE,	 /* slot not in use */
+	SLUICE_BACKEND_WAITING,	 /* known, never yet usable */
+	SLUICE_BACKEND_UP,	 /* gets new connections */
+	SLUICE_BACKEND_DOWN,	 /* gets none; its flows live on */
+	SLUICE_BACKEND_DRAINING, /* gets none; its flows live on, and it will go */
+	SLUICE_BACKEND_GONE, /* its task is gone; kept until its flows have ended or drain_timeout is over */
+};
+
+/*
+ * First line: written by the daemon. Second line: written by the BPF programs (the daemon only adds
+ * corrections to active, atomically, through its memory mapping). A flow belongs to slot and
+ * generation. Retiring a backend is storing another generation (0 while the slot is free): from
+ * then on its flows are nobody's. Generations of a slot never repeat until they wrap.
+ */
+struct sluice_backend {
+	__u32 generation; /* 0: free */
+	__be16 port;	  /* host-port */
+	__u16 service;
+	__u8 state; /* enum sluice_backend_state */
+	__u8 pad0[3];
+	__u32 weight;	      /* 0..256, HAProxy's scale; 0 gets no new connections */
+	__u64 created_ns;     /* CLOCK_BOOTTIME */
+	__u64 state_since_ns; /* CLOCK_BOOTTIME */
+	__u32 last_generation; /* highest generation this slot ever had; survives the slot's being freed */
+	__u8 pad1[28];
+
+	__s32 active; /* flows half-open to closing, roughly; exact counts come from a scan */
+	__u32 suspect_until; /* jiffies; valid if suspect is 1: skip in picks while it lies ahead */
+	__u32 suspect;
+	__u8 pad2[52];
+};
+_Static_assert(sizeof(struct sluice_backend) == 128, "ABI");
+
+/*
+ * What people want to know of a backend; map sluice_labels, by slot. Written by the daemon, read by
+ * nobody on the packet's way. Counts only for the generation it names.
+ */
+struct sluice_label {
+	__u32 generation;
+	__u32 port_index;
+	char task[SLUICE_TASK_LEN];
+	char app[SLUICE_APP_LEN];
+	char reason[SLUICE_REASON_LEN];
+	char source[16]; /* which source decided: marathon, consul, kernel, operator, guard */
+};
+_Static_assert(sizeof(struct sluice_label) == 504, "ABI");
+
+/*
+ * Who owns a host-port on the way out; map sluice_hports, by port in host order. Written by the
+ * daemon.
+ */
+struct sluice_hport {
+	__be16 service_port; /* port the clients know; 0: no backend's port */
+	__u16 slot;	     /* newest backend on it */
+	__u32 pad;
+};
+_Static_assert(sizeof(struct sluice_hport) == 8, "ABI");
+
+/*
+ * The operator's word on one backend; map sluice_override. Written by sluicectl, honoured by the
+ * daemon, and by sluicectl itself while the daemon is down. Ends with the generation.
+ */
+struct sluice_override_key {
+	__u32 slot;
+	__u32 generation;
+};
+
+struct sluice_override {
+	__u32 drain;	  /* 1: drain it */
+	__u32 has_weight; /* 1: weight is valid */
+	__u32 weight;	  /* 0..256 */
+	__u32 pad;
+	__u64 since_ns; /* CLOCK_BOOTTIME */
+};
+_Static_assert(sizeof(struct sluice_override) == 24, "ABI");
+
+/*
+ * --- flows: maps sluice_half4 (handshake not done) and sluice_est4 (done). Written by the BPF
+ * programs ---
+ */
+
+struct sluice_flow_key4 {
+	__be32 client;
+	__be32 local;
+	__be16 client_port;
+	__be16 service_port;
+};
+_Static_assert(sizeof(struct sluice_flow_key4) == 12, "ABI");
+
+/* Marks that only the way in sets ... */
+#define SLUICE_IN_FIN 0x01	 /* the client sent a FIN; client_fin is valid */
+#define SLUICE_IN_FIN_ACKED 0x02 /* the client acknowledged the backend's FIN */
+#define SLUICE_IN_NEW_SYN 0x04	 /* a SYN with another ISN passed; next_isn is valid */
+/*
+ * ... and marks that only the way out sets: two CPUs may write at once, so each has a byte of its
+ * own.
+ */
+#define SLUICE_OUT_SYNACK \
+	0x01 /* a SYN-ACK for client_isn has left; server_isn and server_next are valid */
+#define SLUICE_OUT_FIN 0x02	  /* the backend sent a FIN; server_fin is valid */
+#define SLUICE_OUT_FIN_ACKED 0x04 /* the backend acknowledged the client's FIN */
+#define SLUICE_OUT_RST 0x08	  /* the backend's kernel reset the connection */
+
+struct sluice_flow {
+	__u32 generation;
+	__u16 slot;
+	__be16 port; /* the backend's host-port */
+	__u16 service;
+	__u8 in_marks;
+	__u8 out_marks;
+	__u32 client_isn; /* TCP sequence numbers in host order, as all below */
+	__u32 next_isn;
+	__u32 server_isn;
+	__u32 server_next; /* after the last byte that the backend sent while the flow was half-open */
+	__u32 client_fin; /* sequence number after the client's FIN */
+	__u32 server_fin; /* after the backend's */
+	__u32 picked;	  /* jiffies at the pick */
+	__u32 touched;	  /* jiffies at the last packet, a quarter of a second coarse */
+	__u32 client_rst; /* jiffies | 1 at the client's RST; 0: none that still counts */
+};
+_Static_assert(sizeof(struct sluice_flow) == 48, "ABI");
+
+#define SLUICE_RST_LINGER_MS \
+	2000 /* a client's RST that the backend did not answer closes the flow */
+#define SLUICE_SYN_PATIENCE_MS 800 /* how long a backend may leave a SYN unanswered */
+#define SLUICE_SUSPECT_MS 1000	   /* how long a suspect is skipped */
+
+enum sluice_flow_state {
+	SLUICE_FLOW_HALF_OPEN,
+	SLUICE_FLOW_ESTABLISHED,
+	SLUICE_FLOW_CLOSING, /* a FIN was seen */
+	SLUICE_FLOW_CLOSED,  /* both FINs acknowledged, or reset: a SYN starts afresh */
+};
+
+/* The state is not stored: it follows from the table the flow stands in, its marks, and now. */
+static inline enum sluice_flow_state sluice_flow_state(const struct sluice_flow *flow,
+						       int established, __u32 now_jiffies, __u32 hz)
+{
+	if (flow->out_marks & SLUICE_OUT_RST)
+		return SLUICE_FLOW_CLOSED;
+	if ((flow->in_marks & SLUICE_IN_FIN_ACKED) && (flow->out_marks & SLUICE_OUT_FIN_ACKED))
+		return SLUICE_FLOW_CLOSED;
+	if (flow->client_rst &&
+	    now_jiffies - flow->client_rst + 1 > SLUICE_RST_LINGER_MS / 1000 * hz)
+		return SLUICE_FLOW_CLOSED;
+	if (!established)
+		return SLUICE_FLOW_HALF_OPEN;
+	if ((flow->in_marks & SLUICE_IN_FIN) || (flow->out_marks & SLUICE_OUT_FIN))
+		return SLUICE_FLOW_CLOSING;
+	return SLUICE_FLOW_ESTABLISHED;
+}
+
+/* --- counters, all per CPU. Written by the BPF programs --- */
+
+struct sluice_stats {	   /* map sluice_bstats by slot, sluice_sstats by service */
+	__u64 connections; /* handshakes done */
+	__u64 picks;	   /* SYNs that were given a backend */
+	__u64 packets_in;
+	__u64 bytes_in; /* IP total length, as in the interface's own counters less the link header */
+	__u64 packets_out;
+	__u64 bytes_out;
+};
+_Static_assert(sizeof(struct sluice_stats) == 48, "ABI");
+
+/*
+ * Every way a packet can take, by name: map sluice_reasons is indexed by enum sluice_reason,
+ * `sluicectl counters` prints the names. New ones go to the end. Packets for no port of ours are
+ * not counted: they are the interface's business.
+ */
+/* clang-format off */
+#define SLUICE_REASONS(X) \
+	X(NONE, none, "never used") \
+	X(NEW, new, "a SYN was given a backend") \
+	X(ESTABLISHED, established, "a handshake was completed") \
+	X(CLOSED, closed, "a flow ended: both FINs acknowledged, or reset by the backend") \
+	X(SYN_AGAIN, syn_again, "a SYN was sent again and went to the same backend") \
+	X(SYN_OTHER, syn_other, "a SYN with another ISN met a live flow and went to its backend") \
+	X(SYN_MOVED, syn_moved, "an unanswered SYN was given another backend") \
+	X(SYN_REOPEN, syn_reopen, "a backend answered a new ISN: the flow began again") \
+	X(BAD_ACK, bad_ack, "a client's ACK outside the handshake's window: delivered, promotes nothing") \
+	X(NO_FLOW, no_flow, "not a SYN and no flow: passed to the host") \
+	X(RETIRED, retired, "flow of a retired backend: removed, passed to the host") \
+	X(NOT_LOCAL, not_local, "service port, but not an address of this host or service: passed") \
+	X(UNSYNCED, unsynced, "the service never had a set: passed") \
+	X(EMPTY_RESET, empty_reset, "no usable backend: reset") \
+	X(EMPTY_PASS, empty_pass, "no usable backend: passed to the host's own listener") \
+	X(EMPTY_DROP, empty_drop, "no usable backend: dropped") \
+	X(FULL_RESET, full_reset, "all backends at maxconn: reset") \
+	X(FULL_DROP, full_drop, "all backends at maxconn: dropped, the client will try again") \
+	X(TABLE_FULL, table_full, "no room for a flow: the SYN was dropped, the client will try again") \
+	X(MALFORMED, malformed, "truncated or malformed header: passed") \
+	X(FRAGMENT, fragment, "a later fragment: passed, reassembly ignores ports") \
+	X(FRAGMENT_SHORT, fragment_short, "first fragment without a whole TCP header: passed") \
+	X(OUT_OF_RANGE, out_of_range, "a backend's port outside the range: refused") \
+	X(TORN_SET, torn_set, "a set changed too often while it was read: dropped, the client will try again") \
+	X(DIRECT_REPLY, direct_reply, "a backend's port, but no balanced connection: untouched") \
+	X(RESET_PAYLOAD, reset_payload, "a SYN with payload that was to be reset: dropped, the client sends it bare") \
+	X(TO_TC, to_tc, "XDP left the packet to tc: its checksum is not yet filled in, or a reset must be made") \
+	X(REWRITE_FAILED, rewrite_failed, "the packet could not be written: dropped") \
+	X(IDLE, idle, "the flow had been idle for longer than its time-out: removed") \
+	X(CONFLICT, conflict, "a direct and a balanced connection wanted the same ports: the SYN was dropped") \
+	X(REDISPATCH, redispatch, "a refused SYN was given another backend") \
+	X(DENIED, denied, "the client's network is not allowed")
+/* clang-format on */
+
+enum sluice_reason {
+#define X(id, name, help) SLUICE_REASON_##id,
+	SLUICE_REASONS(X)
+#undef X
+		SLUICE_REASON_COUNT
+};
+
+/* --- names of the pinned maps, below pin_dir --- */
+
+#define SLUICE_MAP_META "sluice_meta"
+#define SLUICE_MAP_PORTS "sluice_ports"
+#define SLUICE_MAP_SERVICES "sluice_services"
+#define SLUICE_MAP_ACTIVE "sluice_active"
+#define SLUICE_MAP_SETS "sluice_sets"
+#define SLUICE_MAP_BACKENDS "sluice_backends"
+#define SLUICE_MAP_LABELS "sluice_labels"
+#define SLUICE_MAP_HPORTS "sluice_hports"
+#define SLUICE_MAP_OVERRIDE "sluice_override"
+#define SLUICE_MAP_ADDRS4 "sluice_addrs4"
+#define SLUICE_MAP_HALF4 "sluice_half4"
+#define SLUICE_MAP_EST4 "sluice_est4"
+#define SLUICE_MAP_BSTATS "sluice_bstats"
+#define SLUICE_MAP_SSTATS "sluice_sstats"
+#define SLUICE_MAP_REASONS "sluice_reasons"
+
+#endif

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The configuration file: one parser for sluiced and sluicectl. INI, as sluice.conf(5) describes;
+ * inih reads the lines, this module gives each key its meaning. A file is accepted as a whole or
+ * not at all, and every refusal names file, line, key and the offending text. Reads no clock, opens
+ * no socket; token and password files are read by config_read_secret() when they are needed,
+ * --check tries them.
+ */
+#ifndef SLUICE_CONFIG_H
+#define SLUICE_CONFIG_H
+
+#include <linux/types.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <sluice/abi.h>
+
+#define CONFIG_DEFAULT_FILE "/etc/sluice/sluice.conf"
+#define CONFIG_MAX_NAMES 16
+#define CONFIG_MAX_URLS 8
+#define CONFIG_MAX_FROM 16
+#define CONFIG_ERROR_LEN 512
+
+enum config_mode { CONFIG_MODE_AUTO, CONFIG_MODE_NATIVE, CONFIG_MODE_TC, CONFIG_MODE_GENERIC };
+enum config_events { CONFIG_EVENTS_SSE, CONFIG_EVENTS_CALLBACK, CONFIG_EVENTS_OFF };
+enum config_all_down { CONFIG_ALL_DOWN_EMPTY, CONFIG_ALL_DOWN_LAST };
+
+struct config_network { /* IPv4 network, network order, host bits zero */
+	__be32 address;
+	unsigned prefix_len;
+};
+
+struct config_service {
+	char name[SLUICE_NAME_LEN];
+	unsigned line; /* of its section, for messages */
+	uint16_t port; /* host order */
+	__be32 address[SLUICE_MAX_ADDRESS];
+	unsigned address_count; /* 0: every address of this host */
+	char *marathon_app;	/* "" if Marathon does not know it */
+	unsigned port_index;
+	char *consul_service; /* default from marathon_app, "" if neither is given */
+	enum sluice_balance balance;
+	enum sluice_on_empty on_empty;
+	enum sluice_on_full on_full;
+	enum config_all_down all_down;
+	uint64_t slowstart_ms; /* 0: none */
+	uint64_t drain_timeout_ms;
+	uint32_t maxconn; /* per backend; 0: no limit */
+};
+
+struct config {
+	char *file;
+	/* [node] */
+	char *name[CONFIG_MAX_NAMES];
+	unsigned name_count; /* 0: config_fill_defaults() puts FQDN, hostname and global addresses */
+	char *interface[SLUICE_MAX_IFINDEX];
+	unsigned interface_count; /* 0: config_fill_defaults() puts the interface of the default route */
+	enum config_mode mode;
+	char *pin_dir;
+	char *cgroup; /* "auto", "off" or a path */
+	uint16_t port_min, port_max;
+	char *group; /* group that may read and write the maps, name or number; default "sluice" */
+	uint32_t flows;	     /* size of the established table, default 524288 */
+	uint32_t half_flows; /* size of the half-open table, default 262144, the least too */
+	/* [service NAME] */
+	struct config_service *service;
+	unsigned service_count;
+	/* [marathon] */
+	bool marathon_used; /* the section is there and has a url */
+	char *marathon_url[CONFIG_MAX_URLS];
+	unsigned marathon_url_count;
+	enum config_events events;
+	char *callback_listen; /* "ADDRESS:PORT" */
+	char *callback_url;
+	struct config_network callback_from[CONFIG_MAX_FROM];
+	unsigned callback_from_count; /* 0: nobody may call */
+	char *user_file;	      /* "" if none */
+	uint64_t resync_ms;
+	/* [consul] */
+	bool consul_used;
+	char *consul_url; /* http://, https:// or unix:///path */
+	bool consul_register;
+	char *token_file; /* "" if none */
+	char *ca_file;	  /* "" if none */
+	bool warning_is_up;
+	/* [admin] */
+	char *admin_socket;
+	char *metrics_listen; /* "ADDRESS:PORT", "" for none */
+};
+
+/* The file to read if no --config says otherwise: $SLUICE_CONFIG, or CONFIG_DEFAULT_FILE. */
+const char *config_default_file(void);
+
+/*
+ * Read FILE into a new configuration. Returns NULL with errno set (EINVAL for a bad line) and error
+ * filled with one line "FILE:LINE: reason" (FILE: reason where there is no line). error has
+ * CONFIG_ERROR_LEN bytes. The caller frees.
+ */
+struct config *config_load(const char *file, char *error);
+void config_free(struct config *config);
+
+/*
+ * Put what the host says where the file says nothing: names, the default route's interface. 0 or
+ * negative errno with error filled.
+ */
+int config_fill_defaults(struct config *config, char *error);
+
+/*
+ * What --check tries beyond the syntax: secrets can be read. 0 or negative errno with error filled.
+ */
+int config_check_files(const struct config *config, char *error);
+
+/*
+ * First line of a secret file without its newline, into a new string that the caller wipes and
+ * frees. 0 or negative errno.
+ */
+int config_read_secret(const char *file, char **secret);
+
+const struct config_service *config_service_by_name(const struct config *config, const char *name);
+
+/*
+ * Would going from one to the other need `sluicectl attach`? If so what is filled with the first
+ * such key, as "node.ports".
+ */
+bool config_needs_attach(const struct config *from, const struct config *to, char *what,
+			 size_t len);
+
+#endif

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The pinned maps, opened once and typed. The one place that knows how a map is reached from user
+ * space: which are memory mapped, which are read-only for the daemon, how sets are published. Knows
+ * nothing about Marathon, Consul or the config file.
+ *
+ * Opening needs no capability (Linux 5.19 and later; before that CAP_BPF), only the file
+ * permissions that attach gave.
+ */
+#ifndef SLUICE_MAPS_H
+#define SLUICE_MAPS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <sluice/abi.h>
+
+enum maps_access {
+	MAPS_READ, /* everything read-only: sluicectl's reads */
+	MAPS_DAEMON, /* backends, sets, active, labels, hports, override, addrs writable; the rest read-only */
+	MAPS_ROOT, /* everything writable: attach and tests */
+};
+
+struct maps {
+	enum maps_access access;
+	int meta_fd, ports_fd, services_fd, active_fd, sets_fd, backends_fd, labels_fd, hports_fd,
+		override_fd, addrs4_fd;
+	int half4_fd, est4_fd, bstats_fd, sstats_fd, reasons_fd;
+	struct sluice_meta meta; /* as it was when opened */
+	unsigned cpus;		 /* possible CPUs: values per element of a per-CPU map */
+	/*
+	 * Shared memory of the array maps, PROT_READ unless access allows more. Index as in abi.h.
+	 */
+	struct sluice_active *active;
+	struct sluice_set *sets;
+	struct sluice_backend *backends;
+	struct sluice_label *labels;
+	struct sluice_hport *hports;
+};
+
+/*
+ * Open the maps below PIN_DIR. 0; -ENOENT: not attached; -EPROTO: another ABI (meta.abi tells
+ * which); else negative errno (-EACCES: not in the group). On failure error (CONFIG_ERROR_LEN-sized
+ * or larger, len bytes) has one line for the user, and maps is released.
+ */
+int maps_open(struct maps *maps, const char *pin_dir, enum maps_access access, char *error,
+	      size_t len);
+void maps_release(struct maps *maps);
+
+/*
+ * Services as attach wrote them: services must hold SLUICE_MAX_SERVICES + 1 entries, index 0
+ * unused.
+ */
+int maps_read_services(const struct maps *maps, struct sluice_service *services);
+
+/*
+ * Publish a set for a service index (1..SLUICE_MAX_SERVICES): one writer at a time. set->version is
+ * ignored; the next version is taken. len > SLUICE_SET_TABLE is -EINVAL.
+ */
+int maps_publish_set(struct maps *maps, unsigned service, const struct sluice_set *set,
+		     uint64_t now_boot_ns);
+
+/* The set in force, copied; false if the service is unsynced. */
+bool maps_read_set(const struct maps *maps, unsigned service, struct sluice_set *set);
+
+/* Sum over CPUs. index: slot, service, or enum sluice_reason. */
+int maps_read_bstats(const struct maps *maps, unsigned slot, struct sluice_stats *sum);
+int maps_read_sstats(const struct maps *maps, unsigned service, struct sluice_stats *sum);
+int maps_read_reasons(const struct maps *maps, uint64_t counts[SLUICE_REASON_COUNT]);
+
+/* Now in the flows' clock. */
+uint32_t maps_jiffies(const struct maps *maps);
+
+/*
+ * Call visit for every flow of both tables, by batch look-up. It may see a flow twice or miss one
+ * that moves meanwhile (kernel Documentation/bpf/map_hash.rst). visit returns false to stop. 0 or
+ * negative errno.
+ */
+typedef bool (*maps_visit_flow)(void *ctx, const struct sluice_flow_key4 *key,
+				const struct sluice_flow *flow, bool established);
+int maps_scan_flows(const struct maps *maps, maps_visit_flow visit, void *ctx);
+
+/*
+ * Flows by slot, for flows of the slot's present generation that are not closed. Arrays of
+ * SLUICE_MAX_BACKENDS + 1.
+ */
+struct maps_flow_counts {
+	uint32_t half_open[SLUICE_MAX_BACKENDS + 1];
+	uint32_t active[SLUICE_MAX_BACKENDS + 1]; /* established and closing */
+};
+int maps_count_flows(const struct maps *maps, struct maps_flow_counts *counts);
+
+#endif
