@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A load client that counts failures honestly: nothing is retried, and each request ends as answered or under exactly one
+ * kind of failure. Several targets are served in turn, as an ELB would. Ends after so many requests, so much time, or at
+ * SIGTERM or SIGINT; requests on their way are waited for and counted. Exits 0 only if none failed.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "client.h"
+#include "tally.h"
+
+#define MAX_TARGETS 16
+#define PAUSE_US 10000
+#define TICK_US 100000
+
+struct waiting { /* clients that may ask, first come first served */
+	struct client **ring;
+	size_t size, head, count;
+};
+
+struct load {
+	struct target targets[MAX_TARGETS];
+	unsigned target_count, connections;
+	uint64_t requests, duration_us, rate, timeout_ms; /* 0: no limit */
+	bool close, json;
+	const char *status_file;
+	struct client **clients;
+	struct waiting ready, paused;
+	uint64_t paused_until_us;
+	struct client_world world;
+	struct tally tally;
+};
+
+static volatile sig_atomic_t told_to_stop;
+
+static const char usage_text[] =
+	"usage: load --url http://ADDRESS[:PORT]/PATH [--url ...] [--connections N]\n"
+	"            --requests N | --duration SECONDS | (until SIGTERM)\n"
+	"            [--close] [--rate N] [--timeout MS] [--json] [--status FILE]\n"
+	"--close asks over a new connection each time; --rate is requests a second over all connections;\n"
+	"--status rewrites FILE with the counts so far, ten times a second, as --json prints them at the end.\n"
+	"Exits 0 if no request failed, 1 if one did, 2 for wrong usage.\n";
+
+static void on_signal(int number)
+{
+	(void)number;
+	told_to_stop = 1;
+}
+
+static void die(const char *what, const char *text)
+{
+	fprintf(stderr, "load: %s: \"%s\"\n", what, text);
+	exit(2);
+}
+
+static void waiting_push(struct waiting *waiting, struct client *client)
+{
+	waiting->ring[(waiting->head + waiting->count++) % waiting->size] = client;
+}
+
+static struct client *waiting_pop(struct waiting *waiting)
+{
+	struct client *client = waiting->ring[waiting->head];
+
+	waiting->head = (waiting->head + 1) % waiting->size;
+	waiting->count--;
+	return client;
+}
+
+static void on_ready(struct client *client, void *arg)
+{
+	struct load *load = arg;
+
+	if (!client_wants_pause(client)) {
+		waiting_push(&load->ready, client);
+		return;
+	}
+	if (!load->paused.count)
+		load->paused_until_us = client_now_us() + PAUSE_US;
+	waiting_push(&load->paused, client);
+}
+
+static void parse_url(struct load *load, const char *url)
+{
+	struct target *target = &load->targets[load->target_count];
+	char host[INET_ADDRSTRLEN] = "";
+	unsigned port = 80;
+	const char *path;
+	size_t len;
+
+	if (load->target_count == MAX_TARGETS)
+		die("too many urls", url);
+	if (strncmp(url, "http://", 7))
+		die("not an http:// url", url);
+	url += 7;
+	path = url + strcspn(url, "/");
+	len = strcspn(url, ":/");
+	if (len >= sizeof(host))
+		die("not an IPv4 address", url);
+	memcpy(host, url, len);
+	if (url[len] == ':')
+		port = (unsigned)strtoul(url + len + 1, NULL, 10);
+	target->address.sin_family = AF_INET;
+	target->address.sin_port = htons((uint16_t)port);
+	if (!port || port > 65535 || inet_pton(AF_INET, host, &target->address.sin_addr) != 1)
+		die("not http://ADDRESS[:PORT]/PATH with an IPv4 address", url);
+	snprintf(target->name, sizeof(target->name), "%s:%u", host, port);
+	target->request = strdup(*path ? path : "/");
+	load->target_count++;
+}
+
+static int build_request(struct load *load, struct target *target)
+{
+	char *request;
+	int len = asprintf(&request, "GET %s HTTP/1.1\r\nHost: %s\r\n%s\r\n", target->request,
+			   target->name, load->close ? "Connection: close\r\n" : "");
+
+	if (len < 0)
+		return -ENOMEM;
+	free(target->request);
+	target->request = request;
+	target->request_len = (size_t)len;
+	return 0;
+}
+
+static uint64_t number(const char *what, const char *text, double scale)
+{
+	char *end;
+	double value = strtod(text, &end);
+
+	if (end == text || *end || value <= 0 || value > 1e12)
+		die(what, text);
+	return (uint64_t)(value * scale);
+}
+
+static void parse(int argc, char **argv, struct load *load)
+{
+	static const struct option longs[] = {
+		{ "url", required_argument, NULL, 'u' },
+		{ "connections", required_argument, NULL, 'c' },
+		{ "requests", required_argument, NULL, 'n' },
+		{ "duration", required_argument, NULL, 'd' },
+		{ "close", no_argument, NULL, 'C' },
+		{ "rate", required_argument, NULL, 'r' },
+		{ "timeout", required_argument, NULL, 't' },
+		{ "json", no_argument, NULL, 'j' },
+		{ "status", required_argument, NULL, 's' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int c;
+
+	load->connections = 10;
+	load->timeout_ms = 5000;
+	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+		switch (c) {
+		case 'u':
+			parse_url(load, optarg);
+			break;
+		case 'c':
+			load->connections = (unsigned)number("--connections", optarg, 1);
+			break;
+		case 'n':
+			load->requests = number("--requests", optarg, 1);
+			break;
+		case 'd':
+			load->duration_us = number("--duration", optarg, 1e6);
+			break;
+		case 'C':
+			load->close = true;
+			break;
+		case 'r':
+			load->rate = number("--rate", optarg, 1);
+			break;
+		case 't':
+			load->timeout_ms = number("--timeout", optarg, 1);
+			break;
+		case 'j':
+			load->json = true;
+			break;
+		case 's':
+			load->status_file = optarg;
+			break;
+		case 'h':
+			fputs(usage_text, stdout);
+			exit(0);
+		default:
+			fputs(usage_text, stderr);
+			exit(2);
+		}
+	}
+	if (optind != argc)
+		die("what is this", argv[optind]);
+	if (!load->target_count) {
+		fputs(usage_text, stderr);
+		exit(2);
+	}
+}
+
+static int prepare(struct load *load)
+{
+	struct rlimit files;
+
+	if (!getrlimit(RLIMIT_NOFILE, &files)) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+	load->world = (struct client_world){
+		.epoll_fd = epoll_create1(EPOLL_CLOEXEC),
+		.one_request_a_connection = load->close,
+		.timeout_us = load->timeout_ms * 1000,
+		.tally = &load->tally,
+		.ready = on_ready,
+		.arg = load,
+	};
+	if (load->world.epoll_fd < 0)
+		return -errno;
+	for (unsigned i = 0; i < load->target_count; i++) {
+		int err = build_request(load, &load->targets[i]);
+
+		if (err)
+			return err;
+	}
+	load->ready.size = load->paused.size = load->connections;
+	load->ready.ring = calloc(load->connections, sizeof(struct client *));
+	load->paused.ring = calloc(load->connections, sizeof(struct client *));
+	load->clients = calloc(load->connections, sizeof(struct client *));
+	if (!load->ready.ring || !load->paused.ring || !load->clients)
+		return -ENOMEM;
+	for (unsigned i = 0; i < load->connections; i++) {
+		load->clients[i] = client_new(&load->world, &load->targets[i % load->target_count]);
+		if (!load->clients[i])
+			return -ENOMEM;
+		waiting_push(&load->ready, load->clients[i]);
+	}
+	return 0;
+}
+
+static bool over(const struct load *load, uint64_t elapsed_us)
+{
+	return told_to_stop || (load->requests && load->tally.sent >= load->requests) ||
+	       (load->duration_us && elapsed_us >= load->duration_us);
+}
+
+/* A bounded number at a time: a client that fails at once is ready at once, and events must get their turn. */
+static void ask(struct load *load, uint64_t elapsed_us)
+{
+	uint64_t allowed = load->rate ? elapsed_us * load->rate / 1000000 + 1 : UINT64_MAX;
+
+	if (load->paused.count && client_now_us() >= load->paused_until_us) {
+		while (load->paused.count)
+			waiting_push(&load->ready, waiting_pop(&load->paused));
+	}
+	for (size_t left = load->ready.count; left; left--) {
+		if (over(load, elapsed_us) || load->tally.sent >= allowed)
+			return;
+		client_ask(waiting_pop(&load->ready));
+	}
+}
+
+static void write_status(const struct load *load, uint64_t elapsed_us)
+{
+	char temporary[4096];
+	FILE *file;
+
+	snprintf(temporary, sizeof(temporary), "%s.new", load->status_file);
+	file = fopen(temporary, "w");
+	if (!file)
+		return;
+	tally_print_json(&load->tally, elapsed_us / 1000, file);
+	if (!fclose(file))
+		rename(temporary, load->status_file);
+}
+
+static void tick(struct load *load, uint64_t now_us)
+{
+	for (unsigned i = 0; i < load->connections; i++)
+		client_check_time(load->clients[i], now_us);
+	if (load->status_file)
+		write_status(load, now_us - load->world.started_us);
+}
+
+static uint64_t run(struct load *load)
+{
+	struct epoll_event events[256];
+	uint64_t next_tick_us;
+
+	load->world.started_us = client_now_us();
+	next_tick_us = load->world.started_us + TICK_US;
+	for (;;) {
+		uint64_t now_us = client_now_us();
+		bool owed;
+		int n;
+
+		ask(load, now_us - load->world.started_us);
+		owed = load->tally.sent != load->tally.answered + tally_failed(&load->tally);
+		if (!owed && over(load, now_us - load->world.started_us))
+			break;
+		n = epoll_wait(load->world.epoll_fd, events, 256,
+			       load->rate || load->paused.count ? 1 : 20);
+		for (int i = 0; i < n; i++)
+			client_event(events[i].data.ptr, events[i].events);
+		now_us = client_now_us();
+		if (now_us >= next_tick_us) {
+			tick(load, now_us);
+			next_tick_us = now_us + TICK_US;
+		}
+	}
+	return client_now_us() - load->world.started_us;
+}
+
+static void release(struct load *load)
+{
+	for (unsigned i = 0; load->clients && i < load->connections; i++)
+		client_free(load->clients[i]);
+	free(load->clients);
+	free(load->ready.ring);
+	free(load->paused.ring);
+	for (unsigned i = 0; i < load->target_count; i++)
+		free(load->targets[i].request);
+	tally_release(&load->tally);
+	close(load->world.epoll_fd);
+}
+
+int main(int argc, char **argv)
+{
+	struct load load = { .world.epoll_fd = -1 };
+	struct sigaction action = { .sa_handler = on_signal };
+	uint64_t duration_us;
+	bool failed;
+	int err;
+
+	parse(argc, argv, &load);
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGINT, &action, NULL);
+	err = prepare(&load);
+	if (err) {
+		fprintf(stderr, "load: %s\n", strerror(-err));
+		release(&load);
+		return 1;
+	}
+	duration_us = run(&load);
+	if (load.status_file)
+		write_status(&load, duration_us);
+	if (load.json)
+		tally_print_json(&load.tally, duration_us / 1000, stdout);
+	else
+		tally_print_text(&load.tally, duration_us / 1000, stdout);
+	failed = tally_failed(&load.tally) > 0;
+	release(&load);
+	return failed;
+}
