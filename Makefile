@@ -120,7 +120,7 @@ test: ## all that CI runs; as root; installs what it needs first. SUITES="lint u
 demo: ## two slaves, an app, scaling, kills and a summary; as root; installs what it needs first
 	$(Q)tools/deps
 	$(Q)$(MAKE) --no-print-directory -j$(shell nproc) all
-	$(Q)tools/demo
+	$(Q)$(firstword $(wildcard tools/demo/demo) tools/demo)
 
 lint: ## style, shell, Python and stale-success checks
 	$(Q)tools/lint/run
