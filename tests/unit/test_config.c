@@ -1,0 +1,640 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The configuration file: a good one gives every key its value, and each kind of bad one gives one message with the
+ * exact line and text.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "config_value.h"
+
+static char path[] = "/tmp/sluice-test-config-XXXXXX";
+
+static int set_up(void **state)
+{
+	int fd = mkstemp(path);
+
+	(void)state;
+	return fd < 0 ? -1 : close(fd);
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	return unlink(path);
+}
+
+static void write_bytes(const char *file, const char *text, size_t len)
+{
+	FILE *out = fopen(file, "we");
+
+	assert_non_null(out);
+	assert_int_equal(fwrite(text, 1, len, out), len);
+	assert_int_equal(fclose(out), 0);
+}
+
+static struct config *load(const char *text)
+{
+	char error[CONFIG_ERROR_LEN];
+	struct config *config;
+
+	write_bytes(path, text, strlen(text));
+	config = config_load(path, error);
+	if (!config)
+		fail_msg("refused: %s", error);
+	return config;
+}
+
+/* said: what follows the file's name */
+static void refuse(const char *text, const char *said)
+{
+	char error[CONFIG_ERROR_LEN], expected[CONFIG_ERROR_LEN];
+	struct config *config;
+
+	write_bytes(path, text, strlen(text));
+	errno = 0;
+	config = config_load(path, error);
+	if (config)
+		fail_msg("accepted: %s", text);
+	assert_int_equal(errno, EINVAL);
+	snprintf(expected, sizeof(expected), "%s:%s", path, said);
+	assert_string_equal(error, expected);
+}
+
+static void test_defaults(void **state)
+{
+	struct config *config = load("");
+
+	(void)state;
+	assert_string_equal(config->file, path);
+	assert_int_equal(config->name_count, 0);
+	assert_int_equal(config->interface_count, 0);
+	assert_int_equal(config->mode, CONFIG_MODE_AUTO);
+	assert_string_equal(config->pin_dir, "/sys/fs/bpf/sluice");
+	assert_string_equal(config->cgroup, "auto");
+	assert_int_equal(config->port_min, 31000);
+	assert_int_equal(config->port_max, 32000);
+	assert_string_equal(config->group, "sluice");
+	assert_int_equal(config->flows, 524288);
+	assert_int_equal(config->half_flows, 262144);
+	assert_int_equal(config->service_count, 0);
+	assert_false(config->marathon_used);
+	assert_int_equal(config->events, CONFIG_EVENTS_SSE);
+	assert_string_equal(config->user_file, "");
+	assert_int_equal(config->resync_ms, 60000);
+	assert_false(config->consul_used);
+	assert_true(config->consul_register);
+	assert_true(config->warning_is_up);
+	assert_string_equal(config->admin_socket, "/run/sluice/admin.sock");
+	assert_string_equal(config->metrics_listen, "127.0.0.1:9180");
+	config_free(config);
+}
+
+static const char whole[] = "# everything\n"
+			    "[node]\n"
+			    "name = slave-1.example.com, 10.80.0.2   ; how Marathon names it\n"
+			    "  interface = eth0,eth1\n"
+			    "mode = native\n"
+			    "pin_dir = /sys/fs/bpf/other\n"
+			    "cgroup = off\n"
+			    "ports = 20000-20100\n"
+			    "group = 64080\n"
+			    "flows = 2048\n"
+			    "half_flows = 300000\n"
+			    "\n"
+			    "[service web]\n"
+			    "port = 80\n"
+			    "address = 10.80.0.2, 10.80.0.9\n"
+			    "allow =\n"
+			    "marathon_app = /rails/front\n"
+			    "port_index = 1\n"
+			    "consul_service =      ; the default\n"
+			    "balance = leastconn\n"
+			    "on_empty = pass\n"
+			    "on_full = reset\n"
+			    "all_down = last\n"
+			    "slowstart = 1500ms\n"
+			    "drain_timeout = 2m\n"
+			    "maxconn = 100\n"
+			    "[ service api.v1 ]\r\n"
+			    "port = 8080\r\n"
+			    "consul_service = api\r\n"
+			    "balance = random\r\n"
+			    "[service ops]\n"
+			    "port = 81\n"
+			    "marathon_app = /ops\n"
+			    "[marathon]\n"
+			    "url = http://m1:8080, https://m2/x\n"
+			    "events = callback\n"
+			    "callback_listen = 10.80.0.2:8081\n"
+			    "callback_url = http://slave-1.example.com:8081/events\n"
+			    "callback_from = 10.80.0.3/32, 10.96.0.0/12, 10.1.2.3\n"
+			    "user_file = /etc/sluice/user\n"
+			    "resync = 90s\n"
+			    "[consul]\n"
+			    "url = unix:///run/consul.sock\n"
+			    "register = no\n"
+			    "token_file = /etc/sluice/token\n"
+			    "ca_file = /etc/sluice/ca.pem\n"
+			    "warning = down\n"
+			    "[admin]\n"
+			    "socket = /tmp/admin.sock\n"
+			    "metrics_listen = off\n";
+
+static void test_whole_node(void **state)
+{
+	struct config *config = load(whole);
+
+	(void)state;
+	assert_int_equal(config->name_count, 2);
+	assert_string_equal(config->name[0], "slave-1.example.com");
+	assert_string_equal(config->name[1], "10.80.0.2");
+	assert_int_equal(config->interface_count, 2);
+	assert_string_equal(config->interface[0], "eth0");
+	assert_string_equal(config->interface[1], "eth1");
+	assert_int_equal(config->mode, CONFIG_MODE_NATIVE);
+	assert_string_equal(config->pin_dir, "/sys/fs/bpf/other");
+	assert_string_equal(config->cgroup, "off");
+	assert_int_equal(config->port_min, 20000);
+	assert_int_equal(config->port_max, 20100);
+	assert_string_equal(config->group, "64080");
+	assert_int_equal(config->flows, 2048);
+	assert_int_equal(config->half_flows, 300000);
+	assert_string_equal(config->admin_socket, "/tmp/admin.sock");
+	assert_string_equal(config->metrics_listen, "");
+	config_free(config);
+}
+
+static void test_whole_services(void **state)
+{
+	struct config *config = load(whole);
+	const struct config_service *web = config_service_by_name(config, "web");
+	const struct config_service *api = config_service_by_name(config, "api.v1");
+	const struct config_service *ops = config_service_by_name(config, "ops");
+
+	(void)state;
+	assert_int_equal(config->service_count, 3);
+	assert_null(config_service_by_name(config, "we"));
+	assert_ptr_equal(web, &config->service[0]);
+	assert_int_equal(web->line, 13);
+	assert_int_equal(web->port, 80);
+	assert_int_equal(web->address_count, 2);
+	assert_int_equal(web->address[0], htonl(0x0a500002));
+	assert_int_equal(web->address[1], htonl(0x0a500009));
+	assert_string_equal(web->marathon_app, "/rails/front");
+	assert_int_equal(web->port_index, 1);
+	assert_string_equal(web->consul_service, "rails-front-1");
+	assert_int_equal(web->balance, SLUICE_BALANCE_LEASTCONN);
+	assert_int_equal(web->on_empty, SLUICE_EMPTY_PASS);
+	assert_int_equal(web->on_full, SLUICE_FULL_RESET);
+	assert_int_equal(web->all_down, CONFIG_ALL_DOWN_LAST);
+	assert_int_equal(web->slowstart_ms, 1500);
+	assert_int_equal(web->drain_timeout_ms, 120000);
+	assert_int_equal(web->maxconn, 100);
+	assert_non_null(api);
+	assert_int_equal(api->port, 8080);
+	assert_string_equal(api->marathon_app, "");
+	assert_string_equal(api->consul_service, "api");
+	assert_int_equal(api->balance, SLUICE_BALANCE_RANDOM);
+	assert_int_equal(api->on_empty, SLUICE_EMPTY_RESET);
+	assert_int_equal(api->on_full, SLUICE_FULL_DROP);
+	assert_int_equal(api->all_down, CONFIG_ALL_DOWN_EMPTY);
+	assert_int_equal(api->drain_timeout_ms, 60000);
+	assert_int_equal(api->slowstart_ms, 0);
+	assert_non_null(ops);
+	assert_int_equal(ops->balance, SLUICE_BALANCE_ROUNDROBIN);
+	assert_string_equal(ops->consul_service, "ops");
+	config_free(config);
+}
+
+static void test_whole_sources(void **state)
+{
+	struct config *config = load(whole);
+
+	(void)state;
+	assert_true(config->marathon_used);
+	assert_int_equal(config->marathon_url_count, 2);
+	assert_string_equal(config->marathon_url[0], "http://m1:8080");
+	assert_string_equal(config->marathon_url[1], "https://m2/x");
+	assert_int_equal(config->events, CONFIG_EVENTS_CALLBACK);
+	assert_string_equal(config->callback_listen, "10.80.0.2:8081");
+	assert_string_equal(config->callback_url, "http://slave-1.example.com:8081/events");
+	assert_int_equal(config->callback_from_count, 3);
+	assert_int_equal(config->callback_from[0].address, htonl(0x0a500003));
+	assert_int_equal(config->callback_from[0].prefix_len, 32);
+	assert_int_equal(config->callback_from[1].address, htonl(0x0a600000));
+	assert_int_equal(config->callback_from[1].prefix_len, 12);
+	assert_int_equal(config->callback_from[2].prefix_len, 32);
+	assert_string_equal(config->user_file, "/etc/sluice/user");
+	assert_int_equal(config->resync_ms, 90000);
+	assert_true(config->consul_used);
+	assert_string_equal(config->consul_url, "unix:///run/consul.sock");
+	assert_false(config->consul_register);
+	assert_string_equal(config->token_file, "/etc/sluice/token");
+	assert_string_equal(config->ca_file, "/etc/sluice/ca.pem");
+	assert_false(config->warning_is_up);
+	config_free(config);
+}
+
+/* An empty value is as if the key were not there, for every key. */
+static void test_empty_values(void **state)
+{
+	struct config *config = load(
+		"[node]\nname=\ninterface=\nmode=\npin_dir=\ncgroup=\nports=\ngroup=\nflows=\nhalf_flows=\n"
+		"[service a]\nport=80\naddress=\nallow=\nmarathon_app=\nport_index=\nconsul_service=\nbalance=\n"
+		"on_empty=\non_full=\nall_down=\nslowstart=\ndrain_timeout=\nmaxconn=\n"
+		"[marathon]\nurl=\nevents=\ncallback_listen=\ncallback_url=\ncallback_from=\nuser_file=\nresync=\n"
+		"[consul]\nurl=\nregister=\ntoken_file=\nca_file=\nwarning=\n[admin]\nsocket=\nmetrics_listen=\n");
+
+	(void)state;
+	assert_false(config->marathon_used);
+	assert_false(config->consul_used);
+	assert_int_equal(config->port_min, 31000);
+	assert_int_equal(config->service[0].balance, SLUICE_BALANCE_ROUNDROBIN);
+	assert_string_equal(config->metrics_listen, "127.0.0.1:9180");
+	config_free(config);
+}
+
+static void test_bad_structure(void **state)
+{
+	(void)state;
+	refuse("port = 80\n", "1: port: stands before the first [section]");
+	refuse("\n[nodes]\n",
+	       "2: [nodes]: no such section (node, service NAME, marathon, consul, admin)");
+	refuse("[service]\n",
+	       "1: [service]: no such section (node, service NAME, marathon, consul, admin)");
+	refuse("[service web\nport = 80\n", "1: a [section] without its ]");
+	refuse("[node] mode = tc\n", "1: something stands behind a [section]");
+	refuse("[node]\nmode\n", "2: neither [section], key = value nor a comment");
+	refuse("[node]\nmode = tc\n  ports\n", "3: neither [section], key = value nor a comment");
+	refuse("[node]\n[admin]\n[node]\n", "3: [node]: the section is already there in line 1");
+	refuse("[node]\nmode = tc\nmode = tc\n", "3: [node] mode: already given in line 2");
+	refuse("[node]\nmode =\nmode = tc\n", "3: [node] mode: already given in line 2");
+	refuse("[service web]\nprot = 80\n",
+	       "2: [service web] prot: no such key; did you mean port?");
+	refuse("[service web]\nmarathonapp = /a\n",
+	       "2: [service web] marathonapp: no such key; did you mean marathon_app?");
+	refuse("[node]\nport = 80\n", "2: [node] port: no such key; did you mean ports?");
+	refuse("[consul]\nzzzzzzz = 80\n", "2: [consul] zzzzzzz: no such key");
+	refuse("[consul]\nurl = http://a\n = 3\n", "3: [consul] : no such key");
+}
+
+static void test_bad_services(void **state)
+{
+	(void)state;
+	refuse("[service ]\n",
+	       "1: [service]: no such section (node, service NAME, marathon, consul, admin)");
+	refuse("[service a b]\n",
+	       "1: [service a b]: a service's name has no characters other than letters, digits and . _ : -");
+	refuse("[service a/b]\n",
+	       "1: [service a/b]: a service's name has no characters other than letters, digits and . _ : -");
+	refuse("[service aaaaaaaaaabbbbbbbbbbccccccccccdd]\n",
+	       "1: [service aaaaaaaaaabbbbbbbbbbccccccccccdd]: a service's name has at most 31 characters");
+	refuse("[service a]\nport = 80\n[service a]\n",
+	       "3: [service a]: the section is already there in line 1");
+	refuse("[service a]\n", "1: [service a]: no port is given");
+	refuse("[service a]\nport = 80\n[service b]\nmaxconn = 0\nport = 80\n",
+	       "5: [service b] port = 80: [service a] has it too (line 2)");
+	refuse("[service a]\nport = 80\naddress = 10.0.0.1\n[service b]\nport = 80\naddress = 10.0.0.2,10.0.0.1\n",
+	       "5: [service b] port = 80: [service a] has it too (line 2)");
+	refuse("[service a]\nport = 80\naddress = 10.0.0.1\n[service b]\nport = 80\naddress = 10.0.0.2\n",
+	       "5: [service b] port = 80: [service a] has it too (line 2); one port for two services by address is not built yet");
+	refuse("[service a]\nport = 31000\n",
+	       "2: [service a] port = 31000: lies in the range of host-ports (31000-32000, [node] ports)");
+	refuse("[service a]\nport = 80\n[node]\nports = 80-90\n",
+	       "2: [service a] port = 80: lies in the range of host-ports (80-90, [node] ports)");
+}
+
+static void test_too_many_services(void **state)
+{
+	char text[SLUICE_MAX_SERVICES * 40 + 80];
+	struct config *config;
+	size_t len = 0;
+	int i;
+
+	(void)state;
+	for (i = 1; i <= SLUICE_MAX_SERVICES; i++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len,
+					"[service s%d]\nport = %d\n", i, i);
+	config = load(text);
+	assert_int_equal(config->service_count, SLUICE_MAX_SERVICES);
+	config_free(config);
+	snprintf(text + len, sizeof(text) - len, "[service more]\nport = %d\n", i);
+	refuse(text, "129: [service more]: more than 64 services");
+}
+
+static void test_bad_values(void **state)
+{
+	static const struct {
+		const char *section, *text, *why;
+	} cases[] = {
+		{ "service web", "port = 99999", "not a port (1..65535)" },
+		{ "service web", "port = 0", "not a port (1..65535)" },
+		{ "service web", "port = -80", "not a port (1..65535)" },
+		{ "service web", "port = 80x", "not a port (1..65535)" },
+		{ "service web", "port = 4294967376", "not a port (1..65535)" },
+		{ "service web", "port = 18446744073709551696", "not a port (1..65535)" },
+		{ "service web", "address = example.com", "not an IPv4 address" },
+		{ "service web", "address = 0.0.0.0", "not the address of one host" },
+		{ "service web", "address = 224.0.0.1", "not the address of one host" },
+		{ "service web", "address = 10.0.0.1, 10.0.0.1", "the same address twice" },
+		{ "service web", "address = 10.0.0.1,", "not an IPv4 address" },
+		{ "service web", "address = 10.0.0.1,10.0.0.2,10.0.0.3,10.0.0.4,10.0.0.5",
+		  "too many of them" },
+		{ "service web", "allow = 10.0.0.0/8", "not built yet" },
+		{ "service web", "marathon_app = rails",
+		  "not an absolute app path (such as /rails)" },
+		{ "service web", "marathon_app = /", "not an absolute app path (such as /rails)" },
+		{ "service web", "marathon_app = /a//b", "an app path with an empty part" },
+		{ "service web", "marathon_app = /a/", "an app path with an empty part" },
+		{ "service web", "marathon_app = /a?b",
+		  "an app path with characters that Marathon does not allow" },
+		{ "service web", "port_index = 32", "not a port index (0..31)" },
+		{ "service web", "consul_service = a/b",
+		  "characters other than letters, digits and . _ : -" },
+		{ "service web", "balance = best",
+		  "none of the words that stand here: roundrobin, leastconn, random, source" },
+		{ "service web", "balance = source", "not built yet" },
+		{ "service web", "on_empty = 503",
+		  "none of the words that stand here: reset, pass, drop" },
+		{ "service web", "on_full = wait",
+		  "none of the words that stand here: drop, reset" },
+		{ "service web", "all_down = first",
+		  "none of the words that stand here: empty, last" },
+		{ "service web", "slowstart = 10", "a duration without a unit (ms, s, m or h)" },
+		{ "service web", "slowstart = s", "not a duration (such as 500ms, 10s, 2m)" },
+		{ "service web", "slowstart = 1.5s", "not a duration (such as 500ms, 10s, 2m)" },
+		{ "service web", "slowstart = 10 s", "not a duration (such as 500ms, 10s, 2m)" },
+		{ "service web", "drain_timeout = 25h", "longer than a day" },
+		{ "service web", "drain_timeout = 999999999999h", "longer than a day" },
+		{ "service web", "maxconn = many", "not a number" },
+		{ "service web", "maxconn = 1000001", "too large" },
+		{ "node", "name = a b", "characters other than letters, digits and . _ : -" },
+		{ "node", "name = a,,b", "an empty part" },
+		{ "node", "interface = averyveryverylongname",
+		  "longer than an interface's name can be (15)" },
+		{ "node", "interface = eth0, eth0", "the same interface twice" },
+		{ "node", "interface = a,b,c,d,e,f,g,h,i", "too many of them" },
+		{ "node", "mode = xdp",
+		  "none of the words that stand here: auto, native, tc, generic" },
+		{ "node", "pin_dir = sluice", "not an absolute path" },
+		{ "node", "cgroup = /docker", "not built yet (only auto and off)" },
+		{ "node", "cgroup = no", "neither auto, off nor an absolute path" },
+		{ "node", "ports = 31000-", "not a range of ports (MIN-MAX)" },
+		{ "node", "ports = 32000-31000", "the range ends before it begins" },
+		{ "node", "ports = 1-65536", "not a range of ports (MIN-MAX)" },
+		{ "node", "group = a b", "characters other than letters, digits and . _ : -" },
+		{ "node", "flows = 1", "not a table size (1024..67108864)" },
+		{ "node", "half_flows = 262143", "not a table size (262144..67108864)" },
+		{ "marathon", "url = marathon:8080", "not a URL (http:// or https://)" },
+		{ "marathon", "url = http://a, ftp://b", "not a URL (http:// or https://)" },
+		{ "marathon", "url = http://", "a URL without a host" },
+		{ "marathon", "url = http://:80/", "a URL without a host" },
+		{ "marathon", "url = http://a b",
+		  "a URL with white space or control characters in it" },
+		{ "marathon", "url = http://u:p@host/", "a URL with a user in it; use user_file" },
+		{ "marathon", "events = poll",
+		  "none of the words that stand here: sse, callback, off" },
+		{ "marathon", "callback_listen = 8081",
+		  "not ADDRESS:PORT (such as 127.0.0.1:9180 or [::1]:9180)" },
+		{ "marathon", "callback_from = 10.0.0.1/8",
+		  "address bits to the right of the prefix" },
+		{ "marathon", "callback_from = 10.0.0.0/33",
+		  "not an IPv4 network (such as 10.0.0.0/8)" },
+		{ "marathon", "user_file = secret", "not an absolute path" },
+		{ "marathon", "resync = 10ms", "shorter than a second" },
+		{ "consul", "url = consul", "not a URL (http://, https:// or unix:///)" },
+		{ "consul", "url = unix://run", "not a URL (unix:///PATH)" },
+		{ "consul", "register = true", "neither yes nor no" },
+		{ "consul", "warning = maybe", "neither up nor down" },
+		{ "admin", "socket = admin.sock", "not an absolute path" },
+		{ "admin", "metrics_listen = localhost:9180",
+		  "not ADDRESS:PORT (such as 127.0.0.1:9180 or [::1]:9180)" },
+		{ "admin", "metrics_listen = 127.0.0.1:0",
+		  "not ADDRESS:PORT (such as 127.0.0.1:9180 or [::1]:9180)" },
+		{ "admin", "metrics_listen = [::1:9180",
+		  "not ADDRESS:PORT (such as 127.0.0.1:9180 or [::1]:9180)" },
+	};
+	char text[300], said[300];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		snprintf(text, sizeof(text), "; first\n\n[%s]\n\n%s ; so\nport = 80\n",
+			 cases[i].section, cases[i].text);
+		snprintf(said, sizeof(said), "5: [%s] %s: %s", cases[i].section, cases[i].text,
+			 cases[i].why);
+		refuse(text, said);
+	}
+}
+
+static void test_bad_combinations(void **state)
+{
+	(void)state;
+	refuse("[marathon]\nurl = http://m\nevents = callback\n",
+	       "3: [marathon] events = callback: needs callback_url, which is not given");
+	refuse("[marathon]\nurl = http://m\nevents = callback\ncallback_url = http://h/e\n",
+	       "3: [marathon] events = callback: needs callback_from, or nobody may call");
+}
+
+static void test_bad_bytes(void **state)
+{
+	static const char nul[] = "[node]\nmode = tc\0\n";
+	char error[CONFIG_ERROR_LEN], expected[CONFIG_ERROR_LEN], *line;
+
+	(void)state;
+	write_bytes(path, nul, sizeof(nul) - 1);
+	assert_null(config_load(path, error));
+	snprintf(expected, sizeof(expected), "%s:2: a NUL byte: this is not a text file", path);
+	assert_string_equal(error, expected);
+
+	line = malloc(100001);
+	assert_non_null(line);
+	memset(line, 'x', 100000);
+	line[100000] = '\0';
+	memcpy(line, "[node]\nname = ", 14);
+	refuse(line, "2: a line of more than 4094 characters");
+	line[4000] = '\n';
+	refuse(line, "3: a line of more than 4094 characters");
+	line[4000] = '\0';
+	line[14] = 'a';
+	write_bytes(path, line, strlen(line));
+	assert_null(config_load(path, error));
+	assert_true(strlen(error) < 300);
+	assert_non_null(strstr(error, ":2: [node] name = axxx"));
+	free(line);
+}
+
+static void test_no_file(void **state)
+{
+	char error[CONFIG_ERROR_LEN];
+
+	(void)state;
+	assert_null(config_load("/nonexistent/sluice.conf", error));
+	assert_int_equal(errno, ENOENT);
+	assert_string_equal(error, "/nonexistent/sluice.conf: No such file or directory");
+	assert_null(config_load("/tmp", error));
+	assert_int_equal(errno, EISDIR);
+	assert_string_equal(error, "/tmp: Is a directory");
+}
+
+static void test_default_file(void **state)
+{
+	(void)state;
+	unsetenv("SLUICE_CONFIG");
+	assert_string_equal(config_default_file(), "/etc/sluice/sluice.conf");
+	setenv("SLUICE_CONFIG", "/x", 1);
+	assert_string_equal(config_default_file(), "/x");
+	setenv("SLUICE_CONFIG", "", 1);
+	assert_string_equal(config_default_file(), "/etc/sluice/sluice.conf");
+	unsetenv("SLUICE_CONFIG");
+}
+
+/* --- beyond the file --- */
+
+static void test_fill_defaults(void **state)
+{
+	struct config *config = load("[node]\nname = me\ninterface = eth7\n");
+	char error[CONFIG_ERROR_LEN] = "";
+
+	(void)state;
+	assert_int_equal(config_fill_defaults(config, error), 0);
+	assert_int_equal(config->name_count, 1);
+	assert_string_equal(config->name[0], "me");
+	assert_string_equal(config->interface[0], "eth7");
+	config_free(config);
+	config = load("");
+	assert_int_equal(config_fill_defaults(config, error), 0);
+	assert_true(config->interface_count <= 1);
+	for (unsigned i = 0; i < config->name_count; i++) {
+		assert_string_not_equal(config->name[i], "127.0.0.1");
+		assert_string_not_equal(config->name[i], "localhost");
+	}
+	assert_string_equal(error, "");
+	config_free(config);
+}
+
+static void test_secrets(void **state)
+{
+	static char secret_path[] = "/tmp/sluice-test-secret-XXXXXX";
+	char text[200], error[CONFIG_ERROR_LEN], expected[CONFIG_ERROR_LEN], *secret;
+	int fd = mkstemp(secret_path);
+	struct config *config;
+
+	(void)state;
+	assert_true(fd >= 0);
+	close(fd);
+	snprintf(text, sizeof(text), "[marathon]\nuser_file = %s\n[consul]\ntoken_file = %s\n",
+		 secret_path, secret_path);
+	config = load(text);
+
+	write_bytes(secret_path, "joe:pw\r\nmore\n", 13);
+	assert_int_equal(config_read_secret(secret_path, &secret), 0);
+	assert_string_equal(secret, "joe:pw");
+	free(secret);
+	assert_int_equal(config_check_files(config, error), 0);
+
+	write_bytes(secret_path, "token", 5);
+	assert_int_equal(config_read_secret(secret_path, &secret), 0);
+	assert_string_equal(secret, "token");
+	free(secret);
+	assert_int_equal(config_check_files(config, error), -EINVAL);
+	snprintf(
+		expected, sizeof(expected),
+		"%s: [marathon] user_file = %s: cannot be used: its first line is not USER:PASSWORD",
+		path, secret_path);
+	assert_string_equal(error, expected);
+
+	write_bytes(secret_path, "\nx:y\n", 5);
+	assert_int_equal(config_read_secret(secret_path, &secret), -ENODATA);
+	assert_int_equal(config_check_files(config, error), -ENODATA);
+	snprintf(expected, sizeof(expected),
+		 "%s: [marathon] user_file = %s: cannot be used: its first line is empty", path,
+		 secret_path);
+	assert_string_equal(error, expected);
+
+	assert_int_equal(unlink(secret_path), 0);
+	assert_int_equal(config_read_secret(secret_path, &secret), -ENOENT);
+	assert_int_equal(config_check_files(config, error), -ENOENT);
+	snprintf(expected, sizeof(expected),
+		 "%s: [marathon] user_file = %s: cannot be used: No such file or directory", path,
+		 secret_path);
+	assert_string_equal(error, expected);
+	config_free(config);
+}
+
+/* What the difference between two files means; "" if nothing needs attach. */
+static void compare(const char *from_text, const char *to_text, const char *expected)
+{
+	struct config *from = load(from_text), *to = load(to_text);
+	char what[64] = "";
+
+	assert_int_equal(config_needs_attach(from, to, what, sizeof(what)), expected[0] != '\0');
+	assert_string_equal(what, expected);
+	config_free(from);
+	config_free(to);
+}
+
+static void test_needs_attach(void **state)
+{
+	static const char base[] = "[node]\ninterface = eth0\n[service web]\nport = 80\n";
+
+	(void)state;
+	compare(base, base, "");
+	compare(base,
+		"[node]\ninterface = eth0\nname = x\n[service web]\nport = 80\nbalance = random\nmaxconn = 3\n"
+		"marathon_app = /x\n[marathon]\nurl = http://a\n[admin]\nsocket = /x\n",
+		"");
+	compare(base, "[node]\ninterface = eth1\n[service web]\nport = 80\n", "node.interface");
+	compare(base, "[node]\ninterface = eth0,eth1\n[service web]\nport = 80\n",
+		"node.interface");
+	compare(base, "[node]\ninterface = eth0\nmode = tc\n[service web]\nport = 80\n",
+		"node.mode");
+	compare(base, "[node]\ninterface = eth0\npin_dir = /x\n[service web]\nport = 80\n",
+		"node.pin_dir");
+	compare(base, "[node]\ninterface = eth0\ncgroup = off\n[service web]\nport = 80\n",
+		"node.cgroup");
+	compare(base, "[node]\ninterface = eth0\nports = 31000-31999\n[service web]\nport = 80\n",
+		"node.ports");
+	compare(base, "[node]\ninterface = eth0\ngroup = g\n[service web]\nport = 80\n",
+		"node.group");
+	compare(base, "[node]\ninterface = eth0\nflows = 2048\n[service web]\nport = 80\n",
+		"node.flows");
+	compare(base, "[node]\ninterface = eth0\nhalf_flows = 300000\n[service web]\nport = 80\n",
+		"node.half_flows");
+	compare(base, "[node]\ninterface = eth0\n[service web]\nport = 81\n", "service.web.port");
+	compare(base, "[node]\ninterface = eth0\n[service web]\nport = 80\naddress = 10.0.0.1\n",
+		"service.web.address");
+	compare(base, "[node]\ninterface = eth0\n[service web]\nport = 80\n[service b]\nport = 8\n",
+		"service.b.port");
+	compare(base, "[node]\ninterface = eth0\n", "service.web");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_defaults),       cmocka_unit_test(test_whole_node),
+		cmocka_unit_test(test_whole_services), cmocka_unit_test(test_whole_sources),
+		cmocka_unit_test(test_empty_values),   cmocka_unit_test(test_bad_structure),
+		cmocka_unit_test(test_bad_services),   cmocka_unit_test(test_too_many_services),
+		cmocka_unit_test(test_bad_values),     cmocka_unit_test(test_bad_combinations),
+		cmocka_unit_test(test_bad_bytes),      cmocka_unit_test(test_no_file),
+		cmocka_unit_test(test_default_file),   cmocka_unit_test(test_fill_defaults),
+		cmocka_unit_test(test_secrets),	       cmocka_unit_test(test_needs_attach),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The half of the configuration that looks beyond the file: what the host says where the file is silent, the secret files
+ * that it names, and what a change of it would mean for the attached programs.
+ */
+#include "config.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "iface.h"
+
+#define SECRET_MAX 4096
+
+static int add_name(struct config *config, const char *name)
+{
+	unsigned i;
+
+	if (!name[0] || !strcmp(name, "localhost") || !strcmp(name, "localhost.localdomain"))
+		return 0;
+	for (i = 0; i < config->name_count; i++) {
+		if (!strcmp(config->name[i], name))
+			return 0;
+	}
+	if (config->name_count == CONFIG_MAX_NAMES)
+		return 0;
+	config->name[config->name_count] = strdup(name);
+	if (!config->name[config->name_count])
+		return -ENOMEM;
+	config->name_count++;
+	return 0;
+}
+
+/* The resolver's name for this host; the host's plain name if it has none. */
+static int add_host_names(struct config *config)
+{
+	struct addrinfo hints = { .ai_family = AF_UNSPEC,
+				  .ai_socktype = SOCK_STREAM,
+				  .ai_flags = AI_CANONNAME };
+	struct addrinfo *found = NULL;
+	char host[HOST_NAME_MAX + 1] = "";
+	int err = 0;
+
+	if (gethostname(host, sizeof(host) - 1) < 0)
+		return -errno;
+	if (!getaddrinfo(host, NULL, &hints, &found) && found && found->ai_canonname)
+		err = add_name(config, found->ai_canonname);
+	if (found)
+		freeaddrinfo(found);
+	return err ? err : add_name(config, host);
+}
+
+int config_fill_defaults(struct config *config, char *error)
+{
+	__be32 addresses[CONFIG_MAX_NAMES];
+	char text[INET_ADDRSTRLEN], interface[IFNAMSIZ];
+	int err = 0, count, i;
+
+	if (!config->interface_count && !iface_of_default_route(interface)) {
+		config->interface[0] = strdup(interface);
+		if (!config->interface[0]) {
+			err = -ENOMEM;
+			goto out;
+		}
+		config->interface_count = 1;
+	}
+	if (config->name_count)
+		goto out;
+	err = add_host_names(config);
+	if (err)
+		goto out;
+	count = iface_addresses(false, addresses, CONFIG_MAX_NAMES);
+	if (count < 0) {
+		err = count;
+		goto out;
+	}
+	for (i = 0; i < count && !err; i++)
+		err = add_name(config, inet_ntop(AF_INET, &addresses[i], text, sizeof(text)));
+out:
+	if (err)
+		snprintf(error, CONFIG_ERROR_LEN,
+			 "%.200s: [node] name: cannot ask the host for its names: %s", config->file,
+			 strerror(-err));
+	return err;
+}
+
+int config_read_secret(const char *file, char **secret)
+{
+	char buffer[SECRET_MAX + 1];
+	ssize_t len;
+	char *end;
+	int fd, err = 0;
+
+	fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0)
+		return -errno;
+	len = read(fd, buffer, SECRET_MAX);
+	if (len < 0) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	close(fd);
+	buffer[len] = '\0';
+	end = buffer + strcspn(buffer, "\r\n");
+	if (!*end && len == SECRET_MAX)
+		err = -EFBIG;
+	else if (end == buffer)
+		err = -ENODATA;
+	*end = '\0';
+	if (!err) {
+		*secret = strdup(buffer);
+		if (!*secret)
+			err = -ENOMEM;
+	}
+	explicit_bzero(buffer, sizeof(buffer));
+	return err;
+}
+
+static int check_secret(const struct config *config, const char *key, const char *file, bool user,
+			char *error)
+{
+	char *secret = NULL;
+	const char *why = NULL;
+	int err;
+
+	if (!file[0])
+		return 0;
+	err = config_read_secret(file, &secret);
+	if (err == -ENODATA)
+		why = "its first line is empty";
+	else if (err)
+		why = strerror(-err);
+	else if (user && !strchr(secret, ':'))
+		why = "its first line is not USER:PASSWORD";
+	if (why)
+		snprintf(error, CONFIG_ERROR_LEN, "%.150s: %s = %.200s: cannot be used: %s",
+			 config->file, key, file, why);
+	if (secret)
+		explicit_bzero(secret, strlen(secret));
+	free(secret);
+	return why ? (err ? err : -EINVAL) : 0;
+}
+
+int config_check_files(const struct config *config, char *error)
+{
+	int err = check_secret(config, "[marathon] user_file", config->user_file, true, error);
+
+	if (!err)
+		err = check_secret(config, "[consul] token_file", config->token_file, false, error);
+	if (!err && config->ca_file[0] && access(config->ca_file, R_OK) < 0) {
+		err = -errno;
+		snprintf(error, CONFIG_ERROR_LEN,
+			 "%.150s: [consul] ca_file = %.200s: cannot be read: %s", config->file,
+			 config->ca_file, strerror(-err));
+	}
+	return err;
+}
+
+/* --- what needs `sluicectl attach` --- */
+
+static bool same_interfaces(const struct config *a, const struct config *b)
+{
+	unsigned i;
+
+	if (a->interface_count != b->interface_count)
+		return false;
+	for (i = 0; i < a->interface_count; i++) {
+		if (strcmp(a->interface[i], b->interface[i]) != 0)
+			return false;
+	}
+	return true;
+}
+
+static const char *changed_node_key(const struct config *from, const struct config *to)
+{
+	if (!same_interfaces(from, to))
+		return "node.interface";
+	if (from->mode != to->mode)
+		return "node.mode";
+	if (strcmp(from->pin_dir, to->pin_dir) != 0)
+		return "node.pin_dir";
+	if (strcmp(from->cgroup, to->cgroup) != 0)
+		return "node.cgroup";
+	if (from->port_min != to->port_min || from->port_max != to->port_max)
+		return "node.ports";
+	if (strcmp(from->group, to->group) != 0)
+		return "node.group";
+	if (from->flows != to->flows)
+		return "node.flows";
+	if (from->half_flows != to->half_flows)
+		return "node.half_flows";
+	return NULL;
+}
+
+static const char *changed_service_key(const struct config_service *from,
+				       const struct config_service *to)
+{
+	if (!from || from->port != to->port)
+		return "port";
+	if (from->address_count != to->address_count ||
+	    memcmp(from->address, to->address, to->address_count * sizeof(to->address[0])) != 0)
+		return "address";
+	return NULL;
+}
+
+bool config_needs_attach(const struct config *from, const struct config *to, char *what, size_t len)
+{
+	const char *key = changed_node_key(from, to);
+	unsigned i;
+
+	if (key) {
+		snprintf(what, len, "%s", key);
+		return true;
+	}
+	for (i = 0; i < to->service_count; i++) {
+		key = changed_service_key(config_service_by_name(from, to->service[i].name),
+					  &to->service[i]);
+		if (key) {
+			snprintf(what, len, "service.%s.%s", to->service[i].name, key);
+			return true;
+		}
+	}
+	for (i = 0; i < from->service_count; i++) {
+		if (!config_service_by_name(to, from->service[i].name)) {
+			snprintf(what, len, "service.%s", from->service[i].name);
+			return true;
+		}
+	}
+	return false;
+}

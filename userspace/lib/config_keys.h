@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The table of keys: which keys each section of the configuration file has, and what text each of them takes. Knows
+ * nothing about files, lines and messages: config.c finds the key and reports.
+ *
+ * Invariant: a value of the contract that is not in force yet is refused as "not built yet", never ignored.
+ */
+#ifndef SLUICE_CONFIG_KEYS_H
+#define SLUICE_CONFIG_KEYS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define CONFIG_KEYS_MAX 64 /* more than there are keys; config_keys_index() stays below */
+
+enum config_section {
+	CONFIG_SECTION_NONE,
+	CONFIG_SECTION_NODE,
+	CONFIG_SECTION_SERVICE,
+	CONFIG_SECTION_MARATHON,
+	CONFIG_SECTION_CONSUL,
+	CONFIG_SECTION_ADMIN,
+	CONFIG_SECTION_COUNT,
+};
+
+struct config_choice {
+	const char *word;
+	int value;
+	bool later; /* a word of the contract that is not built yet */
+};
+
+struct config_key {
+	enum config_section section;
+	const char *name;
+	size_t offset; /* of the field that it fills, in struct config_service for services, else in struct config */
+	/*
+	 * 0, or negative errno with *why completing "KEY = TEXT: ". What was stored before a failure stays, and
+	 * config_free() releases it. text is not empty.
+	 */
+	int (*set)(const struct config_key *key, void *base, const char *text, const char **why);
+	const struct config_choice
+		*choices; /* NULL, or the words that set accepts, ended by a NULL word */
+};
+
+/* NULL if the section has no such key. */
+const struct config_key *config_keys_find(enum config_section section, const char *name);
+
+/* The key of the section that the user may have meant, NULL if none is near. */
+const struct config_key *config_keys_nearest(enum config_section section, const char *name);
+
+/* Position in the table, for arrays with CONFIG_KEYS_MAX entries. */
+size_t config_keys_index(const struct config_key *key);
+
+#endif
