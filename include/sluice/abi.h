@@ -48,10 +48,17 @@ struct sluice_meta {
 	__u16 port_max;
 	__u32 ifindex_count; /* how many of ifindex[] are valid */
 	__u32 ifindex[SLUICE_MAX_IFINDEX];
-	__u64 attached_at_ns;  /* CLOCK_BOOTTIME of the last attach */
-	__u8 program_hash[32]; /* SHA-256 of the BPF object that is attached, or zero */
+	__u64 attached_at_ns; /* CLOCK_BOOTTIME of the last attach */
+	/* what is attached: the kernel's 8-byte program tags of sluice_xdp, sluice_tc_in, sluice_tc_out */
+	__u8 program_hash[32];
+	/*
+	 * One moment on both clocks: jiffies follow CLOCK_MONOTONIC, but only a BPF program can read
+	 * them. All others compute them from here.
+	 */
+	__u64 clock_jiffies;
+	__u64 clock_ktime_ns; /* CLOCK_MONOTONIC */
 };
-_Static_assert(sizeof(struct sluice_meta) == 96, "ABI");
+_Static_assert(sizeof(struct sluice_meta) == 112, "ABI");
 
 /*
  * --- services: maps sluice_ports (by port) and sluice_services (by index). Written by attach, as
@@ -253,6 +260,9 @@ _Static_assert(sizeof(struct sluice_flow) == 48, "ABI");
 	2000 /* a client's RST that the backend did not answer closes the flow */
 #define SLUICE_SYN_PATIENCE_MS 800 /* how long a backend may leave a SYN unanswered */
 #define SLUICE_SUSPECT_MS 1000	   /* how long a suspect is skipped */
+
+#define SLUICE_ESTABLISHED_IDLE_S \
+	7200 /* an established flow without a packet for so long is dead */
 
 enum sluice_flow_state {
 	SLUICE_FLOW_HALF_OPEN,

@@ -255,6 +255,10 @@ static int store_name(void *base, unsigned i, const char *part, const char **why
 {
 	int err = config_value_word(part, why);
 
+	if (!err && strlen(part) > 255) {
+		*why = "longer than a host's name can be (255)";
+		err = -EINVAL;
+	}
 	return err ? err : replace(&((struct config *)base)->name[i], part, why);
 }
 

@@ -39,6 +39,19 @@ struct maps {
 	struct sluice_hport *hports;
 };
 
+/* What is fixed about each map. abi.h has the layouts, bpf/maps.h the definitions. */
+struct maps_kind {
+	const char *name;
+	size_t fd_offset;     /* of its descriptor in struct maps */
+	size_t memory_offset; /* of its pointer in struct maps; 0: it is not memory mapped */
+	uint32_t key_size, value_size;
+	uint32_t entries;   /* 0: attach decides */
+	bool daemon_writes; /* decides the mode of the pin as well */
+};
+
+#define MAPS_COUNT 15
+extern const struct maps_kind maps_kinds[MAPS_COUNT];
+
 /*
  * Open the maps below PIN_DIR. 0; -ENOENT: not attached; -EPROTO: another ABI (meta.abi tells
  * which); else negative errno (-EACCES: not in the group). On failure error (CONFIG_ERROR_LEN-sized
@@ -46,7 +59,15 @@ struct maps {
  */
 int maps_open(struct maps *maps, const char *pin_dir, enum maps_access access, char *error,
 	      size_t len);
+/* Accepts a zeroed structure and leaves one behind. */
 void maps_release(struct maps *maps);
+
+/*
+ * The same with descriptors that the caller has, in the order of maps_kinds; they stay the caller's, and every one must
+ * allow what access says. Nothing is asked of meta: it may be unwritten. For attach and tests.
+ */
+int maps_adopt(struct maps *maps, const int fds[MAPS_COUNT], enum maps_access access, char *error,
+	       size_t len);
 
 /*
  * Services as attach wrote them: services must hold SLUICE_MAX_SERVICES + 1 entries, index 0
@@ -86,8 +107,9 @@ int maps_scan_flows(const struct maps *maps, maps_visit_flow visit, void *ctx);
  * SLUICE_MAX_BACKENDS + 1.
  */
 struct maps_flow_counts {
+	/* half_open: not older than a handshake can be; one that was given up stays in the LRU for longer */
 	uint32_t half_open[SLUICE_MAX_BACKENDS + 1];
-	uint32_t active[SLUICE_MAX_BACKENDS + 1]; /* established and closing */
+	uint32_t active[SLUICE_MAX_BACKENDS + 1]; /* established and closing, not idle for too long */
 };
 int maps_count_flows(const struct maps *maps, struct maps_flow_counts *counts);
 
