@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Consul's answers about one node into plain facts: /v1/catalog/node/NODE (services) joined with /v1/health/node/NODE (checks).
+ * Pure. Taken whole or refused whole. An unknown node is `null` and `[]` and makes an empty answer; judging that is the
+ * model's work.
+ */
+#ifndef SLUICED_CONSUL_JSON_H
+#define SLUICED_CONSUL_JSON_H
+
+#include <stddef.h>
+
+#include "facts.h"
+#include "json.h"
+
+#define CONSUL_JSON_MAX_BYTES (16u << 20)
+#define CONSUL_PREFIX "sluice:" /* of the service ids that this project registers */
+
+/* The keys of what we write into an entry's meta; Consul allows letters, digits, - and _. */
+#define CONSUL_META_APP "sluice_app"
+#define CONSUL_META_TASK "sluice_task"
+#define CONSUL_META_INDEX "sluice_index"
+#define CONSUL_META_BOOT "sluice_boot"
+#define CONSUL_META_DEFINITION "sluice_def"
+
+struct consul_text {
+	const char *text;
+	size_t len;
+	struct json_error *error; /* one each: the two have different places */
+};
+
+/*
+ * 0, or -EINVAL with one of the errors filled, or -ENOMEM; answer is empty unless 0, and the caller's to release. Services and checks
+ * of another node than node are refused: the question was about this one. Entries are in the order of their ids.
+ */
+int consul_json_node(const struct consul_text *services, const struct consul_text *checks,
+		     const char *node, struct facts_consul *answer);
+
+/* Config.NodeName of /v1/agent/self into a new string. 0, -EINVAL with error filled, -ENOMEM. */
+int consul_json_self(const char *text, size_t len, char **node, struct json_error *error);
+
+#endif
