@@ -74,10 +74,9 @@ static __always_inline bool pick_is_usable(const struct sluice_backend *backend)
  * Where in the table to begin. Addition and read are two steps: two CPUs may at worst begin at one
  * place.
  */
-static __always_inline __u32 pick_start(const struct pick *pick, __u8 balance)
+static __always_inline __u32 pick_start(__u32 service, __be32 client, __u8 balance)
 {
-	__u32 service = pick->service;
-	__u32 hash = pick->client;
+	__u32 hash = client;
 	__u32 *cursor;
 
 	if (balance == SLUICE_BALANCE_RANDOM)
@@ -120,7 +119,9 @@ struct pick_walk {
 	struct pick_candidate best;
 	struct pick_candidate doubtful; /* first suspect */
 	__u32 full;			/* somebody was left out for maxconn */
-	__u32 pad;
+	__u8 on_empty;			/* what the set says */
+	__u8 on_full;
+	__u8 pad[2];
 };
 
 struct {
@@ -156,12 +157,12 @@ static __always_inline bool pick_is_better(const struct sluice_backend *backend,
 }
 
 /* Looks at one entry of the table. */
-static __always_inline void pick_consider(struct pick_walk *walk, const struct pick *pick,
-					  __u32 slot, __u32 maxconn)
+static __always_inline void pick_consider(struct pick_walk *walk, __u32 slot, __u32 exclude,
+					  __u32 now, __u32 maxconn)
 {
 	struct sluice_backend *backend = bpf_map_lookup_elem(&sluice_backends, &slot);
 
-	if (!backend || !pick_is_usable(backend) || slot == pick->exclude)
+	if (!backend || !pick_is_usable(backend) || slot == exclude)
 		return;
 	if (!pick_port_allowed(backend->port)) {
 		count_reason(SLUICE_REASON_OUT_OF_RANGE);
@@ -171,7 +172,7 @@ static __always_inline void pick_consider(struct pick_walk *walk, const struct p
 		walk->full = 1;
 		return;
 	}
-	if (pick_is_suspect(backend, pick->now)) {
+	if (pick_is_suspect(backend, now)) {
 		if (!walk->doubtful.slot)
 			pick_keep(&walk->doubtful, slot, backend);
 		return;
@@ -181,27 +182,23 @@ static __always_inline void pick_consider(struct pick_walk *walk, const struct p
 }
 
 /*
- * Walks the table from the algorithm's start. The first acceptable entry is the answer of
- * roundrobin and source, the better of two that of random, the best of a window (which turns with
- * each pick) that of leastconn.
+ * Walks the table from the algorithm's start. The first acceptable entry is the answer of roundrobin
+ * and source, the better of two that of random, the best of a window (which turns with each pick) that
+ * of leastconn.
  */
-static __always_inline enum pick_result pick_choose(struct pick *pick, const struct sluice_set *set)
+static __always_inline int pick_choose(struct pick_walk *walk, const struct sluice_set *set,
+				       __u32 service, __be32 client, __u32 exclude, __u32 now)
 {
-	__u32 len = set->len, enough, start, i, index, zero = 0;
-	const struct pick_candidate *chosen;
-	struct pick_walk *walk;
+	__u32 len = set->len, enough, start, i, index;
 
-	pick->on_empty = set->on_empty;
-	pick->on_full = set->on_full;
-	walk = bpf_map_lookup_elem(&sluice_walk, &zero);
-	if (!walk || !len || len > SLUICE_SET_TABLE)
+	*walk = (struct pick_walk){ .on_empty = set->on_empty, .on_full = set->on_full };
+	if (!len || len > SLUICE_SET_TABLE)
 		return PICK_EMPTY;
-	*walk = (struct pick_walk){};
 	/* Turns after which a candidate is good enough. */
 	enough = set->balance == SLUICE_BALANCE_LEASTCONN ? PICK_TRIES
 		 : set->balance == SLUICE_BALANCE_RANDOM  ? 2
 							  : 1;
-	start = pick_start(pick, set->balance) % len;
+	start = pick_start(service, client, set->balance) % len;
 	for (i = 0; i < PICK_TRIES; i++) {
 		if (i >= len || (i >= enough && walk->best.slot))
 			break;
@@ -210,14 +207,13 @@ static __always_inline enum pick_result pick_choose(struct pick *pick, const str
 		index = start + i;
 		if (index >= len)
 			index -= len;
-		pick_consider(walk, pick, set->table[index & (SLUICE_SET_TABLE - 1)], set->maxconn);
+		pick_consider(walk, set->table[index & (SLUICE_SET_TABLE - 1)], exclude, now,
+			      set->maxconn);
 	}
-	chosen = walk->best.slot ? &walk->best : &walk->doubtful; /* better a suspect than nobody */
-	if (!chosen->slot)
+	if (!walk->best.slot)
+		walk->best = walk->doubtful; /* better a suspect than nobody */
+	if (!walk->best.slot)
 		return walk->full ? PICK_FULL : PICK_EMPTY;
-	pick->slot = chosen->slot;
-	pick->generation = chosen->generation;
-	pick->port = chosen->port;
 	return PICK_OK;
 }
 
@@ -239,25 +235,48 @@ static __always_inline const struct sluice_set *pick_set(__u32 service, __u64 *v
 }
 
 /*
- * The order of the loads matters: version of the service, version of the slot, table, version of
- * the slot again. BPF has no load barrier before Linux 6.15; the first loads depend on each other
- * by address, and the publisher must come round SLUICE_SET_RING times before it touches the slot
- * that is being read here.
+ * The order of the loads matters: version of the service, version of the slot, table, version of the
+ * slot again. BPF has no load barrier before Linux 6.15; the first loads depend on each other by
+ * address, and the publisher must come round SLUICE_SET_RING times before it touches the slot that is
+ * being read here.
+ *
+ * A global function, so that the verifier looks at it once and not once for every way of getting here.
+ * Such a function takes only scalars before Linux 5.12; its answer lies in the walk.
  */
-static __noinline int pick_backend(struct pick *pick)
+__noinline int sluice_pick(__u32 service, __be32 client, __u32 exclude, __u32 now)
 {
 	const struct sluice_set *set;
-	enum pick_result result;
+	struct pick_walk *walk;
+	__u32 zero = 0;
 	__u64 version;
+	int result;
 
-	set = pick_set(pick->service, &version);
+	set = pick_set(service, &version);
 	if (!set)
 		return PICK_UNSYNCED;
+	walk = bpf_map_lookup_elem(&sluice_walk, &zero);
+	if (!walk || *(const volatile __u64 *)&set->version != version)
+		return PICK_TORN;
+	result = pick_choose(walk, set, service, client, exclude, now);
 	if (*(const volatile __u64 *)&set->version != version)
 		return PICK_TORN;
-	result = pick_choose(pick, set);
-	if (*(const volatile __u64 *)&set->version != version)
+	return result;
+}
+
+static __always_inline int pick_backend(struct pick *pick)
+{
+	int result = sluice_pick(pick->service, pick->client, pick->exclude, pick->now);
+	const struct pick_walk *walk;
+	__u32 zero = 0;
+
+	walk = bpf_map_lookup_elem(&sluice_walk, &zero);
+	if (!walk)
 		return PICK_TORN;
+	pick->slot = walk->best.slot;
+	pick->generation = walk->best.generation;
+	pick->port = walk->best.port;
+	pick->on_empty = walk->on_empty;
+	pick->on_full = walk->on_full;
 	return result;
 }
 
