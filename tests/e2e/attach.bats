@@ -1,0 +1,204 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only
+# attach and detach, their refusals, and what the daemon's user may not do.
+
+source "${BATS_TEST_DIRNAME}/lab.bash"
+
+DAEMON=(setpriv --reuid=64080 --regid=64080 --clear-groups --no-new-privs --inh-caps=-all --bounding-set=-all)
+
+setup_file() {
+	lab_up --slaves 1 --containers process
+	scale /web 3
+	cat >"$BATS_FILE_TMPDIR/other.c" <<-'C'
+		__attribute__((section("xdp"), used)) int other(void *ctx) { (void)ctx; return 2; }
+		char license[] __attribute__((section("license"), used)) = "GPL";
+	C
+	clang -O2 -g -target bpf -c "$BATS_FILE_TMPDIR/other.c" -o "$BATS_FILE_TMPDIR/other.o"
+}
+
+teardown_file() {
+	lab_down
+}
+
+bpftool() {
+	PATH=$PATH:/usr/sbin command bpftool "$@"
+}
+
+program_ids() {
+	local link
+	for link in "$(pin_dir)"/attach/*; do
+		on slave1 env "PATH=$PATH:/usr/sbin" bpftool -j link show pinned "$link" 2>/dev/null | jq '.prog_id // empty'
+	done | sort -n
+}
+
+held() {
+	ctl --json flows | jq -c '[.[] | select(.state == "established") | [.client_port, .port, .generation]] | sort'
+}
+
+eight_held() {
+	[[ $(held | jq length) == 8 ]]
+}
+
+# copy_config: a copy of slave1's configuration to spoil; prints its path
+copy_config() {
+	cp "$(conf_file slave1)" "$BATS_TEST_TMPDIR/sluice.conf"
+	printf '%s\n' "$BATS_TEST_TMPDIR/sluice.conf"
+}
+
+# refused WORD COMMAND...: exit 1 and one message that has the word
+refused() {
+	local word=$1
+	shift
+	run "$@"
+	echo "exit $status: $output"
+	[[ $status == 1 && ${#lines[@]} == 1 && $output == *"$word"* ]]
+}
+
+@test "attach again replaces the programs and keeps flows and backends" {
+	local ids flows
+	load_start hold --url "http://$SLAVE1/" --connections 8 --rate 80
+	wait_for "eight connections are held" eight_held
+	flows=$(held)
+	ids=$(program_ids)
+	[[ -n $ids ]]
+	ctl attach
+	[[ $(held) == "$flows" ]]
+	[[ $(program_ids) != "$ids" ]]
+	[[ $(program_ids | wc -w) == $(wc -w <<<"$ids") ]]
+	load_more hold 50
+	ask --url "http://$SLAVE1/" --requests 90 --connections 3 --close | holds '.failed == 0 and (.tasks | length) == 3'
+	load_stop hold | holds '.failed == 0 and .moved == 0 and .connections == 8'
+}
+
+@test "every mode can be attached, and attach goes from one to the other under load" {
+	local mode
+	load_start hold --url "http://$SLAVE1/" --connections 4 --rate 200
+	load_start open --url "http://$SLAVE1/" --connections 2 --rate 200 --close
+	for mode in tc generic native; do
+		lab config slave1 "node.mode=$mode"
+		ctl --json status | holds '.attached and .mode == $mode and .abi > 0' --arg mode "$mode"
+		load_more open 100
+	done
+	load_stop open | holds '.failed == 0'
+	load_stop hold | holds '.failed == 0 and .moved == 0 and .connections == 4'
+}
+
+@test "checksums in native mode, to a process on the host" {
+	checksums native
+}
+
+@test "checksums in generic mode, to a process on the host" {
+	checksums generic
+}
+
+@test "checksums in tc mode, to a process on the host" {
+	checksums tc
+	lab config slave1 node.mode=native
+}
+
+@test "another XDP program on the interface: attach says so and leaves it alone" {
+	ctl detach
+	on slave1 ip link set dev eth0 xdpdrv obj "$BATS_FILE_TMPDIR/other.o" sec xdp
+	refused eth0 ctl attach
+	on slave1 ip -d link show dev eth0 | grep -q 'xdp.* id '
+	on slave1 ip link set dev eth0 xdpdrv off
+	ctl attach
+	ask --url "http://$SLAVE1/" --requests 90 --connections 3 --close | holds '.failed == 0 and (.tasks | length) == 3'
+}
+
+@test "detach leaves no program and no pin of its own behind" {
+	ctl detach
+	run on slave1 ip -d link show dev eth0
+	[[ $status == 0 && $output != *prog/xdp* ]]
+	[[ -z $(ls -A "$(pin_dir)/attach" 2>/dev/null) ]]
+	run on elb curl -sS --max-time 10 "http://$SLAVE1/"
+	[[ $status == 7 ]]
+	ctl attach
+	wait_for "traffic flows again" on elb curl -sS --fail --max-time 10 "http://$SLAVE1/"
+}
+
+@test "unknown interface: refused with its name, what is attached stays" {
+	local config
+	config=$(copy_config)
+	sed -i '/^interface/d; s/^\[node\]$/[node]\ninterface = nosuch0/' "$config"
+	refused nosuch0 ctl --config "$config" attach
+	ask --url "http://$SLAVE1/" --requests 20 --close | holds '.failed == 0'
+}
+
+@test "pin_dir where no bpffs is mounted: refused with the place" {
+	local config
+	config=$(copy_config)
+	sed -i "s#^pin_dir.*#pin_dir = $BATS_TEST_TMPDIR/plain#" "$config"
+	mkdir "$BATS_TEST_TMPDIR/plain"
+	refused "$BATS_TEST_TMPDIR/plain" ctl --config "$config" attach
+	ask --url "http://$SLAVE1/" --requests 20 --close | holds '.failed == 0'
+}
+
+@test "sluiced has no capability, new privileges or bpf(2) commands beyond its own" {
+	local status_file
+	status_file=/proc/$(host_pid slave1 sluiced)/status
+	grep -qE '^Uid:\s+64080\s+64080\s+64080\s+64080$' "$status_file"
+	grep -qE '^Gid:\s+64080\s+64080\s+64080\s+64080$' "$status_file"
+	[[ $(grep -E '^Cap(Inh|Prm|Eff|Bnd|Amb):' "$status_file" | awk '{ print $2 }' | sort -u) == 0000000000000000 ]]
+	grep -qE '^NoNewPrivs:\s+1$' "$status_file"
+	grep -qE '^Seccomp:\s+2$' "$status_file"
+}
+
+# as_daemon COMMAND...: as sluiced's user, on slave1
+as_daemon() {
+	on slave1 "${DAEMON[@]}" env "PATH=$PATH:/usr/sbin" "$@"
+}
+
+@test "what sluiced needs is open to its user" {
+	as_daemon test -r "$(pin_dir)/sluice_backends" -a -w "$(pin_dir)/sluice_backends"
+	as_daemon test -r "$(pin_dir)/sluice_flows4"
+}
+
+@test "sluiced's user is refused the folder of links and programs" {
+	run as_daemon ls "$(pin_dir)/attach"
+	[[ $status != 0 && $output == *"Permission denied"* ]]
+	[[ $(stat -c '%u %a' "$(pin_dir)/attach") == "0 700" ]]
+}
+
+@test "sluiced's user cannot detach a link, nor point it at another program" {
+	local link
+	for link in "$(pin_dir)"/attach/*; do
+		run as_daemon bpftool link detach pinned "$link"
+		[[ $status != 0 && $output == *"Permission denied"* ]]
+	done
+	run as_daemon ip link set dev eth0 xdp off
+	[[ $status != 0 ]]
+	ctl --json status | holds .attached
+}
+
+@test "sluiced's user cannot write service ports, services, flows or counters" {
+	local map
+	for map in sluice_ports sluice_services sluice_meta sluice_flows4 sluice_half4 sluice_reasons; do
+		[[ -e $(pin_dir)/$map ]] || continue
+		as_daemon test -r "$(pin_dir)/$map"
+		run as_daemon test -w "$(pin_dir)/$map"
+		[[ $status != 0 ]]
+		run as_daemon bpftool map dump pinned "$(pin_dir)/$map"
+		[[ $status != 0 ]] # bpftool opens for writing
+		[[ $output == *"Permission denied"* ]]
+	done
+	[[ -e $(pin_dir)/sluice_ports && -e $(pin_dir)/sluice_services ]]
+}
+
+@test "sluiced's user cannot create a map, load a program, pin or remove a pin" {
+	run as_daemon bpftool map create "$(pin_dir)/mine" type array key 4 value 4 entries 1 name mine
+	[[ $status != 0 ]]
+	run as_daemon bpftool prog load "$BATS_FILE_TMPDIR/other.o" "$(pin_dir)/mine"
+	[[ $status != 0 ]]
+	[[ ! -e $(pin_dir)/mine ]]
+	run as_daemon rm -f "$(pin_dir)/sluice_backends"
+	[[ $status != 0 && -e $(pin_dir)/sluice_backends ]]
+}
+
+@test "another user is refused all of it" {
+	local map
+	for map in "$(pin_dir)"/*; do
+		run on slave1 setpriv --reuid=64081 --regid=64081 --clear-groups --no-new-privs test -r "$map"
+		[[ $status != 0 ]]
+	done
+}

@@ -1,0 +1,78 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only
+# The same through Docker: published ports, its DNAT, its containers; and what lab down leaves: nothing.
+
+source "${BATS_TEST_DIRNAME}/lab.bash"
+
+setup_file() {
+	lab_up --slaves 1 --containers docker
+	scale /web 4
+}
+
+teardown_file() {
+	lab_down
+}
+
+@test "2,000 connections over four containers behind Docker's DNAT: 25 % +- 2 % each, none fails" {
+	ask --url "http://$SLAVE1/" --requests 2000 --connections 8 --close |
+		holds '.failed == 0 and (.tasks | length) == 4 and all(.tasks[]; .requests >= 460 and .requests <= 540)'
+}
+
+@test "checksums in native mode, through Docker's DNAT" {
+	checksums native
+}
+
+@test "checksums in generic mode, through Docker's DNAT" {
+	checksums generic
+}
+
+@test "checksums in tc mode, through Docker's DNAT" {
+	checksums tc
+	lab config slave1 node.mode=native
+}
+
+@test "scaling 4 -> 2 -> 3 under load: no request fails" {
+	load_start open --url "http://$SLAVE1/" --connections 4 --rate 500 --close
+	load_start keep --url "http://$SLAVE1/" --connections 4 --rate 500
+	scale /web 2
+	load_more open 500
+	scale /web 3
+	load_more open 500
+	load_stop open | holds '.failed == 0'
+	load_stop keep | holds '.failed == 0 and .moved == 0'
+}
+
+@test "a container killed with SIGKILL: once that is known no new connection goes there" {
+	local task
+	task=$(ctl --json backends | jq -r '[.[] | select(.state == "up")][0].task')
+	lab kill "$task" --signal KILL
+	wait_for "its end is known" backends_hold --arg t "$task" 'all(.[]; .task != $t or .state != "up")'
+	ask --url "http://$SLAVE1/" --requests 300 --connections 4 --close |
+		holds '.failed == 0 and all(.tasks[]; .task != $t)' --arg t "$task"
+	wait_for "there are three again" backends_hold '[.[] | select(.state == "up")] | length == 3'
+}
+
+@test "lab down leaves nothing behind" {
+	local folder
+	folder=$(work)
+	[[ -n $folder && -n $(leftovers "$folder") ]]
+	lab down
+	run leftovers "$folder"
+	echo "$output"
+	[[ -z $output ]]
+}
+
+@test "lab up that is interrupted leaves nothing behind" {
+	local pid folder
+	export LAB=i$$
+	"$TOOL" up --slaves 1 --containers docker >"$BATS_TEST_TMPDIR/up.log" 2>&1 3>&- &
+	pid=$!
+	wait_for "a process of the lab runs" grep -q network "$BATS_TEST_TMPDIR/up.log"
+	folder=$(work)
+	kill -TERM "$pid"
+	run wait "$pid"
+	[[ $status != 0 ]]
+	[[ -z $folder ]] || [[ -z $(leftovers "$folder") ]]
+	lab down
+	[[ -z $(leftovers "${folder:-/nonexistent}") ]]
+}

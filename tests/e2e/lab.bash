@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# What the end-to-end tests share: a lab of their own, questions to it, load, and waiting for a state with a generous
+# deadline. A test never waits for a time to pass.
+
+# shellcheck disable=SC2034 # the tests use these
+ROOT=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
+TOOL=$ROOT/tools/lab/lab
+SLAVE1=10.80.0.2
+# shellcheck disable=SC2034
+SLAVE2=10.80.0.3
+DEADLINE=${DEADLINE:-60} # seconds until a wait is a failure
+
+# lab_up ARGS...: a lab with a name of its own. Call it in setup_file.
+lab_up() {
+	export LAB=t$$
+	if ! "$TOOL" up "$@" >"$BATS_FILE_TMPDIR/lab.log" 2>&1 3>&-; then
+		cat "$BATS_FILE_TMPDIR/lab.log" >&2
+		return 1
+	fi
+}
+
+# For teardown_file: also after a failure in setup_file.
+lab_down() {
+	[[ -z ${LAB-} ]] || "$TOOL" down >/dev/null 2>&1 3>&-
+}
+
+lab() {
+	"$TOOL" "$@" 3>&-
+}
+
+on() {
+	local host=$1
+	shift
+	"$TOOL" exec "$host" -- "$@" 3>&-
+}
+
+ctl() {
+	on slave1 sluicectl "$@"
+}
+
+# scale APP N, waiting until all are up
+scale() {
+	lab scale "$1" "$2" >/dev/null
+}
+
+# wait_for WHAT COMMAND...: until the command succeeds
+wait_for() {
+	local what=$1 end=$((SECONDS + DEADLINE))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		if ((SECONDS > end)); then
+			echo "waited $DEADLINE s in vain until $what"
+			"$@" || true
+			return 1
+		fi
+		sleep 0.1
+	done
+}
+
+# holds FILTER [JQ ARGS...]: does the JSON on stdin fulfil the filter? If not it is shown.
+holds() {
+	local filter=$1 json
+	shift
+	json=$(cat)
+	jq -e "$@" "$filter" >/dev/null <<<"$json" || {
+		printf 'does not hold: %s\nof: %.3000s\n' "$filter" "$json"
+		return 1
+	}
+}
+
+# backends_hold FILTER / flows_hold FILTER: for wait_for
+backends_hold() {
+	ctl --json backends | jq -e "$@"
+}
+
+flows_hold() {
+	ctl --json flows | jq -e "$@"
+}
+
+# ask ARGS...: the load client in the elb host; prints its JSON. Its exit status says only whether requests failed.
+ask() {
+	on elb "$ROOT/build/lab/load" --json "$@"
+}
+
+# load_start NAME ARGS...: the same in the background until load_stop
+load_start() {
+	local name=$1
+	shift
+	rm -f "$BATS_TEST_TMPDIR/$name.status"
+	"$TOOL" exec elb -- "$ROOT/build/lab/load" --json --status "$BATS_TEST_TMPDIR/$name.status" "$@" \
+		>"$BATS_TEST_TMPDIR/$name.json" 2>"$BATS_TEST_TMPDIR/$name.err" 3>&- &
+	echo $! >"$BATS_TEST_TMPDIR/$name.pid"
+	wait_for "load $name runs" load_has "$name" 1
+}
+
+# load_has NAME N: has it had N answers?
+load_has() {
+	jq -e --argjson n "$2" '.answered >= $n' "$BATS_TEST_TMPDIR/$1.status"
+}
+
+# load_more NAME N: waits for N more answers
+load_more() {
+	local now
+	now=$(jq .answered "$BATS_TEST_TMPDIR/$1.status")
+	wait_for "load $1 has $2 more answers" load_has "$1" $((now + $2))
+}
+
+# load_stop NAME: ends it and prints its JSON
+load_stop() {
+	local pid
+	pid=$(cat "$BATS_TEST_TMPDIR/$1.pid")
+	kill -TERM "$pid"
+	wait "$pid" || true
+	cat "$BATS_TEST_TMPDIR/$1.json"
+}
+
+# csum_errors: TCP segments with a wrong checksum so far, on every host and in every container of the lab
+csum_errors() {
+	local pid host sum=0 n
+	for host in elb slave1; do
+		n=$(on "$host" nstat -asz TcpInCsumErrors | awk '/TcpInCsumErrors/ { print $2 }')
+		sum=$((sum + n))
+	done
+	for pid in $(lab status --json | jq '.tasks[] | select(.container != null) | .pid // empty'); do
+		n=$(nsenter --net="/proc/$pid/ns/net" nstat -asz TcpInCsumErrors | awk '/TcpInCsumErrors/ { print $2 }')
+		sum=$((sum + n))
+	done
+	echo "$sum"
+}
+
+# all_sizes: small and large requests and answers, with and without keep-alive, none may fail or change its container
+all_sizes() {
+	ask --url "http://$SLAVE1/" --requests 200 --connections 8 --close | holds '.failed == 0 and .answered == 200'
+	ask --url "http://$SLAVE1/" --requests 200 --connections 8 | holds '.failed == 0 and .moved == 0'
+	ask --url "http://$SLAVE1/bytes/150000" --requests 40 --connections 4 --close | holds '.failed == 0'
+	head -c 200000 /dev/urandom >"$BATS_TEST_TMPDIR/sent"
+	on elb curl -sS --fail --max-time 60 --data-binary "@$BATS_TEST_TMPDIR/sent" -o "$BATS_TEST_TMPDIR/echoed" \
+		"http://$SLAVE1/echo"
+	cmp "$BATS_TEST_TMPDIR/sent" "$BATS_TEST_TMPDIR/echoed"
+}
+
+# checksums MODE: both states of the client's checksum offload in one mode
+checksums() {
+	local before offload
+	lab config slave1 "node.mode=$1"
+	ctl --json status | holds '.mode == $mode and .attached' --arg mode "$1"
+	for offload in on off; do
+		on elb ethtool -K eth0 tx "$offload"
+		before=$(csum_errors)
+		all_sizes
+		[[ $(csum_errors) == "$before" ]] || {
+			echo "TcpInCsumErrors moved from $before to $(csum_errors), tx offload $offload, mode $1"
+			return 1
+		}
+	done
+	on elb ethtool -K eth0 tx on
+}
+
+# work: the lab's work folder
+work() {
+	lab status --json | jq -r .work
+}
+
+# leftovers WORK: everything on this machine that carries the lab's name or lies in its work folder
+leftovers() {
+	local work=$1 pid
+	ip netns list | grep "^${LAB}-"
+	ip -o link | grep -E ": ${LAB}-"
+	grep -E "${LAB}[- /]|$work" /proc/self/mounts
+	find /sys/fs/cgroup -maxdepth 4 -type d -name "*${LAB}*" 2>/dev/null
+	ls -d "$work" 2>/dev/null
+	for pid in /proc/[0-9]*; do
+		tr '\0' '\n' <"$pid/environ" 2>/dev/null | grep -qE "^MARATHON_SIM_ID=${LAB}\$" && echo "task ${pid#/proc/}"
+		tr '\0' ' ' <"$pid/cmdline" 2>/dev/null | grep -F "$work/"
+	done
+	true
+}
+
+# conf_file HOST: the path of its sluice.conf
+conf_file() {
+	lab status --json | jq -r --arg host "$1" '.hosts[] | select(.name == $host) | .config'
+}
+
+# pin_dir: where slave1's Sluice pins
+pin_dir() {
+	sed -nE 's/^pin_dir *= *([^ ]+).*/\1/p' "$(conf_file slave1)"
+}
+
+# host_pid HOST PROCESS
+host_pid() {
+	lab status --json | jq -r --arg host "$1" --arg process "$2" '.hosts[] | select(.name == $host) | .pids[$process]'
+}
+
+# sim PATH [JSON]: marathon-sim's control endpoint
+sim() {
+	local socket
+	socket=$(find "$(work)" -name 'marathon*.sock' -type s | head -n 1)
+	curl -sS --fail --max-time 10 --unix-socket "$socket" ${2:+--data "$2"} "http://sim/sim/$1"
+}
+
+sources_connected() {
+	ctl --json status | jq -e '(.sources | length) >= 2 and all(.sources[]; .connected)'
+}

@@ -1,0 +1,130 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only
+# What Marathon and Consul say, or fail to say, and what becomes of the backends.
+
+source "${BATS_TEST_DIRNAME}/lab.bash"
+
+setup_file() {
+	lab_up --slaves 1 --containers process
+	lab config slave1 marathon.resync=1s
+	scale /web 3
+}
+
+teardown_file() {
+	lab_down
+}
+
+teardown() {
+	lab marathon normal
+}
+
+up() {
+	ctl --json backends | jq -c '[.[] | select(.state == "up") | [.task, .port, .generation]] | sort'
+}
+
+polled() {
+	[[ $(sim requests | jq '[.requests[] | select(.path | startswith("/v2/")) | .count] | add // 0') -ge $1 ]]
+}
+
+# set_survives MODE...: Marathon is asked several times in that mode, and all three stay
+set_survives() {
+	local before
+	wait_for "three are up" backends_hold '[.[] | select(.state == "up")] | length == 3'
+	before=$(up)
+	lab marathon "$@"
+	sim requests/reset '{}' >/dev/null
+	wait_for "sluiced has asked Marathon often enough" polled 4
+	[[ $(up) == "$before" ]]
+	ask --url "http://$SLAVE1/" --requests 60 --connections 3 --close | holds '.failed == 0 and (.tasks | length) == 3'
+	lab marathon normal
+	wait_for "Marathon is good again" sources_connected
+	[[ $(up) == "$before" ]]
+}
+
+@test "Marathon answers 500: the last good set stays" {
+	set_survives error 500
+}
+
+@test "Marathon answers with JSON cut in half: the last good set stays" {
+	set_survives half
+}
+
+@test "Marathon answers that there is no app at all: the last good set stays" {
+	set_survives empty
+}
+
+@test "Marathon knows no health after a leader change: the last good set stays" {
+	set_survives unhealthy-unknown
+}
+
+@test "Marathon's stream is silent: changes are still learned" {
+	lab marathon silent
+	scale /web 4
+	scale /web 3
+}
+
+@test "a check that goes critical in Consul takes the backend down, and back up" {
+	local port task id
+	read -r port task < <(ctl --json backends | jq -r '[.[] | select(.state == "up")][0] | "\(.port) \(.task)"')
+	id="sluice:$task:0"
+	on slave1 curl -sS --fail --max-time 10 http://127.0.0.1:8500/v1/agent/services | holds 'has($id)' --arg id "$id"
+	on slave1 curl -sS --fail --max-time 10 -X PUT http://127.0.0.1:8500/v1/agent/check/register \
+		--data "{\"ID\": \"flip\", \"Name\": \"flip\", \"ServiceID\": \"$id\", \"TTL\": \"1h\", \"Status\": \"critical\"}"
+	wait_for "it is down" backends_hold --argjson p "$port" 'any(.[]; .port == $p and .state == "down")'
+	ask --url "http://$SLAVE1/" --requests 60 --connections 3 --close |
+		holds '.failed == 0 and (.tasks | length) == 2 and all(.tasks[]; .port != $p)' --argjson p "$port"
+	on slave1 curl -sS --fail --max-time 10 -X PUT http://127.0.0.1:8500/v1/agent/check/pass/flip
+	wait_for "it is up" backends_hold --argjson p "$port" 'any(.[]; .port == $p and .state == "up")'
+	on slave1 curl -sS --fail --max-time 10 -X PUT http://127.0.0.1:8500/v1/agent/check/deregister/flip
+}
+
+@test "each task is registered with address, host-port, tag and marks, and nothing else is touched" {
+	on slave1 curl -sS --fail --max-time 10 -X PUT http://127.0.0.1:8500/v1/agent/service/register \
+		--data '{"ID": "foreign", "Name": "web", "Port": 9, "Tags": ["theirs"]}'
+	scale /web 2
+	on slave1 curl -sS --fail --max-time 10 http://127.0.0.1:8500/v1/agent/services >"$BATS_TEST_TMPDIR/services"
+	holds 'has("foreign")' <"$BATS_TEST_TMPDIR/services"
+	wait_for "two are registered" registered 2
+	on slave1 curl -sS --fail --max-time 10 http://127.0.0.1:8500/v1/agent/services |
+		holds '[to_entries[] | select(.key | startswith("sluice:"))] | all(.[]; .value.Service == "web"
+			and .value.Address == "10.80.0.2" and .value.Port >= 31000 and (.value.Tags | index("slave1-lab")) != null)'
+	on slave1 curl -sS --fail --max-time 10 -X PUT http://127.0.0.1:8500/v1/agent/service/deregister/foreign
+	scale /web 3
+	wait_for "three are registered" registered 3
+}
+
+registered() {
+	on slave1 curl -sS --fail --max-time 10 http://127.0.0.1:8500/v1/agent/services |
+		jq -e --argjson n "$1" '[keys[] | select(startswith("sluice:"))] | length == $n'
+}
+
+@test "Consul's agent gone: the last good set stays, and it is used again when it is back" {
+	local before
+	before=$(up)
+	lab kill slave1 consul
+	wait_for "sluiced has noticed" ctl_says '.sources | any(.[]; .name == "consul" and (.connected | not))'
+	[[ $(up) == "$before" ]]
+	ask --url "http://$SLAVE1/" --requests 60 --connections 3 --close | holds '.failed == 0 and (.tasks | length) == 3'
+	lab start slave1 consul
+	wait_for "sluiced is connected again" sources_connected
+	[[ $(up) == "$before" ]]
+	wait_for "all are registered again" registered 3
+}
+
+ctl_says() {
+	ctl --json status | jq -e "$@"
+}
+
+@test "a reload that is refused changes nothing" {
+	local before
+	before=$(up)
+	cp "$(conf_file slave1)" "$BATS_TEST_TMPDIR/good.conf"
+	echo 'no such line' >>"$(conf_file slave1)"
+	kill -HUP "$(host_pid slave1 sluiced)"
+	wait_for "the log names the place" grep -q "sluice.conf:$(wc -l <"$(conf_file slave1)")" "$(work)"/log/slave1-sluiced*
+	[[ $(up) == "$before" ]]
+	cp "$BATS_TEST_TMPDIR/good.conf" "$(conf_file slave1)"
+	kill -HUP "$(host_pid slave1 sluiced)"
+	scale /web 4
+	scale /web 3
+}
