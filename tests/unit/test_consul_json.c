@@ -244,16 +244,19 @@ static void odd_ports(void **state)
 static void self(void **state)
 {
 	size_t len;
-	char *text = payload_file("consul/agent-self.json", &len), *node;
+	char *text = payload_file("consul/agent-self.json", &len), *node, *address;
 	struct json_error error;
 
 	(void)state;
 	json_error_init(&error, "self");
-	assert_int_equal(consul_json_self(text, len, &node, &error), 0);
+	assert_int_equal(consul_json_self(text, len, &node, &address, &error), 0);
 	assert_string_equal(node, NODE);
+	assert_string_equal(address, "127.0.0.1");
 	free(node);
-	assert_int_equal(consul_json_self("{}", 2, &node, &error), -EINVAL);
+	free(address);
+	assert_int_equal(consul_json_self("{}", 2, &node, &address, &error), -EINVAL);
 	assert_null(node);
+	assert_null(address);
 	assert_string_equal(error.text, "self: Config is missing");
 	free(text);
 }

@@ -314,24 +314,34 @@ out:
 	return err;
 }
 
-int consul_json_self(const char *text, size_t len, char **node, struct json_error *error)
+int consul_json_self(const char *text, size_t len, char **node, char **address,
+		     struct json_error *error)
 {
-	const cJSON *config;
-	const char *name;
+	const cJSON *config, *member;
+	const char *name, *ip;
 	cJSON *document;
-	int err;
+	int err = 0;
 
-	*node = NULL;
+	*node = *address = NULL;
 	document = json_parse(text, len, CONSUL_JSON_MAX_BYTES, error);
 	if (!document)
 		return -errno;
-	err = json_object(document, "Config", true, "", &config, error);
-	if (!err)
-		err = json_string(config, "NodeName", true, "Config", &name, error);
-	if (!err) {
-		*node = strdup(name);
-		err = *node ? 0 : -ENOMEM;
+	if (json_object(document, "Config", true, "", &config, error) ||
+	    json_string(config, "NodeName", true, "Config", &name, error) ||
+	    json_object(document, "Member", true, "", &member, error) ||
+	    json_string(member, "Addr", true, "Member", &ip, error)) {
+		err = -EINVAL;
+		goto out;
 	}
+	*node = strdup(name);
+	*address = strdup(ip);
+	if (!*node || !*address) {
+		free(*node);
+		free(*address);
+		*node = *address = NULL;
+		err = -ENOMEM;
+	}
+out:
 	cJSON_Delete(document);
 	return err;
 }

@@ -35,7 +35,8 @@ struct consul_text {
 int consul_json_node(const struct consul_text *services, const struct consul_text *checks,
 		     const char *node, struct facts_consul *answer);
 
-/* Config.NodeName of /v1/agent/self into a new string. 0, -EINVAL with error filled, -ENOMEM. */
-int consul_json_self(const char *text, size_t len, char **node, struct json_error *error);
+/* Config.NodeName and Member.Addr of /v1/agent/self into new strings, NULL unless 0. 0, -EINVAL with error filled, -ENOMEM. */
+int consul_json_self(const char *text, size_t len, char **node, char **address,
+		     struct json_error *error);
 
 #endif
