@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Steps become stores into the mapped arrays. Which steps, and in which order, was the plan's business.
+ */
+#include "publish.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+
+#include "maps.h"
+
+/* Corrections below this are the scan's own blur: flows come and go while it runs. */
+#define COUNT_BLUR 2
+
+static void write_label(struct sluice_label *label, const struct wanted_backend *backend)
+{
+	snprintf(label->app, sizeof(label->app), "%s", backend->app);
+	snprintf(label->reason, sizeof(label->reason), "%s", backend->reason);
+	snprintf(label->source, sizeof(label->source), "%s", backend->source);
+}
+
+/* The generation is stored last: until then the slot is free for everybody who looks. */
+static void create(struct maps *maps, const struct plan_step *step, uint64_t now_boot_ns)
+{
+	struct sluice_backend *backend = &maps->backends[step->slot];
+	struct sluice_label *label = &maps->labels[step->slot];
+
+	memset(label, 0, sizeof(*label));
+	label->port_index = step->backend->port_index;
+	snprintf(label->task, sizeof(label->task), "%s", step->backend->task);
+	write_label(label, step->backend);
+	label->generation = step->generation;
+
+	backend->port = htons(step->backend->port);
+	backend->service = (uint16_t)step->service;
+	backend->state = (uint8_t)step->backend->state;
+	backend->weight = step->backend->weight;
+	backend->created_ns = now_boot_ns;
+	backend->state_since_ns = now_boot_ns;
+	backend->last_generation = step->generation;
+	__atomic_store_n(&backend->active, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&backend->suspect, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&backend->suspect_until, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&backend->generation, step->generation, __ATOMIC_RELEASE);
+}
+
+/* The other way round. last_generation stays: the slot never gives a generation twice. */
+static void retire(struct maps *maps, const struct plan_step *step)
+{
+	struct sluice_override_key key = { .slot = step->slot, .generation = step->generation };
+	struct sluice_backend *backend = &maps->backends[step->slot];
+
+	__atomic_store_n(&backend->generation, 0, __ATOMIC_RELEASE);
+	backend->state = SLUICE_BACKEND_FREE;
+	/* Mostly there is none to delete; one that stays names a generation that never comes again. */
+	if (maps->override_fd >= 0)
+		bpf_map_delete_elem(maps->override_fd, &key);
+}
+
+static int apply(struct maps *maps, const struct plan_step *step, uint64_t now_boot_ns)
+{
+	struct sluice_backend *backend = &maps->backends[step->slot];
+	struct sluice_hport hport;
+
+	switch (step->kind) {
+	case PLAN_CREATE:
+		create(maps, step, now_boot_ns);
+		return 0;
+	case PLAN_STATE:
+		backend->state_since_ns = now_boot_ns;
+		__atomic_store_n(&backend->state, (uint8_t)step->backend->state, __ATOMIC_RELEASE);
+		return 0;
+	case PLAN_WEIGHT:
+		__atomic_store_n(&backend->weight, step->backend->weight, __ATOMIC_RELEASE);
+		return 0;
+	case PLAN_LABEL:
+		write_label(&maps->labels[step->slot], step->backend);
+		return 0;
+	case PLAN_HPORT:
+		/* Eight bytes in one store, so that no reader sees one backend's slot with another's port. */
+		hport = (struct sluice_hport){ .service_port = htons(step->service_port),
+					       .slot = (uint16_t)step->slot };
+		__atomic_store(&maps->hports[step->port], &hport, __ATOMIC_RELEASE);
+		return 0;
+	case PLAN_PUBLISH:
+		return maps_publish_set(maps, step->service, step->set, now_boot_ns);
+	case PLAN_RETIRE:
+		retire(maps, step);
+		return 0;
+	}
+	return -EINVAL;
+}
+
+int publish_apply(struct maps *maps, const struct plan *plan, uint64_t now_boot_ns)
+{
+	int err;
+
+	for (size_t i = 0; i < plan->count; i++) {
+		err = apply(maps, &plan->step[i], now_boot_ns);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+void publish_counts(struct maps *maps, const struct maps_flow_counts *counts)
+{
+	for (unsigned slot = 1; slot <= SLUICE_MAX_BACKENDS; slot++) {
+		struct sluice_backend *backend = &maps->backends[slot];
+		int32_t exact = (int32_t)(counts->half_open[slot] + counts->active[slot]);
+		int32_t error;
+
+		if (!backend->generation)
+			continue;
+		error = exact - __atomic_load_n(&backend->active, __ATOMIC_RELAXED);
+		if (error > COUNT_BLUR || error < -COUNT_BLUR || !exact)
+			__atomic_fetch_add(&backend->active, error, __ATOMIC_RELAXED);
+	}
+}
