@@ -221,7 +221,7 @@ def _interrupt(number, _frame):
 
 def main(argv):
     args = _parser().parse_args(argv)
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     if os.geteuid() != 0:
         print("lab: must be root", file=sys.stderr)

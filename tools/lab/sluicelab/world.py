@@ -4,6 +4,7 @@ import concurrent.futures
 import json
 import os
 import shutil
+import signal
 import time
 
 from . import cgroups, consul, docker, master, net, processes, slave
@@ -25,6 +26,8 @@ def up(lab, options, say):
             say(f"left as it is for a look: {lab.work}")
         else:
             say("failed, cleaning up")
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, signal.SIG_IGN)
             down(lab)
         raise
 
