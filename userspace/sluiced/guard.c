@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What comes after the table of states: a removal hint drains for a moment, the silence of a registry changes nothing, the last
+ * usable backend of a service goes only on proof, a host-port has one owner. Each guard overrules by
+ * setting state, reason and guard; none of them touches the facts or the table's own result.
+ */
+#include "model_internal.h"
+
+#include <stdlib.h>
+
+void guard_hint(struct model_backend *backend, int64_t now_ms)
+{
+	if (now_ms >= backend->hint_until_ms || backend->state != SLUICE_BACKEND_UP)
+		return;
+	backend->state = SLUICE_BACKEND_DRAINING;
+	model_set_reason(backend, "marathon",
+			 "an event says it is being removed, not yet confirmed");
+}
+
+/*
+ * Row 10 reads "Consul is silent" like "Consul knows nothing", which is right for a backend that it never knew. One that
+ * it did know keeps its state, unless Marathon's own check has spoken since Consul fell silent.
+ */
+void guard_silence(const struct model *model, const struct model_service *service,
+		   struct model_backend *backend)
+{
+	bool spoken;
+
+	if (!model_by_consul(model, service) || model->consul_connected || backend->out.row != 10)
+		return;
+	if (!backend->c_ever && !backend->adopted)
+		return;
+	if (backend->evidence != SLUICE_BACKEND_UP && backend->evidence != SLUICE_BACKEND_DOWN &&
+	    backend->evidence != SLUICE_BACKEND_DRAINING)
+		return;
+	if (backend->state == backend->evidence)
+		return;
+	spoken = model->marathon_connected && backend->m_health_ms > model->consul_change_ms &&
+		 (backend->health == FACTS_HEALTH_GOOD || backend->health == FACTS_HEALTH_BAD);
+	if (spoken)
+		return;
+	backend->state = backend->evidence;
+	backend->guard = "consul-silent";
+	model_set_reason(backend, "guard", "Consul is silent: keeps its state");
+}
+
+/* Marathon and Consul have both been seen without it, each twice, after both had known it. */
+static bool both_lack(const struct model_backend *backend)
+{
+	return (backend->m_lacks >= 2 || backend->m_terminal) && backend->c_ever &&
+	       !backend->c_present && backend->c_lacks >= 2;
+}
+
+static bool waited(const struct model_service *service, const struct model_backend *backend,
+		   int64_t now_ms)
+{
+	return backend->gone_ms &&
+	       now_ms - backend->gone_ms >= (int64_t)service->config->drain_timeout_ms;
+}
+
+/*
+ * May the last usable backend go for what the table says now? Absence is never proof alone: Consul answers [] without a token,
+ * Marathon after an election. While the kernel sees a listener, even both of them must have lacked it for drain_timeout; and
+ * where the kernel cannot tell, one registry alone, if it is the only one in use, must too.
+ */
+static bool proved(const struct model *model, const struct model_service *service,
+		   const struct model_backend *backend, int64_t now_ms)
+{
+	enum state_k k = model_k(model, backend);
+	enum state_c c = model_c(model, service, backend);
+	bool two = model_by_marathon(model, service) && model_by_consul(model, service);
+
+	switch (backend->out.row) {
+	case 1: /* the operator's word */
+	case 4: /* the kernel's */
+	case 5: /* its own checks; Consul speaks, else c would be silent */
+	case 6:
+	case 7:
+		return true;
+	case 2:
+	case 3:
+		if (k == STATE_K_NO || c == STATE_C_CRITICAL || c == STATE_C_MAINT)
+			return true;
+		if (backend->m_last == STATE_M_GONE && c == STATE_C_WARNING &&
+		    !model->config->warning_is_up)
+			return true;
+		if (c == STATE_C_PASSING || c == STATE_C_WARNING)
+			return false;
+		if (two && both_lack(backend))
+			return k != STATE_K_YES || waited(service, backend, now_ms);
+		/* our own registration without a check proves nothing, and it stays until this backend is gone */
+		if (two && (c == STATE_C_SILENT ||
+			    (backend->c_ever && !(backend->c_present && backend->c_ours))))
+			return false;
+		return k == STATE_K_UNKNOWN && backend->m_lacks >= 2 &&
+		       waited(service, backend, now_ms);
+	case 10:
+		return backend->health == FACTS_HEALTH_BAD && model->marathon_connected;
+	default:
+		return false;
+	}
+}
+
+/* all_down = last keeps those that only their health takes away. */
+static bool only_unhealthy(const struct model_backend *backend)
+{
+	return backend->out.row == 6 || backend->out.row == 7 ||
+	       (backend->out.row == 10 && backend->health == FACTS_HEALTH_BAD);
+}
+
+void guard_last(const struct model *model, struct model_service *service, int64_t now_ms)
+{
+	struct model_backend *backend;
+
+	for (backend = service->backends; backend; backend = backend->next)
+		if (model_usable(backend))
+			return;
+	for (backend = service->backends; backend; backend = backend->next) {
+		if (!backend->was_usable || backend->port_taken || backend->retired ||
+		    backend->state == SLUICE_BACKEND_UP)
+			continue;
+		if (!proved(model, service, backend, now_ms)) {
+			backend->state = SLUICE_BACKEND_UP;
+			backend->guard = "last-backend";
+			model_set_reason(backend, "guard",
+					 "last usable, and no proof that it is gone: %s",
+					 backend->out.reason);
+		} else if (service->config->all_down == CONFIG_ALL_DOWN_LAST &&
+			   only_unhealthy(backend)) {
+			backend->state = SLUICE_BACKEND_UP;
+			backend->guard = "all-down";
+			model_set_reason(backend, "guard", "all are down, all_down = last: %s",
+					 backend->out.reason);
+		}
+	}
+}
+
+/* --- one owner for each port --- */
+
+struct claim {
+	struct model_backend *backend;
+	size_t service;
+};
+
+static bool is_gone(const struct model_backend *backend)
+{
+	return backend->m_last == STATE_M_GONE;
+}
+
+/* A task that has not started yet is newer than any that has. */
+static int64_t start_order(const struct model_backend *backend)
+{
+	return backend->m_last == STATE_M_STARTING ? INT64_MAX : backend->started_ms;
+}
+
+/* By port; of one port the owner first. */
+static int compare_claims(const void *a, const void *b)
+{
+	const struct claim *x = a, *y = b;
+
+	if (x->backend->port != y->backend->port)
+		return x->backend->port < y->backend->port ? -1 : 1;
+	if (is_gone(x->backend) != is_gone(y->backend))
+		return is_gone(x->backend) ? 1 : -1;
+	if (start_order(x->backend) != start_order(y->backend))
+		return start_order(x->backend) > start_order(y->backend) ? -1 : 1;
+	if (x->backend->born != y->backend->born)
+		return x->backend->born > y->backend->born ? -1 : 1;
+	/* one task in two services: the first in the file */
+	return x->service < y->service ? -1 : x->service > y->service;
+}
+
+void guard_ports(struct model *model)
+{
+	struct claim *claims = NULL;
+	size_t count = 0, capacity = 0;
+
+	for (size_t s = 0; s < model->service_count; s++)
+		for (struct model_backend *b = model->service[s].backends; b; b = b->next)
+			capacity += !b->retired;
+	if (capacity)
+		claims = calloc(capacity, sizeof(*claims));
+	if (!claims)
+		return; /* no memory: the marks of the last tick stay */
+	for (size_t s = 0; s < model->service_count; s++) {
+		for (struct model_backend *b = model->service[s].backends; b; b = b->next) {
+			if (!b->retired)
+				claims[count++] = (struct claim){ .backend = b, .service = s };
+		}
+	}
+	qsort(claims, count, sizeof(*claims), compare_claims);
+	for (size_t i = 0; i < count; i++) {
+		struct model_backend *backend = claims[i].backend;
+
+		bool taken = i && claims[i - 1].backend->port == backend->port;
+
+		if (taken && !backend->port_taken)
+			backend->guard_before = backend->guard;
+		backend->port_taken = taken;
+		if (!taken)
+			continue;
+		backend->guard = "port-taken";
+		model_set_reason(backend, "guard",
+				 "its port belongs to a newer task or another service");
+	}
+	free(claims);
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What should be: merges what the sources say into one wanted state. Pure: time and facts are passed in, nothing is
+ * read or written. The state of each backend is state.h's table; what comes after the table is here and is
+ * listed by model_guards() wherever it holds something.
+ *
+ * Invariants: no answer, and no answer's absence, changes anything by itself except through the table; the last usable
+ * backend of a service goes only on fresh evidence of its own check, on the kernel's word, on the operator's, or
+ * on two sources; a backend leaves only after it was gone for its flows. All times are CLOCK_BOOTTIME ms.
+ */
+#ifndef SLUICED_MODEL_H
+#define SLUICED_MODEL_H
+
+#include "facts.h"
+#include "wanted.h"
+
+#define MODEL_WEIGHT 100 /* unless the operator says otherwise; steps of slowstart need the room */
+#define MODEL_HINT_MS 5000	   /* how long a removal hint drains without confirmation */
+#define MODEL_HINT_REFUSE_MS 60000 /* then how long no further hint is believed for the same task */
+#define MODEL_SECOND_MS 1000	   /* two answers count as two only if they are so far apart */
+
+struct config;
+struct registrar_entry;
+struct model;
+
+/*
+ * config must outlive the model or the next model_configure(). boot_id marks our own registrations ("": accept any). NULL with
+ * errno set.
+ */
+struct model *model_new(const struct config *config, const char *boot_id, int64_t now_ms);
+void model_free(struct model *model);
+
+/*
+ * Another configuration: backends of services that stay (by name and port) are kept, others are forgotten. 0 or -ENOMEM,
+ * which changes nothing.
+ */
+int model_configure(struct model *model, const struct config *config);
+
+/* This host's addresses and names, as Consul's entries may have them. Copied. 0 or -ENOMEM, which changes nothing. */
+int model_addresses(struct model *model, const char *const *address, size_t count);
+
+/* A backend that the maps hold, before the first answer. service by name; an unknown one is ignored. 0 or -ENOMEM. */
+struct model_adopted {
+	const char *service, *task, *app, *source, *reason;
+	unsigned port_index;
+	uint16_t port;
+	enum sluice_backend_state state;
+	int64_t since_ms;
+};
+int model_adopt(struct model *model, const struct model_adopted *adopted);
+/* The maps hold a set of this service, so it is synced. */
+void model_adopt_synced(struct model *model, const char *service);
+
+/* Facts. 0, or -ENOMEM if part of an answer could not be taken in (nothing is removed for that). */
+int model_marathon(struct model *model, const struct facts_marathon *answer, int64_t now_ms);
+int model_consul(struct model *model, const struct facts_consul *answer, int64_t now_ms);
+void model_listeners(struct model *model, const struct facts_listeners *listeners, int64_t now_ms);
+void model_hint(struct model *model, const struct facts_hint *hint, int64_t now_ms);
+void model_source(struct model *model, const struct facts_source *source, int64_t now_ms);
+
+/* The operator's overrides: clear, then one call for each that holds. */
+void model_overrides_clear(struct model *model);
+void model_override(struct model *model, const char *service, const char *task, unsigned port_index,
+		    const struct sluice_override *override);
+
+/* A scan that began at started_ms found so many flows of the backend. */
+void model_flows(struct model *model, const char *service, const char *task, unsigned port_index,
+		 uint32_t flows, int64_t started_ms);
+
+/* One line for each change of a backend's state. Called from model_tick(). */
+struct model_change {
+	const char *service, *task, *source, *reason;
+	uint16_t port;
+	enum sluice_backend_state from, to; /* FREE: it was not there, or is no longer */
+};
+typedef void (*model_on_change)(void *ctx, const struct model_change *change);
+void model_set_on_change(struct model *model, model_on_change on_change, void *ctx);
+
+/* Decide. The result is valid until the next call of a model function; NULL with errno set: keep what is. */
+const struct wanted *model_tick(struct model *model, int64_t now_ms);
+
+/* What is held back or overruled after the table, as of the last tick. Valid until the next call. */
+struct model_guard {
+	const char *guard; /* last-backend, all-down, consul-silent, hint-refused, port-taken */
+	const char *service, *task, *text;
+	uint16_t port;
+	int64_t since_ms;
+};
+size_t model_guards(const struct model *model, const struct model_guard **guards);
+
+/* Is a further answer of the registries wanted, to confirm an absence? */
+bool model_wants_answer(const struct model *model);
+
+/* Is some backend waiting for its flows to end? Then scans should be frequent. */
+bool model_is_draining(const struct model *model);
+
+/* What should be registered in Consul, as of the last tick. Valid until the next call. 0 or -ENOMEM. */
+int model_registrations(struct model *model, const struct registrar_entry **entries, size_t *count);
+
+#endif

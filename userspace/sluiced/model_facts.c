@@ -1,0 +1,562 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What comes in: each source's answers are written down beside the backends they speak of, and nothing is decided
+ * here. Absence from a good answer is written down as such and counted; an answer that is not there changes
+ * nothing.
+ */
+#include "model_internal.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+int model_adopt(struct model *model, const struct model_adopted *adopted)
+{
+	struct model_service *service = model_find_service(model, adopted->service);
+	struct model_backend *backend;
+
+	if (!service || model_find(service, adopted->task, adopted->port_index))
+		return 0;
+	backend = model_add(model, service, adopted->task, adopted->app, adopted->port_index,
+			    adopted->port);
+	if (!backend)
+		return -ENOMEM;
+	backend->adopted = true;
+	backend->state = backend->evidence = adopted->state;
+	backend->since_ms = backend->unusable_ms = adopted->since_ms;
+	backend->was_up = adopted->state != SLUICE_BACKEND_WAITING;
+	model_set_reason(backend, "", "%s", adopted->reason);
+	if (adopted->state == SLUICE_BACKEND_GONE) {
+		backend->m_last = STATE_M_GONE;
+		backend->gone_ms = adopted->since_ms;
+	}
+	/* The veto and the operator's drain hide what the checks had said; it was up, or it would not have served. */
+	if (!strcmp(adopted->source, "kernel") || !strcmp(adopted->source, "operator")) {
+		backend->evidence = SLUICE_BACKEND_UP;
+		backend->listened = !strcmp(adopted->source, "kernel");
+	}
+	return 0;
+}
+
+void model_adopt_synced(struct model *model, const char *service)
+{
+	struct model_service *found = model_find_service(model, service);
+
+	if (found)
+		found->synced = true;
+}
+
+static void m_lacks(struct model_backend *backend, int64_t now_ms)
+{
+	if (backend->m_last != STATE_M_GONE) {
+		backend->m_last = STATE_M_GONE;
+		backend->gone_ms = now_ms;
+		backend->m_lacks = 0;
+	}
+	backend->m_lost = false;
+	if (backend->m_lacks && now_ms - backend->m_lack_ms < MODEL_SECOND_MS)
+		return;
+	backend->m_lacks++;
+	backend->m_lack_ms = now_ms;
+}
+
+static void m_has(struct model_backend *backend)
+{
+	backend->m_lacks = 0;
+	backend->gone_ms = 0;
+	backend->m_terminal = false;
+}
+
+/* --- Marathon --- */
+
+static bool is_local_name(const struct model *model, const char *host)
+{
+	for (unsigned i = 0; i < model->config->name_count; i++)
+		if (!strcasecmp(model->config->name[i], host))
+			return true;
+	return false;
+}
+
+static void take_task(struct model_backend *backend, const struct facts_task *task, int64_t now_ms)
+{
+	if (task->port_count) {
+		memcpy(backend->ports, task->ports, sizeof(backend->ports));
+		backend->port_count = task->port_count < FACTS_MAX_PORTS ? task->port_count
+									 : FACTS_MAX_PORTS;
+	}
+	if (task->started_ms)
+		backend->started_ms = task->started_ms;
+	switch (task->state) {
+	case FACTS_TASK_GONE:
+		m_lacks(backend, now_ms);
+		backend->m_terminal = true;
+		return;
+	case FACTS_TASK_LOST: /* the last word on state and health counts */
+		backend->m_lost = true;
+		backend->m_lacks = 0;
+		if (backend->m_last == STATE_M_GONE && !backend->m_terminal) {
+			backend->m_last = STATE_M_SILENT; /* it was only missing from an answer */
+			backend->gone_ms = 0;
+		}
+		return;
+	case FACTS_TASK_STARTING:
+		backend->m_last = STATE_M_STARTING;
+		break;
+	case FACTS_TASK_RUNNING:
+		backend->m_last = STATE_M_RUNNING;
+		break;
+	case FACTS_TASK_KILLING:
+		backend->m_last = STATE_M_KILLING;
+		break;
+	}
+	m_has(backend);
+	backend->m_lost = false;
+	/* After an election Marathon knows no health for a while: its last word stands. */
+	if (task->health == FACTS_HEALTH_UNKNOWN && backend->health != FACTS_HEALTH_NO_CHECKS)
+		return;
+	backend->health = task->health;
+	backend->m_health_ms = now_ms;
+}
+
+static uint16_t task_port(const struct facts_task *task, unsigned port_index)
+{
+	if (port_index >= FACTS_MAX_PORTS || port_index >= task->port_count)
+		return 0;
+	return task->ports[port_index];
+}
+
+/* The backend of a task in this service, new if it must be; NULL: none, or no memory (then *err is set). */
+static struct model_backend *meet_task(struct model *model, struct model_service *service,
+				       const struct facts_app *app, const struct facts_task *task,
+				       int *err)
+{
+	unsigned port_index = service->config->port_index;
+	struct model_backend *backend = model_find(service, task->id, port_index);
+	uint16_t port = task_port(task, port_index);
+
+	if (backend && port)
+		model_set_port(model, backend, port);
+	if (backend && backend->retired && task->state == FACTS_TASK_GONE)
+		return backend;
+	if (backend && backend->retired && task->state != FACTS_TASK_LOST) {
+		backend->retired = backend->listened = false;
+		backend->evidence = SLUICE_BACKEND_FREE;
+	}
+	if (backend)
+		return backend;
+	if (!port || task->state == FACTS_TASK_GONE || !is_local_name(model, task->host))
+		return NULL;
+	backend = model_add(model, service, task->id, app->id, port_index, port);
+	if (!backend)
+		*err = -ENOMEM;
+	return backend;
+}
+
+static int copy_checks(struct model_service *service, const struct facts_app *app)
+{
+	struct facts_check *checks = calloc(app->check_count + 1, sizeof(*checks));
+
+	if (!checks)
+		return -ENOMEM;
+	for (size_t i = 0; i < app->check_count; i++) {
+		checks[i] = app->checks[i];
+		checks[i].path = strdup(app->checks[i].path ? app->checks[i].path : "");
+		if (!checks[i].path) {
+			while (i--)
+				free(checks[i].path);
+			free(checks);
+			return -ENOMEM;
+		}
+	}
+	for (size_t i = 0; i < service->check_count; i++)
+		free(service->checks[i].path);
+	free(service->checks);
+	service->checks = checks;
+	service->check_count = app->check_count;
+	return 0;
+}
+
+static const struct facts_app *find_app(const struct facts_marathon *answer, const char *id)
+{
+	for (size_t i = 0; i < answer->app_count; i++)
+		if (!strcmp(answer->apps[i].id, id))
+			return &answer->apps[i];
+	return NULL;
+}
+
+static int marathon_service(struct model *model, struct model_service *service,
+			    const struct facts_marathon *answer, int64_t now_ms)
+{
+	const struct facts_app *app = find_app(answer, service->config->marathon_app);
+	struct model_backend *backend;
+	int err = 0;
+
+	if (!app && !answer->full)
+		return 0;
+	for (backend = service->backends; backend; backend = backend->next)
+		backend->seen = false;
+	for (size_t i = 0; app && i < app->task_count; i++) {
+		backend = meet_task(model, service, app, &app->tasks[i], &err);
+		if (!backend)
+			continue;
+		backend->seen = true;
+		take_task(backend, &app->tasks[i], now_ms);
+	}
+	if (app && copy_checks(service, app))
+		err = -ENOMEM;
+	for (backend = service->backends; backend && !err; backend = backend->next)
+		if (!backend->seen)
+			m_lacks(backend, now_ms);
+	if (!service->marathon_answered && !service->first_answer_ms)
+		service->first_answer_ms = now_ms;
+	service->marathon_answered = true;
+	return err;
+}
+
+int model_marathon(struct model *model, const struct facts_marathon *answer, int64_t now_ms)
+{
+	int err = 0, one;
+
+	for (size_t s = 0; s < model->service_count; s++) {
+		if (!model_by_marathon(model, &model->service[s]))
+			continue;
+		one = marathon_service(model, &model->service[s], answer, now_ms);
+		if (one)
+			err = one;
+	}
+	return err;
+}
+
+void model_hint(struct model *model, const struct facts_hint *hint, int64_t now_ms)
+{
+	bool match;
+
+	if (hint->kind != FACTS_HINT_REMOVAL ||
+	    (hint->host[0] && !is_local_name(model, hint->host)))
+		return;
+	for (size_t s = 0; s < model->service_count; s++) {
+		for (struct model_backend *b = model->service[s].backends; b; b = b->next) {
+			match = (hint->task[0] && !strcmp(b->task, hint->task)) ||
+				(hint->uuid[0] && strstr(b->task, hint->uuid));
+			if (!match || now_ms < b->hint_refuse_ms)
+				continue;
+			b->hint_until_ms = now_ms + MODEL_HINT_MS;
+			b->hint_refuse_ms = b->hint_until_ms + MODEL_HINT_REFUSE_MS;
+		}
+	}
+}
+
+/* --- Consul --- */
+
+static bool is_own_address(const struct model *model, const char *address)
+{
+	for (size_t i = 0; i < model->address_count; i++)
+		if (!strcasecmp(model->address[i], address))
+			return true;
+	return !address[0] || is_local_name(model, address);
+}
+
+/* Without a check of its own an entry says less than one that passes. */
+static int badness(enum facts_status status)
+{
+	switch (status) {
+	case FACTS_STATUS_NONE:
+		return 0;
+	case FACTS_STATUS_PASSING:
+		return 1;
+	case FACTS_STATUS_WARNING:
+		return 2;
+	case FACTS_STATUS_CRITICAL:
+		return 3;
+	case FACTS_STATUS_MAINT:
+		return 4;
+	}
+	return 3;
+}
+
+static bool is_ghost(const struct model *model, const struct facts_entry *entry)
+{
+	return entry->ours && model->boot_id[0] && strcmp(entry->boot_id, model->boot_id);
+}
+
+/* The entry that speaks for this task's port: our own registration of it, else the worst of others'. */
+static const struct facts_entry *speaker(const struct facts_entry *const *entries, size_t count,
+					 const struct model_backend *backend)
+{
+	const struct facts_entry *worst = NULL;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct facts_entry *entry = entries[i];
+
+		if (entry->ours) {
+			if (entry->port_index == backend->port_index &&
+			    !strcmp(entry->task, backend->task))
+				return entry;
+			continue; /* of an earlier task on this port */
+		}
+		if (entry->port != backend->port)
+			continue;
+		if (!worst || badness(entry->status) > badness(worst->status))
+			worst = entry;
+	}
+	return worst;
+}
+
+static void take_entry(struct model_backend *backend, const struct facts_entry *entry,
+		       int64_t now_ms)
+{
+	size_t i;
+
+	if (!entry) {
+		backend->c_present = false;
+		if (backend->c_lacks && now_ms - backend->c_lack_ms < MODEL_SECOND_MS)
+			return;
+		backend->c_lacks++;
+		backend->c_lack_ms = now_ms;
+		return;
+	}
+	backend->c_present = backend->c_ever = true;
+	backend->c_lacks = 0;
+	backend->c_ours = entry->ours;
+	backend->c = entry->status;
+	/* One line of printable text: it ends up in labels and logs. */
+	for (i = 0; i + 1 < sizeof(backend->c_output) && entry->output[i]; i++)
+		backend->c_output[i] = isprint((unsigned char)entry->output[i]) ? entry->output[i]
+										: ' ';
+	backend->c_output[i] = 0;
+}
+
+/*
+ * The backend that a group of entries on one port has been so far: one of them gave it its name, or stood beside that one in the
+ * last answer. So a second registrar that goes away does not make another backend of the same process.
+ */
+static struct model_backend *known_group(const struct model_service *service,
+					 const struct facts_entry *const *entries, size_t count,
+					 uint16_t port)
+{
+	struct model_backend *backend, *beside = NULL;
+
+	for (size_t i = 0; i < count; i++) {
+		if (entries[i]->port != port)
+			continue;
+		for (backend = service->backends; backend; backend = backend->next) {
+			if (backend->retired)
+				continue;
+			if (!strcmp(backend->task, entries[i]->id))
+				return backend;
+			if (backend->port == port && backend->beside &&
+			    !strcmp(backend->beside, entries[i]->id))
+				beside = backend;
+		}
+	}
+	return beside;
+}
+
+/* Which entry names a new group (ours, else the first by id), and which decides for it (ours, else the worst). */
+static void judge_group(const struct facts_entry *const *entries, size_t count, uint16_t port,
+			const struct facts_entry **name, const struct facts_entry **decides)
+{
+	*name = *decides = NULL;
+	for (size_t i = 0; i < count; i++) {
+		const struct facts_entry *entry = entries[i];
+
+		if (entry->port != port)
+			continue;
+		if (!*name || (entry->ours != (*name)->ours ? entry->ours
+							    : strcmp(entry->id, (*name)->id) < 0))
+			*name = entry;
+		if (!*decides || (entry->ours != (*decides)->ours
+					  ? entry->ours
+					  : badness(entry->status) > badness((*decides)->status)))
+			*decides = entry;
+	}
+}
+
+static int remember_beside(struct model_backend *backend, const struct facts_entry *const *entries,
+			   size_t count)
+{
+	char *beside = NULL;
+
+	for (size_t i = 0; i < count && !beside; i++) {
+		if (entries[i]->port != backend->port || !strcmp(entries[i]->id, backend->task))
+			continue;
+		beside = strdup(entries[i]->id);
+		if (!beside)
+			return -ENOMEM;
+	}
+	free(backend->beside);
+	backend->beside = beside;
+	return 0;
+}
+
+/* Where Consul alone knows the service, being listed is being alive, and the status is that of the group. */
+static int consul_only(struct model *model, struct model_service *service,
+		       const struct facts_entry *const *entries, size_t count, int64_t now_ms)
+{
+	const struct facts_entry *name, *decides;
+	struct model_backend *backend;
+	int err = 0;
+
+	for (backend = service->backends; backend; backend = backend->next)
+		backend->seen = false;
+	for (size_t i = 0; i < count; i++) {
+		judge_group(entries, count, entries[i]->port, &name, &decides);
+		backend = known_group(service, entries, count, entries[i]->port);
+		if (backend && backend->seen)
+			continue;
+		if (!backend)
+			backend = model_add(model, service, name->id, name->app,
+					    service->config->port_index, name->port);
+		if (!backend || remember_beside(backend, entries, count)) {
+			err = -ENOMEM;
+			continue;
+		}
+		model_set_port(model, backend, name->port);
+		backend->seen = true;
+		backend->m_last = STATE_M_RUNNING;
+		backend->health = FACTS_HEALTH_NO_CHECKS;
+		m_has(backend);
+		take_entry(backend, decides, now_ms);
+	}
+	for (backend = service->backends; backend && !err; backend = backend->next) {
+		if (backend->seen)
+			continue;
+		m_lacks(backend, now_ms);
+		take_entry(backend, NULL, now_ms);
+	}
+	return err;
+}
+
+/*
+ * Our own registrations name tasks that Marathon has not told of (it may be down since this daemon started). If it has
+ * answered without them, they are left-overs: gone, and to be deregistered.
+ */
+static int meet_registered(struct model *model, struct model_service *service,
+			   const struct facts_entry *const *entries, size_t count, int64_t now_ms)
+{
+	struct model_backend *backend;
+
+	for (size_t i = 0; i < count; i++) {
+		if (!entries[i]->ours || entries[i]->port_index != service->config->port_index ||
+		    strcmp(entries[i]->app, service->config->marathon_app) ||
+		    model_find(service, entries[i]->task, entries[i]->port_index))
+			continue;
+		backend = model_add(model, service, entries[i]->task, entries[i]->app,
+				    entries[i]->port_index, entries[i]->port);
+		if (!backend)
+			return -ENOMEM;
+		if (service->marathon_answered) {
+			m_lacks(backend, now_ms);
+			backend->retired = true;
+		}
+	}
+	return 0;
+}
+
+static int consul_service(struct model *model, struct model_service *service,
+			  const struct facts_consul *answer, int64_t now_ms)
+{
+	const struct facts_entry **entries = calloc(answer->entry_count + 1, sizeof(*entries));
+	struct model_backend *backend;
+	size_t count = 0;
+	int err;
+
+	if (!entries)
+		return -ENOMEM;
+	for (size_t i = 0; i < answer->entry_count; i++) {
+		const struct facts_entry *entry = &answer->entries[i];
+
+		if (!strcmp(entry->service, service->config->consul_service) &&
+		    !is_ghost(model, entry) && is_own_address(model, entry->address))
+			entries[count++] = entry;
+	}
+	if (model_by_marathon(model, service)) {
+		err = meet_registered(model, service, entries, count, now_ms);
+		for (backend = service->backends; backend; backend = backend->next)
+			take_entry(backend, speaker(entries, count, backend), now_ms);
+	} else {
+		err = consul_only(model, service, entries, count, now_ms);
+	}
+	if (!service->first_answer_ms)
+		service->first_answer_ms = now_ms;
+	service->consul_answered = true;
+	free(entries);
+	return err;
+}
+
+int model_consul(struct model *model, const struct facts_consul *answer, int64_t now_ms)
+{
+	int err = 0, one;
+
+	for (size_t s = 0; s < model->service_count; s++) {
+		if (!model_by_consul(model, &model->service[s]))
+			continue;
+		one = consul_service(model, &model->service[s], answer, now_ms);
+		if (one)
+			err = one;
+	}
+	return err;
+}
+
+/* --- the kernel, the sources' own state, the operator, the scans --- */
+
+void model_listeners(struct model *model, const struct facts_listeners *listeners, int64_t now_ms)
+{
+	(void)now_ms;
+	model->kernel_known = true;
+	for (size_t s = 0; s < model->service_count; s++) {
+		for (struct model_backend *b = model->service[s].backends; b; b = b->next) {
+			b->listens = facts_listens(listeners, b->port);
+			b->listened |= b->listens;
+		}
+	}
+	model->listeners = *listeners;
+}
+
+void model_source(struct model *model, const struct facts_source *source, int64_t now_ms)
+{
+	if (!strcmp(source->name, "marathon")) {
+		model->marathon_connected = source->connected;
+	} else if (!strcmp(source->name, "consul")) {
+		if (model->consul_connected != source->connected)
+			model->consul_change_ms = now_ms;
+		model->consul_connected = source->connected;
+	} else if (!strcmp(source->name, "kernel") && !source->connected) {
+		model->kernel_known = false;
+	}
+}
+
+void model_overrides_clear(struct model *model)
+{
+	for (size_t s = 0; s < model->service_count; s++)
+		for (struct model_backend *b = model->service[s].backends; b; b = b->next)
+			b->op_drain = b->op_has_weight = false;
+}
+
+void model_override(struct model *model, const char *service, const char *task, unsigned port_index,
+		    const struct sluice_override *override)
+{
+	struct model_service *found = model_find_service(model, service);
+	struct model_backend *backend = found ? model_find(found, task, port_index) : NULL;
+
+	if (!backend)
+		return;
+	backend->op_drain = override->drain;
+	backend->op_has_weight = override->has_weight;
+	backend->op_weight = override->weight;
+}
+
+void model_flows(struct model *model, const char *service, const char *task, unsigned port_index,
+		 uint32_t flows, int64_t started_ms)
+{
+	struct model_service *found = model_find_service(model, service);
+	struct model_backend *backend = found ? model_find(found, task, port_index) : NULL;
+
+	if (!backend)
+		return;
+	backend->flows = flows;
+	backend->flows_ms = started_ms;
+}

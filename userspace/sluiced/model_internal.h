@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The model's own structures, shared by model.c (services, backends, tick), model_facts.c (what comes in), guard.c (what
+ * comes after the table) and model_register.c (what goes to Consul). Nobody else includes this.
+ */
+#ifndef SLUICED_MODEL_INTERNAL_H
+#define SLUICED_MODEL_INTERNAL_H
+
+#include "config.h"
+#include "model.h"
+#include "state.h"
+
+struct model_backend {
+	struct model_backend *next; /* in its service's list, in the order they were met */
+	char *task;
+	char *app;
+	char *beside; /* Consul alone: id of another entry on its port; NULL: none */
+	bool seen;    /* while an answer is taken in: it lists this backend */
+	unsigned port_index;
+	uint16_t port;
+	uint16_t ports[FACTS_MAX_PORTS]; /* all of the task's, for checks of another index */
+	size_t port_count;
+	uint64_t born; /* order in which tasks were met; the same in all services */
+	bool adopted;  /* read from the maps at start */
+
+	/* Marathon's last word, or the registry's where only Consul knows the service */
+	enum state_m m_last; /* STATE_M_SILENT: never spoken of */
+	bool m_lost;
+	enum facts_health health;
+	int64_t m_health_ms; /* arrival of the answer that gave health */
+	int64_t started_ms;  /* wall clock; 0: unknown */
+	bool m_terminal;     /* listed with a terminal state, not merely absent */
+	unsigned m_lacks;    /* good answers in a row that lack it, MODEL_SECOND_MS apart */
+	int64_t m_lack_ms;   /* the last of them that was counted */
+	int64_t gone_ms;     /* since when m_last is GONE */
+
+	/* Consul's last word */
+	bool c_present; /* an entry was there in the last good answer */
+	bool c_ever;	/* an entry was there in some answer of this daemon's life */
+	bool c_ours;	/* the entry is our own registration of this very task */
+	enum facts_status c;
+	char c_output[SLUICE_REASON_LEN];
+	unsigned c_lacks;
+	int64_t c_lack_ms;
+
+	/* the kernel's */
+	bool listens;
+	bool listened; /* this generation has been seen listening */
+
+	/* the operator's */
+	bool op_drain, op_has_weight;
+	uint32_t op_weight;
+
+	int64_t hint_until_ms;	/* drains until then; 0: no hint */
+	int64_t hint_refuse_ms; /* believes no hint until then */
+
+	/* what came of it */
+	struct state_output out;		/* the table's result, of this tick */
+	enum sluice_backend_state evidence;	/* last result of rows 5 to 10 */
+	enum sluice_backend_state state;	/* after the guards; FREE before the first tick */
+	enum sluice_backend_state state_before; /* this tick */
+	const char *guard_before;
+	bool was_usable; /* before this tick */
+	char reason[SLUICE_REASON_LEN];
+	const char *source;
+	const char *guard; /* name of the guard that overruled the table; NULL: none */
+	int64_t guard_since_ms;
+	int64_t since_ms;
+	int64_t unusable_ms; /* when it last stopped being usable */
+	int64_t ramp_ms;     /* slowstart began; 0: none */
+	bool was_up;
+	bool port_taken; /* another task, or another service, has its port */
+	bool retired;	 /* no longer wanted; kept while Consul still lists our registration */
+	uint32_t flows;
+	int64_t flows_ms; /* when the scan that counted them began; 0: none yet */
+};
+
+struct model_service {
+	const struct config_service *config;
+	bool synced;
+	bool marathon_answered, consul_answered;
+	int64_t first_answer_ms;
+	struct model_backend *backends;
+	size_t check_count;
+	struct facts_check *checks; /* of the app, as Marathon defines them; owned */
+};
+
+struct model {
+	const struct config *config;
+	char *boot_id;
+	int64_t start_ms;
+	uint64_t born;
+	struct model_service *service; /* one for each of config's */
+	size_t service_count;
+	char **address;
+	size_t address_count;
+	bool marathon_connected, consul_connected, kernel_known;
+	int64_t consul_change_ms;	  /* when consul_connected last changed */
+	struct facts_listeners listeners; /* the last answer; valid if kernel_known */
+	model_on_change on_change;
+	void *on_change_ctx;
+	/* results of the last tick */
+	struct wanted wanted;
+	struct wanted_service *wanted_service;
+	struct wanted_backend *wanted_backend;
+	size_t wanted_capacity;
+	struct model_guard *guard;
+	size_t guard_count, guard_capacity;
+	struct registrar_entry *entry;
+	size_t entry_capacity;
+};
+
+/* Does Marathon tell this service's tasks? Else Consul does, if anybody. */
+bool model_by_marathon(const struct model *model, const struct model_service *service);
+bool model_by_consul(const struct model *model, const struct model_service *service);
+
+struct model_service *model_find_service(const struct model *model, const char *name);
+struct model_backend *model_find(const struct model_service *service, const char *task,
+				 unsigned port_index);
+/* A new backend at the list's end; NULL: no memory. */
+struct model_backend *model_add(struct model *model, struct model_service *service,
+				const char *task, const char *app, unsigned port_index,
+				uint16_t port);
+void model_backend_free(struct model_backend *backend);
+/* Another port: what is known of listeners is that port's from here on. */
+void model_set_port(const struct model *model, struct model_backend *backend, uint16_t port);
+
+/* Reading as the table wants it. */
+enum state_c model_c(const struct model *model, const struct model_service *service,
+		     const struct model_backend *backend);
+enum state_k model_k(const struct model *model, const struct model_backend *backend);
+
+void model_set_reason(struct model_backend *backend, const char *source, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static inline bool model_usable(const struct model_backend *backend)
+{
+	return backend->state == SLUICE_BACKEND_UP && !backend->port_taken && !backend->retired &&
+	       (!backend->op_has_weight || backend->op_weight);
+}
+
+/* guard.c, in this order. state is the table's result on entry to the first. */
+void guard_hint(struct model_backend *backend, int64_t now_ms);
+void guard_silence(const struct model *model, const struct model_service *service,
+		   struct model_backend *backend);
+void guard_last(const struct model *model, struct model_service *service, int64_t now_ms);
+
+/* Two owners of one port: marks port_taken on all but the newest. */
+void guard_ports(struct model *model);
+
+#endif

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What should stand in Consul for this host's tasks, said in the registrar's words. A registration is to go only when its task
+ * is proved to have ended and no guard still holds on to it.
+ */
+#include "model_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "registrar.h"
+
+/* What fresh checks start with, so that an agent that lost everything does not take everything down. */
+static enum facts_status start_status(const struct model_backend *backend)
+{
+	switch (backend->evidence) {
+	case SLUICE_BACKEND_UP:
+		return FACTS_STATUS_PASSING;
+	case SLUICE_BACKEND_DOWN:
+		return FACTS_STATUS_CRITICAL;
+	case SLUICE_BACKEND_FREE:
+	case SLUICE_BACKEND_WAITING:
+	case SLUICE_BACKEND_DRAINING:
+	case SLUICE_BACKEND_GONE:
+		break;
+	}
+	return FACTS_STATUS_NONE;
+}
+
+static bool is_proved_gone(const struct model_backend *backend)
+{
+	return backend->m_last == STATE_M_GONE && (backend->m_terminal || backend->m_lacks >= 2) &&
+	       backend->state != SLUICE_BACKEND_UP;
+}
+
+static bool is_listed(const struct registrar_entry *entries, size_t count,
+		      const struct model_backend *backend)
+{
+	for (size_t i = 0; i < count; i++)
+		if (entries[i].port == backend->port &&
+		    entries[i].port_index == backend->port_index &&
+		    !strcmp(entries[i].task, backend->task))
+			return true;
+	return false;
+}
+
+static int reserve(struct model *model)
+{
+	size_t count = 1;
+	void *grown;
+
+	for (size_t s = 0; s < model->service_count; s++)
+		for (struct model_backend *b = model->service[s].backends; b; b = b->next)
+			count++;
+	if (count <= model->entry_capacity)
+		return 0;
+	grown = realloc(model->entry, count * sizeof(*model->entry));
+	if (!grown)
+		return -ENOMEM;
+	model->entry = grown;
+	model->entry_capacity = count;
+	return 0;
+}
+
+int model_registrations(struct model *model, const struct registrar_entry **entries, size_t *count)
+{
+	int err = reserve(model);
+
+	if (err)
+		return err;
+	*count = 0;
+	for (size_t s = 0; s < model->service_count; s++) {
+		const struct model_service *service = &model->service[s];
+
+		if (!model_by_marathon(model, service) || !model_by_consul(model, service))
+			continue;
+		for (struct model_backend *b = service->backends; b; b = b->next) {
+			bool gone = is_proved_gone(b);
+			bool alive = b->m_last == STATE_M_RUNNING || b->m_last == STATE_M_KILLING;
+
+			if ((!gone && (!alive || b->retired)) || is_listed(model->entry, *count, b))
+				continue;
+			model->entry[(*count)++] = (struct registrar_entry){
+				.task = b->task,
+				.app = b->app,
+				.port_index = b->port_index,
+				.address = "",
+				.port = b->port,
+				.service = service->config->consul_service,
+				.status = start_status(b),
+				.checks = service->checks,
+				.check_count = service->check_count,
+				.ports = b->port_count ? b->ports : NULL,
+				.port_count = b->port_count,
+				.gone_proved = gone,
+			};
+		}
+	}
+	*entries = model->entry;
+	return 0;
+}
