@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Two blocking queries about the own node, one for services and one for checks, as Consul's documentation wants them: the index comes from good
+ * answers only, one that goes backwards is dropped, an answer is compared by content since waking up does
+ * not mean change. Whatever fails starts the whole source again after a pause: who am I, then both lists.
+ *
+ * Node-scoped, because a query for a service name wakes up on every node for each flip of each instance.
+ */
+#include "consul.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "agent.h"
+#include "backoff.h"
+#include "clock.h"
+#include "config.h"
+#include "consul_json.h"
+#include "pace.h"
+#include "source.h"
+
+#define WAIT_S 45
+#define BLOCKING_MS (WAIT_S * 1000 * 17 / 16 + 10000) /* the server adds up to a 16th */
+#define PLAIN_MS 12000	/* without a leader the agent answers after 7 s */
+#define STABLE_MS 60000 /* after so long without failure the next pause is short again */
+#define MAX_PATH 1024
+#define MAX_URL (MAX_PATH + 512)
+
+enum { SERVICES, CHECKS, LISTS };
+
+struct list {
+	struct consul *consul;
+	const char *what;
+	char *path;
+	struct http_call *call;
+	struct event *next;
+	struct pace pace;
+	uint64_t index; /* 0: ask without one */
+	char *body;	/* of the last good answer, NULL if none since the last start */
+	size_t body_len;
+};
+
+struct consul {
+	const struct config *config;
+	const struct facts_sink *sink;
+	struct facts_source source;
+	struct http *http;
+	struct agent agent;
+	struct event *restart;
+	struct backoff backoff;
+	struct http_call *self;
+	char *node;
+	struct list list[LISTS];
+};
+
+static void schedule(struct event *timer, uint32_t wait_ms)
+{
+	const struct timeval wait = { .tv_sec = wait_ms / 1000, .tv_usec = wait_ms % 1000 * 1000 };
+
+	evtimer_add(timer, &wait);
+}
+
+static void forget_list(struct list *list)
+{
+	http_cancel(list->call);
+	list->call = NULL;
+	evtimer_del(list->next);
+	free(list->path);
+	list->path = NULL;
+	free(list->body);
+	list->body = NULL;
+	list->body_len = 0;
+	list->index = 0;
+}
+
+static void stop(struct consul *consul)
+{
+	http_cancel(consul->self);
+	consul->self = NULL;
+	free(consul->node);
+	consul->node = NULL;
+	for (int i = 0; i < LISTS; i++)
+		forget_list(&consul->list[i]);
+}
+
+static void fail(struct consul *consul, const char *what, const char *why)
+{
+	int64_t now_ms = clock_ms();
+
+	stop(consul);
+	if (consul->source.connected && now_ms - consul->source.since_ms > STABLE_MS)
+		consul->backoff.failures = 0;
+	source_down(&consul->source, consul->sink, now_ms, "%s: %s", what, why);
+	schedule(consul->restart, backoff_next_ms(&consul->backoff));
+}
+
+/* NULL if the answer is good as far as HTTP and the agent's headers go, else why not, in a static buffer. */
+static const char *refusal(const struct http_answer *answer)
+{
+	static char why[160];
+	const char *value;
+	size_t len;
+
+	if (answer->error[0])
+		return answer->error;
+	if (answer->status != 200) {
+		len = strcspn(answer->body, "\r\n");
+		snprintf(why, sizeof(why), "HTTP %ld %.*s", answer->status,
+			 len < 100 ? (int)len : 100, answer->body);
+		return why;
+	}
+	value = http_header(answer, "X-Consul-Knownleader");
+	if (value && strcasecmp(value, "false") == 0)
+		return "the servers have no leader";
+	value = http_header(answer, "X-Consul-Results-Filtered-By-ACLs");
+	if (value && strcasecmp(value, "true") == 0)
+		return "the token may not read everything about this node (service:read and node:read)";
+	return NULL;
+}
+
+static int start_call(struct consul *consul, const char *path, unsigned total_ms, void *ctx,
+		      void (*done)(void *, const struct http_answer *), struct http_call **call)
+{
+	struct http_request request = { .method = "GET",
+					.max_bytes = CONSUL_JSON_MAX_BYTES,
+					.total_ms = total_ms,
+					.ctx = ctx,
+					.done = done };
+	char url[MAX_URL];
+	int err;
+
+	err = agent_request(&consul->agent, path, url, sizeof(url), &request);
+	if (err)
+		return err;
+	*call = http_start(consul->http, &request);
+	return *call ? 0 : -errno;
+}
+
+/* --- the two lists --- */
+
+static void deliver(struct consul *consul)
+{
+	const struct list *services = &consul->list[SERVICES], *checks = &consul->list[CHECKS];
+	struct json_error service_error, check_error;
+	struct consul_text service_text = { services->body, services->body_len, &service_error };
+	struct consul_text check_text = { checks->body, checks->body_len, &check_error };
+	struct facts_consul answer;
+	int64_t now_ms = clock_ms();
+	int err;
+
+	if (!services->body || !checks->body)
+		return;
+	json_error_init(&service_error, services->path);
+	json_error_init(&check_error, checks->path);
+	err = consul_json_node(&service_text, &check_text, consul->node, &answer);
+	if (err) {
+		const char *why = service_error.text[0] ? service_error.text : check_error.text;
+
+		fail(consul, "bad answer", *why ? why : strerror(-err));
+		return;
+	}
+	consul->source.last_good_ms = now_ms;
+	source_up(&consul->source, consul->sink, now_ms);
+	consul->sink->consul(consul->sink->ctx, &answer, now_ms);
+	facts_consul_release(&answer);
+}
+
+static int keep_body(struct list *list, const struct http_answer *answer)
+{
+	char *body = malloc(answer->body_len + 1);
+
+	if (!body)
+		return -ENOMEM;
+	memcpy(body, answer->body, answer->body_len + 1);
+	free(list->body);
+	list->body = body;
+	list->body_len = answer->body_len;
+	return 0;
+}
+
+/* Take in a good answer. 1: news, or the confirmation that nothing changed; 0: neither; or negative errno. */
+static int take_in(struct list *list, const struct http_answer *answer)
+{
+	const char *value = http_header(answer, "X-Consul-Index");
+	uint64_t index, sent = list->index;
+	char *end;
+	bool same;
+
+	if (!value)
+		return -EPROTO;
+	index = strtoull(value, &end, 10);
+	if (*end || end == value)
+		return -EPROTO;
+	if (index < sent) {
+		/* the servers were restored or wiped: what they say now may be half filled, ask anew */
+		list->index = 0;
+		return 0;
+	}
+	list->index = index ? index : 1;
+	same = list->body && list->body_len == answer->body_len &&
+	       memcmp(list->body, answer->body, answer->body_len) == 0;
+	if (same)
+		return list->index == sent;
+	return keep_body(list, answer) ? -ENOMEM : 1;
+}
+
+static void ask_again(struct list *list)
+{
+	int64_t now_ms = clock_ms();
+
+	schedule(list->next, pace_wait_ms(&list->pace, now_ms));
+}
+
+static void on_list(void *ctx, const struct http_answer *answer)
+{
+	struct list *list = ctx;
+	struct consul *consul = list->consul;
+	const char *why = refusal(answer);
+	int news;
+
+	list->call = NULL;
+	if (why) {
+		fail(consul, list->what, why);
+		return;
+	}
+	consul->source.last_event_ms = clock_ms();
+	news = take_in(list, answer);
+	if (news < 0) {
+		fail(consul, list->what,
+		     news == -EPROTO ? "no X-Consul-Index in the answer: not a Consul agent?"
+				     : strerror(-news));
+		return;
+	}
+	ask_again(list);
+	if (news)
+		deliver(consul);
+}
+
+static void on_next(evutil_socket_t fd, short what, void *arg)
+{
+	struct list *list = arg;
+	struct consul *consul = list->consul;
+	char path[MAX_PATH];
+	int err;
+
+	(void)fd;
+	(void)what;
+	pace_take(&list->pace, clock_ms());
+	if (list->index)
+		snprintf(path, sizeof(path), "%s?index=%" PRIu64 "&wait=%ds", list->path,
+			 list->index, WAIT_S);
+	else
+		snprintf(path, sizeof(path), "%s", list->path);
+	err = start_call(consul, path, list->index ? BLOCKING_MS : PLAIN_MS, list, on_list,
+			 &list->call);
+	if (err)
+		fail(consul, list->what, strerror(-err));
+}
+
+/* --- who am I --- */
+
+static int start_lists(struct consul *consul)
+{
+	static const char *const prefix[LISTS] = { "/v1/catalog/node/", "/v1/health/node/" };
+	char *node = http_escape(consul->node);
+
+	if (!node)
+		return -ENOMEM;
+	for (int i = 0; i < LISTS; i++) {
+		struct list *list = &consul->list[i];
+
+		if (asprintf(&list->path, "%s%s", prefix[i], node) < 0) {
+			list->path = NULL;
+			free(node);
+			return -ENOMEM;
+		}
+		ask_again(list);
+	}
+	free(node);
+	return 0;
+}
+
+static void on_self(void *ctx, const struct http_answer *answer)
+{
+	struct consul *consul = ctx;
+	const char *why = refusal(answer);
+	struct json_error error;
+	char *address;
+	int err;
+
+	consul->self = NULL;
+	if (why) {
+		fail(consul, "agent", why);
+		return;
+	}
+	json_error_init(&error, "/v1/agent/self");
+	err = consul_json_self(answer->body, answer->body_len, &consul->node, &address, &error);
+	if (!err) {
+		free(address);
+		err = start_lists(consul);
+	}
+	if (err)
+		fail(consul, "agent", error.text[0] ? error.text : strerror(-err));
+}
+
+static void on_restart(evutil_socket_t fd, short what, void *arg)
+{
+	struct consul *consul = arg;
+	int err;
+
+	(void)fd;
+	(void)what;
+	stop(consul);
+	err = agent_read_token(&consul->agent);
+	if (err) {
+		fail(consul, consul->config->token_file, strerror(-err));
+		return;
+	}
+	err = start_call(consul, "/v1/agent/self", PLAIN_MS, consul, on_self, &consul->self);
+	if (err)
+		fail(consul, consul->config->consul_url, strerror(-err));
+}
+
+/* --- life --- */
+
+static int set_up(struct consul *consul, struct event_base *base)
+{
+	static const char *const what[LISTS] = { "services of the node", "checks of the node" };
+	int err;
+
+	err = agent_init(&consul->agent, consul->config);
+	if (err)
+		return err;
+	consul->http = http_new(base);
+	consul->restart = evtimer_new(base, on_restart, consul);
+	if (!consul->http || !consul->restart)
+		return -ENOMEM;
+	for (int i = 0; i < LISTS; i++) {
+		struct list *list = &consul->list[i];
+
+		list->consul = consul;
+		list->what = what[i];
+		list->pace = (struct pace){ .interval_ms = 200, .burst = 10 };
+		list->next = evtimer_new(base, on_next, list);
+		if (!list->next)
+			return -ENOMEM;
+	}
+	schedule(consul->restart, 0);
+	return 0;
+}
+
+struct consul *consul_new(struct event_base *base, const struct config *config,
+			  const struct facts_sink *sink)
+{
+	struct consul *consul = calloc(1, sizeof(*consul));
+	int err;
+
+	if (!consul)
+		return NULL;
+	consul->config = config;
+	consul->sink = sink;
+	source_init(&consul->source, "consul", config->consul_used, clock_ms());
+	if (!config->consul_used)
+		return consul;
+	err = set_up(consul, base);
+	if (err) {
+		consul_free(consul);
+		errno = -err;
+		return NULL;
+	}
+	return consul;
+}
+
+void consul_free(struct consul *consul)
+{
+	if (!consul)
+		return;
+	for (int i = 0; i < LISTS; i++)
+		if (consul->list[i].next) {
+			forget_list(&consul->list[i]);
+			event_free(consul->list[i].next);
+		}
+	http_cancel(consul->self);
+	free(consul->node);
+	if (consul->restart)
+		event_free(consul->restart);
+	http_free(consul->http);
+	agent_release(&consul->agent);
+	free(consul);
+}
+
+void consul_resync(struct consul *consul)
+{
+	if (consul->restart)
+		schedule(consul->restart, 0);
+}
+
+const struct facts_source *consul_source(const struct consul *consul)
+{
+	return &consul->source;
+}

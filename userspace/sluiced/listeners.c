@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The kernel's listeners over netlink's sock_diag, without a capability. Two sockets: one is told of each TCP socket that is destroyed (a
+ * filter lets only listeners of the port range through, for every closed connection is told too), the other is
+ * asked for all that listen. An end is never taken from the message itself, since another socket may
+ * listen on the same port: it makes us ask. There is no message for a new listener, so we ask each second anyway.
+ */
+#include "listeners.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <linux/filter.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "config.h"
+#include "source.h"
+
+#define POLL_MS 1000
+#define ANSWER_MS 5000 /* a dump that takes longer is given up */
+#define READ_BYTES (32u << 10)
+#define TCP_STATE_LISTEN 10
+
+struct listeners {
+	const struct config *config;
+	const struct facts_sink *sink;
+	struct facts_source source;
+	int dump_fd, ends_fd;
+	struct event *dump_event, *ends_event, *timer;
+	uint32_t sequence; /* of the dump under way */
+	int family;	   /* of the dump under way, 0: none */
+	int64_t asked_ms;
+	bool again;   /* something ended while a dump was under way: it may have been counted */
+	bool deliver; /* the next complete set goes out even if it is the same */
+	struct facts_listeners now, next;
+};
+
+static void ask(struct listeners *listeners, int family);
+
+static void arm(struct listeners *listeners, unsigned wait_ms)
+{
+	const struct timeval wait = { .tv_sec = wait_ms / 1000, .tv_usec = wait_ms % 1000 * 1000 };
+
+	evtimer_add(listeners->timer, &wait);
+}
+
+static void fail(struct listeners *listeners, const char *what, int err)
+{
+	listeners->family = 0;
+	source_down(&listeners->source, listeners->sink, clock_ms(), "sock_diag: %s: %s", what,
+		    strerror(err));
+}
+
+static void start_dump(struct listeners *listeners)
+{
+	if (listeners->family) {
+		listeners->again = true;
+		return;
+	}
+	listeners->again = false;
+	memset(&listeners->next, 0, sizeof(listeners->next));
+	listeners->asked_ms = clock_ms();
+	ask(listeners, AF_INET);
+}
+
+static void finish_dump(struct listeners *listeners)
+{
+	int64_t now_ms = clock_ms();
+	bool changed;
+
+	listeners->family = 0;
+	if (listeners->again) {
+		start_dump(listeners);
+		return;
+	}
+	listeners->source.last_good_ms = now_ms;
+	changed = memcmp(&listeners->now, &listeners->next, sizeof(listeners->now)) != 0;
+	source_up(&listeners->source, listeners->sink, now_ms);
+	if (!changed && !listeners->deliver)
+		return;
+	listeners->deliver = false;
+	listeners->now = listeners->next;
+	listeners->sink->listeners(listeners->sink->ctx, &listeners->now, now_ms);
+}
+
+static void ask(struct listeners *listeners, int family)
+{
+	struct {
+		struct nlmsghdr header;
+		struct inet_diag_req_v2 request;
+	} message = {
+		.header = { .nlmsg_len = sizeof(message),
+			    .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+			    .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
+			    .nlmsg_seq = ++listeners->sequence },
+		.request = { .sdiag_family = family,
+			     .sdiag_protocol = IPPROTO_TCP,
+			     .idiag_states = 1u << TCP_STATE_LISTEN },
+	};
+	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
+
+	listeners->family = family;
+	if (sendto(listeners->dump_fd, &message, sizeof(message), 0, (struct sockaddr *)&kernel,
+		   sizeof(kernel)) < 0)
+		fail(listeners, "asking", errno);
+}
+
+static void take_listener(struct listeners *listeners, const struct inet_diag_msg *socket)
+{
+	uint16_t port = ntohs(socket->id.idiag_sport);
+
+	if (port >= listeners->config->port_min && port <= listeners->config->port_max)
+		facts_set_listens(&listeners->next, port);
+}
+
+/* One message of a dump. true: the dump of this family is over, well or badly. */
+static bool take_message(struct listeners *listeners, const struct nlmsghdr *header)
+{
+	const struct nlmsgerr *error = NLMSG_DATA(header);
+
+	if (header->nlmsg_seq != listeners->sequence || !listeners->family)
+		return false; /* of a dump that was given up */
+	switch (header->nlmsg_type) {
+	case NLMSG_DONE:
+		if (listeners->family == AF_INET)
+			ask(listeners, AF_INET6);
+		else
+			finish_dump(listeners);
+		return true;
+	case NLMSG_ERROR:
+		/* a kernel without IPv6 has no such listeners */
+		if (header->nlmsg_len >= NLMSG_LENGTH(sizeof(*error)) && error->error == -ENOENT &&
+		    listeners->family == AF_INET6)
+			finish_dump(listeners);
+		else
+			fail(listeners, "dump",
+			     header->nlmsg_len >= NLMSG_LENGTH(sizeof(*error)) ? -error->error
+									       : EPROTO);
+		return true;
+	case SOCK_DIAG_BY_FAMILY:
+		if (header->nlmsg_flags & NLM_F_DUMP_INTR)
+			listeners->again = true;
+		if (header->nlmsg_len >= NLMSG_LENGTH(sizeof(struct inet_diag_msg)))
+			take_listener(listeners, NLMSG_DATA(header));
+		return false;
+	}
+	return false;
+}
+
+static void on_dump(evutil_socket_t fd, short what, void *arg)
+{
+	struct listeners *listeners = arg;
+	static union {
+		char bytes[READ_BYTES];
+		struct nlmsghdr align;
+	} buffer;
+	struct sockaddr_nl from = {};
+	struct iovec part = { .iov_base = &buffer, .iov_len = sizeof(buffer) };
+	struct msghdr message = {
+		.msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &part, .msg_iovlen = 1
+	};
+	ssize_t len;
+
+	(void)what;
+	len = recvmsg(fd, &message, MSG_DONTWAIT);
+	if (len < 0) {
+		if (errno != EAGAIN && errno != EINTR)
+			fail(listeners, "reading", errno);
+		return;
+	}
+	if (from.nl_pid != 0) /* not the kernel */
+		return;
+	for (struct nlmsghdr *header = (struct nlmsghdr *)buffer.bytes; NLMSG_OK(header, len);
+	     header = NLMSG_NEXT(header, len))
+		if (take_message(listeners, header))
+			return;
+}
+
+/* Something that listened has ended, or so much has that the kernel lost count (ENOBUFS). */
+static void on_end(evutil_socket_t fd, short what, void *arg)
+{
+	struct listeners *listeners = arg;
+	char bytes[1024];
+
+	(void)what;
+	/* level-triggered: what is left wakes us again, and asking twice does no harm */
+	for (int i = 0; i < 64; i++)
+		if (recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT) < 0 && errno != ENOBUFS)
+			break;
+	listeners->source.last_event_ms = clock_ms();
+	start_dump(listeners);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct listeners *listeners = arg;
+
+	(void)fd;
+	(void)what;
+	if (listeners->family && clock_ms() - listeners->asked_ms > ANSWER_MS)
+		fail(listeners, "dump", ETIMEDOUT);
+	if (!listeners->family)
+		start_dump(listeners);
+	arm(listeners, POLL_MS);
+}
+
+/* Lets through what ended in state "no peer" with a local port of the range. Offsets are those of struct inet_diag_msg. */
+static int attach_filter(int fd, uint16_t port_min, uint16_t port_max)
+{
+	const unsigned id = sizeof(struct nlmsghdr) + offsetof(struct inet_diag_msg, id);
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_H | BPF_ABS,
+			 id + offsetof(struct inet_diag_sockid, idiag_dport)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 4),
+		BPF_STMT(BPF_LD | BPF_H | BPF_ABS,
+			 id + offsetof(struct inet_diag_sockid, idiag_sport)),
+		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, port_min, 0, 2),
+		BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, port_max, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+	};
+	const struct sock_fprog program = { .len = sizeof(code) / sizeof(code[0]), .filter = code };
+
+	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)))
+		return -errno;
+	return 0;
+}
+
+static int open_netlink(int *fd)
+{
+	struct sockaddr_nl any = { .nl_family = AF_NETLINK };
+	int err;
+
+	*fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_SOCK_DIAG);
+	if (*fd < 0)
+		return -errno;
+	err = bind(*fd, (struct sockaddr *)&any, sizeof(any)) ? -errno : 0;
+	return err;
+}
+
+static int open_ends(struct listeners *listeners)
+{
+	const int groups[] = { SKNLGRP_INET_TCP_DESTROY, SKNLGRP_INET6_TCP_DESTROY };
+	int err;
+
+	err = open_netlink(&listeners->ends_fd);
+	if (err)
+		return err;
+	err = attach_filter(listeners->ends_fd, listeners->config->port_min,
+			    listeners->config->port_max);
+	if (err)
+		return err;
+	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
+		if (setsockopt(listeners->ends_fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &groups[i],
+			       sizeof(groups[i])))
+			return -errno;
+	return 0;
+}
+
+static int set_up(struct listeners *listeners, struct event_base *base)
+{
+	int err;
+
+	err = open_netlink(&listeners->dump_fd);
+	if (!err)
+		err = open_ends(listeners);
+	if (err)
+		return err;
+	listeners->dump_event =
+		event_new(base, listeners->dump_fd, EV_READ | EV_PERSIST, on_dump, listeners);
+	listeners->ends_event =
+		event_new(base, listeners->ends_fd, EV_READ | EV_PERSIST, on_end, listeners);
+	listeners->timer = evtimer_new(base, on_timer, listeners);
+	if (!listeners->dump_event || !listeners->ends_event || !listeners->timer ||
+	    event_add(listeners->dump_event, NULL) || event_add(listeners->ends_event, NULL))
+		return -ENOMEM;
+	arm(listeners, 0);
+	return 0;
+}
+
+struct listeners *listeners_new(struct event_base *base, const struct config *config,
+				const struct facts_sink *sink)
+{
+	struct listeners *listeners = calloc(1, sizeof(*listeners));
+	int err;
+
+	if (!listeners)
+		return NULL;
+	listeners->config = config;
+	listeners->sink = sink;
+	listeners->dump_fd = listeners->ends_fd = -1;
+	listeners->deliver = true;
+	source_init(&listeners->source, "kernel", true, clock_ms());
+	err = set_up(listeners, base);
+	if (err) {
+		listeners_free(listeners);
+		errno = -err;
+		return NULL;
+	}
+	return listeners;
+}
+
+void listeners_free(struct listeners *listeners)
+{
+	if (!listeners)
+		return;
+	if (listeners->timer)
+		event_free(listeners->timer);
+	if (listeners->dump_event)
+		event_free(listeners->dump_event);
+	if (listeners->ends_event)
+		event_free(listeners->ends_event);
+	if (listeners->dump_fd >= 0)
+		close(listeners->dump_fd);
+	if (listeners->ends_fd >= 0)
+		close(listeners->ends_fd);
+	free(listeners);
+}
+
+void listeners_resync(struct listeners *listeners)
+{
+	listeners->deliver = true;
+	arm(listeners, 0);
+}
+
+const struct facts_source *listeners_source(const struct listeners *listeners)
+{
+	return &listeners->source;
+}
