@@ -167,6 +167,17 @@ struct sluice_backend {
 };
 _Static_assert(sizeof(struct sluice_backend) == 128, "ABI");
 
+/* Maps sluice_bstats, by slot, and sluice_sstats, by service, per CPU. Written by the BPF programs. */
+struct sluice_stats {
+	__u64 connections; /* handshakes done */
+	__u64 picks;	   /* SYNs that were given a backend */
+	__u64 packets_in;
+	__u64 bytes_in; /* IP total length, as in the interface's own counters less the link header */
+	__u64 packets_out;
+	__u64 bytes_out;
+};
+_Static_assert(sizeof(struct sluice_stats) == 48, "ABI");
+
 /*
  * What people want to know of a backend; map sluice_labels, by slot. Written by the daemon, read by
  * nobody on the packet's way. Counts only for the generation it names.
@@ -178,8 +189,10 @@ struct sluice_label {
 	char app[SLUICE_APP_LEN];
 	char reason[SLUICE_REASON_LEN];
 	char source[16]; /* which source decided: marathon, consul, kernel, operator, guard */
+	/* the slot's counters, all CPUs, when the generation began: what people see is the difference */
+	struct sluice_stats base;
 };
-_Static_assert(sizeof(struct sluice_label) == 504, "ABI");
+_Static_assert(sizeof(struct sluice_label) == 552, "ABI");
 
 /*
  * Who owns a host-port on the way out; map sluice_hports, by port in host order. Written by the
@@ -289,17 +302,7 @@ static inline enum sluice_flow_state sluice_flow_state(const struct sluice_flow 
 	return SLUICE_FLOW_ESTABLISHED;
 }
 
-/* --- counters, all per CPU. Written by the BPF programs --- */
-
-struct sluice_stats {	   /* map sluice_bstats by slot, sluice_sstats by service */
-	__u64 connections; /* handshakes done */
-	__u64 picks;	   /* SYNs that were given a backend */
-	__u64 packets_in;
-	__u64 bytes_in; /* IP total length, as in the interface's own counters less the link header */
-	__u64 packets_out;
-	__u64 bytes_out;
-};
-_Static_assert(sizeof(struct sluice_stats) == 48, "ABI");
+/* --- counters, per CPU. Written by the BPF programs --- */
 
 /*
  * Every way a packet can take, by name: map sluice_reasons is indexed by enum sluice_reason,

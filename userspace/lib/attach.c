@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The steps of attach. Checks come first and change nothing; then maps and services, so that programs find them
+ * filled; then the way out before the way in, so that no connection is taken in hand whose replies would not be;
+ * what is no longer wanted is detached last.
+ */
+#include "attach.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "hooks.h"
+#include "iface.h"
+#include "loader.h"
+#include "pins.h"
+#include "services.h"
+
+struct attach {
+	const struct config *config;
+	struct attach_report *report;
+	struct hooks hooks;
+	unsigned ifindex[SLUICE_MAX_IFINDEX];
+	gid_t gid;
+	char *error;
+	size_t len;
+};
+
+const char *attach_mode_name(enum sluice_mode mode)
+{
+	static const char *const names[] = { "unset", "native", "generic", "tc" };
+
+	return (unsigned)mode < sizeof(names) / sizeof(names[0]) ? names[mode] : "unknown";
+}
+
+/* --- checks --- */
+
+static int check_interfaces(struct attach *attach)
+{
+	const struct config *config = attach->config;
+	unsigned i;
+	int err = 0;
+
+	if (!config->interface_count) {
+		snprintf(
+			attach->error, attach->len,
+			"%s: [node] interface: not given, and this host has no default route to tell it",
+			config->file);
+		return -EINVAL;
+	}
+	for (i = 0; i < config->interface_count; i++) {
+		attach->ifindex[i] = if_nametoindex(config->interface[i]);
+		if (!attach->ifindex[i]) {
+			snprintf(attach->error, attach->len,
+				 "%s: [node] interface = %s: no such interface", config->file,
+				 config->interface[i]);
+			return -ENODEV;
+		}
+	}
+	for (i = 0; i < config->interface_count && !err; i++)
+		err = hooks_check_xdp(&attach->hooks, config->interface[i], attach->ifindex[i],
+				      attach->error, attach->len);
+	return err;
+}
+
+static int check_group(struct attach *attach)
+{
+	int err = pins_group(attach->config->group, &attach->gid);
+
+	if (err)
+		snprintf(
+			attach->error, attach->len,
+			"%s: [node] group = %s: no such group (groupadd --system %s, or give a number)",
+			attach->config->file, attach->config->group, attach->config->group);
+	return err;
+}
+
+/* --- mode --- */
+
+static void decide(struct attach *attach, enum sluice_mode mode, const char *what, const char *text)
+{
+	attach->report->mode = mode;
+	snprintf(attach->report->why, sizeof(attach->report->why), "%.60s%.95s", what, text);
+}
+
+static void choose_mode(struct attach *attach)
+{
+	const struct config *config = attach->config;
+	unsigned i;
+
+	switch (config->mode) {
+	case CONFIG_MODE_NATIVE:
+		decide(attach, SLUICE_MODE_NATIVE, "[node] mode = ", "native");
+		return;
+	case CONFIG_MODE_GENERIC:
+		decide(attach, SLUICE_MODE_GENERIC, "[node] mode = ", "generic");
+		return;
+	case CONFIG_MODE_TC:
+		decide(attach, SLUICE_MODE_TC, "[node] mode = ", "tc");
+		return;
+	case CONFIG_MODE_AUTO:
+		break;
+	}
+	for (i = 0; i < config->interface_count; i++) {
+		if (iface_is_virtual(config->interface[i])) {
+			decide(attach, SLUICE_MODE_TC, config->interface[i],
+			       " is a virtual device, where native XDP costs more than it wins");
+			return;
+		}
+	}
+	decide(attach, SLUICE_MODE_NATIVE, config->interface[0],
+	       " is no virtual device, and its driver has XDP");
+}
+
+/* --- programs --- */
+
+static int attach_tc(struct attach *attach, const struct loader *loader)
+{
+	const struct config *config = attach->config;
+	unsigned i;
+	int err = 0;
+
+	for (i = 0; i < config->interface_count && !err; i++) {
+		err = hooks_attach_tc(&attach->hooks, HOOK_TC_OUT, config->interface[i],
+				      attach->ifindex[i], loader_tc_out_fd(loader), attach->error,
+				      attach->len);
+		if (!err)
+			err = hooks_attach_tc(&attach->hooks, HOOK_TC_IN, config->interface[i],
+					      attach->ifindex[i], loader_tc_in_fd(loader),
+					      attach->error, attach->len);
+	}
+	return err;
+}
+
+static int attach_xdp(struct attach *attach, const struct loader *loader)
+{
+	const struct config *config = attach->config;
+	enum sluice_mode mode = attach->report->mode;
+	unsigned i;
+	int err = 0;
+
+	if (mode == SLUICE_MODE_TC)
+		return 0;
+	for (i = 0; i < config->interface_count && !err; i++)
+		err = hooks_attach_xdp(&attach->hooks, config->interface[i], attach->ifindex[i],
+				       loader_xdp_fd(loader), mode == SLUICE_MODE_NATIVE,
+				       attach->error, attach->len);
+	if (err && config->mode == CONFIG_MODE_AUTO) {
+		/* The driver has a reason against it; tc works everywhere. */
+		decide(attach, SLUICE_MODE_TC, "", attach->error);
+		err = 0;
+	}
+	return err;
+}
+
+static bool is_wanted(const void *ctx, enum hook hook, const char *ifname)
+{
+	const struct attach *attach = ctx;
+	unsigned i;
+
+	if (hook == HOOK_XDP && attach->report->mode == SLUICE_MODE_TC)
+		return false;
+	for (i = 0; i < attach->config->interface_count; i++) {
+		if (!strcmp(attach->config->interface[i], ifname))
+			return true;
+	}
+	return false;
+}
+
+static int write_meta(struct attach *attach, struct loader *loader)
+{
+	struct sluice_meta *meta = &loader->maps.meta;
+	struct timespec now;
+	unsigned i;
+	int err;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	meta->mode = attach->report->mode;
+	meta->ifindex_count = attach->config->interface_count;
+	memset(meta->ifindex, 0, sizeof(meta->ifindex));
+	for (i = 0; i < attach->config->interface_count; i++)
+		meta->ifindex[i] = attach->ifindex[i];
+	meta->attached_at_ns = (__u64)now.tv_sec * 1000000000 + (__u64)now.tv_nsec;
+	err = loader_write_meta(loader);
+	if (err)
+		snprintf(attach->error, attach->len, "map " SLUICE_MAP_META ": %s", strerror(-err));
+	return err;
+}
+
+/* Everything behind the checks, under the lock. */
+static int put_in_force(struct attach *attach)
+{
+	const struct config *config = attach->config;
+	const struct loader_options options = {
+		.pin_dir = config->pin_dir,
+		.group = attach->gid,
+		.port_min = config->port_min,
+		.port_max = config->port_max,
+		.flows = config->flows,
+		.half_flows = config->half_flows,
+	};
+	struct loader loader;
+	int err = loader_load(&loader, &options, attach->error, attach->len);
+
+	if (err)
+		return err;
+	attach->report->replaced = loader.maps.meta.attached_at_ns != 0;
+	err = services_sync(&loader.maps, config, attach->error, attach->len);
+	if (!err)
+		err = services_sync_addresses(&loader.maps, attach->error, attach->len);
+	if (!err)
+		err = attach_tc(attach, &loader);
+	if (!err)
+		err = attach_xdp(attach, &loader);
+	if (!err)
+		err = hooks_detach(&attach->hooks, is_wanted, attach, NULL, attach->error,
+				   attach->len);
+	if (!err)
+		err = write_meta(attach, &loader);
+	loader_release(&loader);
+	return err;
+}
+
+static bool is_pinned(const char *pin_dir)
+{
+	char path[PINS_PATH_LEN];
+
+	snprintf(path, sizeof(path), "%.400s/" SLUICE_MAP_META, pin_dir);
+	return !access(path, F_OK);
+}
+
+/* The first error is the one to tell. */
+static void remove_all(struct attach *attach)
+{
+	char ignored[256];
+
+	hooks_detach(&attach->hooks, NULL, NULL, NULL, ignored, sizeof(ignored));
+	pins_remove(attach->hooks.pin_dir, ignored, sizeof(ignored));
+}
+
+int attach_run(const struct config *config, bool no_tcx, struct attach_report *report, char *error,
+	       size_t len)
+{
+	struct attach attach = {
+		.config = config,
+		.report = report,
+		.hooks = { .pin_dir = config->pin_dir, .no_tcx = no_tcx },
+		.error = error,
+		.len = len,
+	};
+	bool pinned;
+	int lock, err;
+
+	*report = (struct attach_report){};
+	error[0] = '\0';
+	err = check_group(&attach);
+	if (!err)
+		err = check_interfaces(&attach);
+	if (err)
+		return err;
+	err = pins_prepare(config->pin_dir, attach.gid, &lock, error, len);
+	if (err)
+		return err;
+	/* Again, now that nobody else can attach: two first attaches at once must not both find the hooks free. */
+	err = check_interfaces(&attach);
+	pinned = is_pinned(config->pin_dir);
+	choose_mode(&attach);
+	if (!err)
+		err = put_in_force(&attach);
+	if (err && !pinned)
+		remove_all(&attach);
+	close(lock);
+	return err;
+}
+
+int attach_undo(const char *pin_dir, bool *was, char *error, size_t len)
+{
+	const struct hooks hooks = { .pin_dir = pin_dir };
+	unsigned count = 0;
+	int lock = -1, err;
+
+	*was = is_pinned(pin_dir);
+	err = pins_lock(pin_dir, &lock, error, len);
+	if (err == -ENOENT)
+		return *was ? pins_remove(pin_dir, error, len) : 0;
+	if (err)
+		return err;
+	err = hooks_detach(&hooks, NULL, NULL, &count, error, len);
+	if (!err)
+		err = pins_remove(pin_dir, error, len);
+	*was = *was || count;
+	close(lock);
+	return err;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Attach and detach as a whole: from a configuration to programs on interfaces, and back to nothing. The order of the
+ * steps, which mode `auto` means, and what is undone if a step fails are decided here; the steps are elsewhere
+ * (pins, loader, services, hooks). For root.
+ */
+#ifndef SLUICE_ATTACH_H
+#define SLUICE_ATTACH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <sluice/abi.h>
+
+struct config;
+
+struct attach_report {
+	enum sluice_mode mode;
+	char why[160]; /* why this mode, for the user */
+	bool replaced; /* programs were there already and have been replaced; maps and flows were kept */
+};
+
+/*
+ * Load the programs, fill services and addresses, and attach; run again, replace. Refused without any change if an
+ * interface does not exist or somebody else's XDP program sits on one. If a later step of a first attach fails,
+ * everything is removed again; of a repeated one, what was in force stays so. error has one line for the user.
+ */
+int attach_run(const struct config *config, bool no_tcx, struct attach_report *report, char *error,
+	       size_t len);
+
+/* Remove all that attach made below pin_dir. *was: there was something. Nothing there is no error. */
+int attach_undo(const char *pin_dir, bool *was, char *error, size_t len);
+
+const char *attach_mode_name(enum sluice_mode mode);
+
+#endif

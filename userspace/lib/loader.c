@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Open, configure, load, pin. A map that is pinned is reused if everything about it is as this program would make it,
+ * else loading is refused: a map of another layout under the same programs would be read as nonsense.
+ */
+#include "loader.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "jiffies.h"
+#include "pins.h"
+#include "sluice.skel.h"
+
+/* libbpf's print function has no context. The first warning of a load is nearly always the cause. */
+static char first_warning[256];
+
+static int keep_warning(enum libbpf_print_level level, const char *format, va_list args)
+	__attribute__((format(printf, 2, 0)));
+
+static int keep_warning(enum libbpf_print_level level, const char *format, va_list args)
+{
+	char *end;
+
+	if (level == LIBBPF_WARN && !first_warning[0]) {
+		vsnprintf(first_warning, sizeof(first_warning), format, args);
+		end = first_warning + strcspn(first_warning, "\n");
+		*end = '\0';
+	}
+	return 0;
+}
+
+static const char *warning(void)
+{
+	return first_warning[0] ? first_warning : "no reason given";
+}
+
+/* --- maps that are pinned already --- */
+
+static uint32_t wanted_entries(const struct maps_kind *kind, const struct loader_options *options)
+{
+	if (!strcmp(kind->name, SLUICE_MAP_EST4))
+		return options->flows;
+	if (!strcmp(kind->name, SLUICE_MAP_HALF4))
+		return options->half_flows;
+	return kind->entries;
+}
+
+static int check_reuse(const struct maps_kind *kind, const char *path, const struct bpf_map *map,
+		       const struct bpf_map_info *info, char *error, size_t len)
+{
+	if (info->type != bpf_map__type(map) || info->key_size != kind->key_size ||
+	    info->value_size != kind->value_size || info->map_flags != bpf_map__map_flags(map)) {
+		snprintf(
+			error, len,
+			"%s: was made by another version (this program has ABI %d): run `sluicectl detach` first, which ends its flows",
+			path, SLUICE_ABI);
+		return -EPROTO;
+	}
+	if (info->max_entries != bpf_map__max_entries(map)) {
+		snprintf(
+			error, len,
+			"%s: has %u entries, %u are wanted: table sizes change only by `sluicectl detach`, which ends the flows",
+			path, info->max_entries, bpf_map__max_entries(map));
+		return -EPROTO;
+	}
+	return 0;
+}
+
+/* An ABI that differs shows in meta, also where all sizes are the same. */
+static int check_meta(int fd, const char *path, char *error, size_t len)
+{
+	struct sluice_meta meta = {};
+	__u32 key = 0;
+
+	if (bpf_map_lookup_elem(fd, &key, &meta) < 0)
+		return -errno;
+	if (!meta.magic || (meta.magic == SLUICE_MAGIC && meta.abi == SLUICE_ABI))
+		return 0;
+	snprintf(
+		error, len,
+		"%s: what is attached has ABI %u, this program has ABI %d: run `sluicectl detach` first, which ends its flows",
+		path, meta.abi, SLUICE_ABI);
+	return -EPROTO;
+}
+
+static int reuse_map(struct bpf_map *map, const struct maps_kind *kind, const char *path,
+		     char *error, size_t len)
+{
+	struct bpf_map_info info = {};
+	__u32 info_len = sizeof(info);
+	int fd = bpf_obj_get(path), err = 0;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (bpf_obj_get_info_by_fd(fd, &info, &info_len) < 0)
+		err = -errno;
+	if (!err)
+		err = check_reuse(kind, path, map, &info, error, len);
+	if (!err && kind == maps_kinds)
+		err = check_meta(fd, path, error, len);
+	if (!err)
+		err = bpf_map__reuse_fd(map, fd);
+	close(fd);
+	return err;
+}
+
+static int pin_path(const struct loader_options *options, const struct maps_kind *kind,
+		    char path[PINS_PATH_LEN])
+{
+	return snprintf(path, PINS_PATH_LEN, "%s/%s", options->pin_dir, kind->name) < PINS_PATH_LEN
+		       ? 0
+		       : -ENAMETOOLONG;
+}
+
+static int prepare_maps(struct loader *loader, const struct loader_options *options, char *error,
+			size_t len)
+{
+	char path[PINS_PATH_LEN];
+	int err = 0;
+	size_t i;
+
+	for (i = 0; i < MAPS_COUNT && !err; i++) {
+		const struct maps_kind *kind = &maps_kinds[i];
+		struct bpf_map *map = bpf_object__find_map_by_name(loader->skel->obj, kind->name);
+		uint32_t entries = wanted_entries(kind, options);
+
+		if (!map) {
+			snprintf(error, len, "the BPF object has no map %s", kind->name);
+			return -ENOENT;
+		}
+		if (entries)
+			err = bpf_map__set_max_entries(map, entries);
+		if (!err && options->pin_dir)
+			err = pin_path(options, kind, path);
+		if (!err && options->pin_dir)
+			err = reuse_map(map, kind, path, error, len);
+		if (err && !error[0])
+			snprintf(error, len, "map %s: %s", kind->name, strerror(-err));
+	}
+	return err;
+}
+
+static int pin_maps(struct loader *loader, const struct loader_options *options, char *error,
+		    size_t len)
+{
+	char path[PINS_PATH_LEN] = "";
+	int err = 0;
+	size_t i;
+
+	for (i = 0; i < MAPS_COUNT && !err; i++) {
+		const struct maps_kind *kind = &maps_kinds[i];
+		struct bpf_map *map = bpf_object__find_map_by_name(loader->skel->obj, kind->name);
+
+		err = pin_path(options, kind, path);
+		if (!err && access(path, F_OK) < 0 && bpf_obj_pin(bpf_map__fd(map), path) < 0)
+			err = -errno;
+		if (!err)
+			err = pins_give(path, options->group, kind->daemon_writes);
+	}
+	if (err)
+		snprintf(error, len, "%s: cannot be pinned: %s", path, strerror(-err));
+	return err;
+}
+
+/* --- what goes into the meta map --- */
+
+static int read_tags(const struct loader *loader, __u8 hash[32])
+{
+	const int fds[] = { loader_xdp_fd(loader), loader_tc_in_fd(loader),
+			    loader_tc_out_fd(loader) };
+	size_t i;
+
+	memset(hash, 0, 32);
+	for (i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
+		struct bpf_prog_info info = {};
+		__u32 len = sizeof(info);
+
+		if (bpf_obj_get_info_by_fd(fds[i], &info, &len) < 0)
+			return -errno;
+		memcpy(hash + i * sizeof(info.tag), info.tag, sizeof(info.tag));
+	}
+	return 0;
+}
+
+static int fill_meta(struct loader *loader, const struct loader_options *options,
+		     const struct jiffies *jiffies)
+{
+	struct sluice_meta *meta = &loader->maps.meta;
+
+	meta->magic = SLUICE_MAGIC;
+	meta->abi = SLUICE_ABI;
+	meta->hz = jiffies->hz;
+	meta->port_min = options->port_min;
+	meta->port_max = options->port_max;
+	meta->clock_jiffies = jiffies->count;
+	meta->clock_ktime_ns = jiffies->ktime_ns;
+	return read_tags(loader, meta->program_hash);
+}
+
+int loader_write_meta(struct loader *loader)
+{
+	__u32 key = 0;
+
+	if (bpf_map_update_elem(loader->maps.meta_fd, &key, &loader->maps.meta, BPF_ANY) < 0)
+		return -errno;
+	return 0;
+}
+
+static int adopt_maps(struct loader *loader, char *error, size_t len)
+{
+	int fds[MAPS_COUNT];
+	size_t i;
+
+	for (i = 0; i < MAPS_COUNT; i++)
+		fds[i] = bpf_map__fd(
+			bpf_object__find_map_by_name(loader->skel->obj, maps_kinds[i].name));
+	return maps_adopt(&loader->maps, fds, MAPS_ROOT, error, len);
+}
+
+/* --- the whole --- */
+
+static int open_object(struct loader *loader, const struct loader_options *options, uint32_t hz,
+		       char *error, size_t len)
+{
+	loader->skel = sluice_bpf__open();
+	if (!loader->skel) {
+		int err = -errno;
+
+		snprintf(error, len, "cannot open the BPF object: %s (%s)", strerror(-err),
+			 warning());
+		return err;
+	}
+	loader->skel->rodata->sluice_port_min = options->port_min;
+	loader->skel->rodata->sluice_port_max = options->port_max;
+	loader->skel->rodata->sluice_hz = hz;
+	loader->skel->rodata->sluice_established_idle_s = SLUICE_ESTABLISHED_IDLE_S;
+	return 0;
+}
+
+int loader_load(struct loader *loader, const struct loader_options *options, char *error,
+		size_t len)
+{
+	libbpf_print_fn_t print = libbpf_set_print(keep_warning);
+	struct jiffies jiffies;
+	int err;
+
+	*loader = (struct loader){};
+	first_warning[0] = '\0';
+	error[0] = '\0';
+	err = jiffies_measure(&jiffies);
+	if (err) {
+		snprintf(error, len, "cannot load a BPF program: %s", strerror(-err));
+		goto out;
+	}
+	err = open_object(loader, options, jiffies.hz, error, len);
+	if (err)
+		goto out;
+	err = prepare_maps(loader, options, error, len);
+	if (err)
+		goto out;
+	err = sluice_bpf__load(loader->skel);
+	if (err) {
+		snprintf(error, len, "cannot load the BPF programs: %s (%s)", strerror(-err),
+			 warning());
+		goto out;
+	}
+	err = options->pin_dir ? pin_maps(loader, options, error, len) : 0;
+	if (err)
+		goto out;
+	err = adopt_maps(loader, error, len);
+	if (err)
+		goto out;
+	err = fill_meta(loader, options, &jiffies);
+	if (!err && !options->pin_dir)
+		err = loader_write_meta(loader);
+	if (err)
+		snprintf(error, len, "cannot tell what was loaded: %s", strerror(-err));
+out:
+	libbpf_set_print(print);
+	if (err)
+		loader_release(loader);
+	return err;
+}
+
+void loader_release(struct loader *loader)
+{
+	maps_release(&loader->maps);
+	sluice_bpf__destroy(loader->skel);
+	loader->skel = NULL;
+}
+
+int loader_xdp_fd(const struct loader *loader)
+{
+	return bpf_program__fd(loader->skel->progs.sluice_xdp);
+}
+
+int loader_tc_in_fd(const struct loader *loader)
+{
+	return bpf_program__fd(loader->skel->progs.sluice_tc_in);
+}
+
+int loader_tc_out_fd(const struct loader *loader)
+{
+	return bpf_program__fd(loader->skel->progs.sluice_tc_out);
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Wanted against actual, for services and addresses. The order of the writes is the point: a port is taken away before
+ * anything behind it changes, and given when everything behind it stands.
+ */
+#include "services.h"
+
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "config.h"
+#include "iface.h"
+#include "maps.h"
+
+#define MAX_ADDRESSES 1024 /* as many as the map holds */
+
+static int write_port(struct maps *maps, uint16_t port, unsigned service)
+{
+	struct sluice_port value = { .service = (__u16)service };
+	__u32 key = port;
+
+	return bpf_map_update_elem(maps->ports_fd, &key, &value, BPF_ANY) < 0 ? -errno : 0;
+}
+
+static int write_service(struct maps *maps, __u32 index, const struct sluice_service *service)
+{
+	return bpf_map_update_elem(maps->services_fd, &index, service, BPF_ANY) < 0 ? -errno : 0;
+}
+
+/* Only if it is still this service's. */
+static int clear_port(struct maps *maps, uint16_t port, unsigned service)
+{
+	struct sluice_port value;
+	__u32 key = port;
+
+	if (bpf_map_lookup_elem(maps->ports_fd, &key, &value) < 0)
+		return -errno;
+	return value.service == service ? write_port(maps, port, 0) : 0;
+}
+
+static void make_unsynced(struct maps *maps, unsigned service)
+{
+	__atomic_store_n(&maps->active[service].version, 0, __ATOMIC_SEQ_CST);
+}
+
+static struct sluice_service wanted_service(const struct config_service *config)
+{
+	struct sluice_service service = { .port = htons(config->port),
+					  .address_count = config->address_count };
+
+	memcpy(service.name, config->name, strlen(config->name));
+	memcpy(service.address, config->address,
+	       config->address_count * sizeof(config->address[0]));
+	return service;
+}
+
+/* Services that are gone, and ports that changed hands. */
+static int take_away(struct maps *maps, const struct config *config, struct sluice_service *actual)
+{
+	unsigned i;
+	int err = 0;
+
+	for (i = 1; i <= SLUICE_MAX_SERVICES && !err; i++) {
+		const struct config_service *wanted;
+
+		if (!actual[i].name[0])
+			continue;
+		wanted = config_service_by_name(config, actual[i].name);
+		if (wanted && htons(wanted->port) == actual[i].port)
+			continue;
+		err = clear_port(maps, ntohs(actual[i].port), i);
+		if (err)
+			return err;
+		make_unsynced(maps, i);
+		if (!wanted) {
+			memset(&actual[i], 0, sizeof(actual[i]));
+			err = write_service(maps, i, &actual[i]);
+		}
+	}
+	return err;
+}
+
+static bool has_backends(const struct maps *maps, unsigned service)
+{
+	unsigned slot;
+
+	for (slot = 1; slot <= SLUICE_MAX_BACKENDS; slot++) {
+		if (maps->backends[slot].generation && maps->backends[slot].service == service)
+			return true;
+	}
+	return false;
+}
+
+/* The service's own index, else a free one: best one without backends that somebody else left behind. 0: none. */
+static unsigned find_index(const struct maps *maps, const struct sluice_service *actual,
+			   const char *name)
+{
+	unsigned any = 0, i;
+
+	for (i = 1; i <= SLUICE_MAX_SERVICES; i++) {
+		if (!strcmp(actual[i].name, name))
+			return i;
+	}
+	for (i = 1; i <= SLUICE_MAX_SERVICES; i++) {
+		if (actual[i].name[0])
+			continue;
+		if (!has_backends(maps, i))
+			return i;
+		any = any ? any : i;
+	}
+	return any;
+}
+
+static int give(struct maps *maps, const struct config *config, struct sluice_service *actual)
+{
+	unsigned i, index;
+	int err = 0;
+
+	for (i = 0; i < config->service_count && !err; i++) {
+		struct sluice_service wanted = wanted_service(&config->service[i]);
+
+		index = find_index(maps, actual, wanted.name);
+		if (!index)
+			return -ENOSPC;
+		if (!actual[index].name[0])
+			make_unsynced(maps, index);
+		if (memcmp(&actual[index], &wanted, sizeof(wanted)) != 0)
+			err = write_service(maps, index, &wanted);
+		if (!err)
+			err = write_port(maps, config->service[i].port, index);
+		actual[index] = wanted;
+	}
+	return err;
+}
+
+int services_sync(struct maps *maps, const struct config *config, char *error, size_t len)
+{
+	struct sluice_service actual[SLUICE_MAX_SERVICES + 1];
+	int err = maps_read_services(maps, actual);
+
+	if (!err)
+		err = take_away(maps, config, actual);
+	if (!err)
+		err = give(maps, config, actual);
+	if (err)
+		snprintf(error, len, "cannot write the services into the maps: %s", strerror(-err));
+	return err;
+}
+
+/* --- addresses --- */
+
+static bool contains(const __be32 *addresses, int count, __be32 address)
+{
+	int i;
+
+	for (i = 0; i < count; i++) {
+		if (addresses[i] == address)
+			return true;
+	}
+	return false;
+}
+
+static int remove_others(struct maps *maps, const __be32 *addresses, int count)
+{
+	__be32 others[MAX_ADDRESSES], key, *previous = NULL;
+	int other_count = 0, i;
+
+	while (other_count < MAX_ADDRESSES &&
+	       !bpf_map_get_next_key(maps->addrs4_fd, previous, &key)) {
+		if (!contains(addresses, count, key))
+			others[other_count++] = key;
+		previous = &key;
+	}
+	for (i = 0; i < other_count; i++) {
+		if (bpf_map_delete_elem(maps->addrs4_fd, &others[i]) < 0 && errno != ENOENT)
+			return -errno;
+	}
+	return 0;
+}
+
+int services_sync_addresses(struct maps *maps, char *error, size_t len)
+{
+	__be32 addresses[MAX_ADDRESSES];
+	int count = iface_addresses(true, addresses, MAX_ADDRESSES), err, i;
+	const __u32 present = 1;
+
+	err = count < 0 ? count : 0;
+	for (i = 0; i < count && !err; i++)
+		err = bpf_map_update_elem(maps->addrs4_fd, &addresses[i], &present, BPF_ANY) < 0
+			      ? -errno
+			      : 0;
+	if (!err)
+		err = remove_others(maps, addresses, count);
+	if (err)
+		snprintf(error, len, "cannot write this host's addresses into the maps: %s",
+			 strerror(-err));
+	return err;
+}
