@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * sluicectl attach: one shot. With --json the same as one object: attached, mode, why, interfaces, replaced.
+ */
+#include "attach.h"
+
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "config.h"
+
+/* A kernel without tcx is rare to have at hand: SLUICE_TCX=off takes the way for it (sluicectl(8)). */
+static bool tcx_is_off(void)
+{
+	const char *value = getenv("SLUICE_TCX");
+
+	return value && !strcmp(value, "off");
+}
+
+static int print_report(const struct command *command, const struct config *config,
+			const struct attach_report *report)
+{
+	unsigned i;
+
+	if (command->json) {
+		cJSON *document = cJSON_CreateObject();
+		cJSON *interfaces;
+
+		cJSON_AddBoolToObject(document, "attached", true);
+		cJSON_AddStringToObject(document, "mode", attach_mode_name(report->mode));
+		cJSON_AddStringToObject(document, "why", report->why);
+		cJSON_AddBoolToObject(document, "replaced", report->replaced);
+		interfaces = cJSON_AddArrayToObject(document, "interfaces");
+		for (i = 0; i < config->interface_count; i++)
+			cJSON_AddItemToArray(interfaces, cJSON_CreateString(config->interface[i]));
+		return command_print_json(document);
+	}
+	printf("%s", report->replaced ? "replaced on" : "attached to");
+	for (i = 0; i < config->interface_count; i++)
+		printf("%s %s", i ? "," : "", config->interface[i]);
+	printf(" in mode %s (%s)%s\n", attach_mode_name(report->mode), report->why,
+	       report->replaced ? "; flows were kept" : "");
+	return EXIT_SUCCESS;
+}
+
+int verb_attach(const struct command *command)
+{
+	char error[CONFIG_ERROR_LEN];
+	struct attach_report report;
+	struct config *config;
+	int status, err;
+
+	if (command->watch) {
+		command_error("attach --watch: not built yet");
+		return EXIT_USAGE;
+	}
+	config = command_config(command);
+	if (!config)
+		return EXIT_FAILURE;
+	err = attach_run(config, tcx_is_off(), &report, error, sizeof(error));
+	if (err) {
+		command_error("%s%s", error,
+			      (err == -EPERM || err == -EACCES) && geteuid()
+				      ? " (attach is for root)"
+				      : "");
+		status = EXIT_FAILURE;
+	} else {
+		status = print_report(command, config, &report);
+	}
+	config_free(config);
+	return status;
+}

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * sluicectl: attaches and detaches the BPF programs, and shows what is in their maps. The table of verbs is the program.
+ * Options may stand before or behind the verb and are never abbreviated.
+ */
+#include <bpf/libbpf.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+#include "config.h"
+
+static const struct verb {
+	const char *name;
+	const char *arguments; /* NULL: takes none */
+	const char *help;
+	int (*run)(const struct command *command);
+} verbs[] = {
+	{ "status", NULL, "mode, interfaces, sources and services at a glance", verb_status },
+	{ "services", NULL, "each service with its set and its counters", verb_services },
+	{ "backends", NULL, "each backend with its state, flows and counters", verb_backends },
+	{ "flows", NULL, "each balanced connection", verb_flows },
+	{ "counters", NULL, "how many packets went which way", verb_counters },
+	{ "attach", "[--watch]", "load and attach the programs, or replace them (root)",
+	  verb_attach },
+	{ "detach", NULL, "detach the programs and remove their maps (root)", verb_detach },
+	{ "reload", NULL, "put a changed configuration in force", verb_reload },
+	{ "version", NULL, "version of this program and of what is attached", verb_version },
+	{ "why", "PORT", "why a backend is in its state (not built yet)", verb_later },
+	{ "explain", "CLIENT:PORT [LOCAL:PORT]", "where a connection would go (not built yet)",
+	  verb_later },
+	{ "verify", NULL, "do maps, hooks and listeners agree? (not built yet)", verb_later },
+	{ "monitor", NULL, "show changes as they happen (not built yet)", verb_later },
+	{ "preflight", NULL, "what speaks against native XDP here (not built yet)", verb_later },
+	{ "drain", "BACKEND|--all [--wait TIME]", "stop new connections (not built yet)",
+	  verb_later },
+	{ "undrain", "BACKEND|--all", "allow new connections again (not built yet)", verb_later },
+	{ "weight", "BACKEND N", "change a backend's share (not built yet)", verb_later },
+};
+
+#define VERB_COUNT (sizeof(verbs) / sizeof(verbs[0]))
+
+static void print_usage(FILE *out)
+{
+	size_t i;
+
+	fputs("usage: sluicectl [--config FILE] [--json] VERB [ARGUMENT...]\n\n", out);
+	for (i = 0; i < VERB_COUNT; i++)
+		fprintf(out, "  %-10s %-27s %s\n", verbs[i].name,
+			verbs[i].arguments ? verbs[i].arguments : "", verbs[i].help);
+	fputs("\n  --config FILE  instead of $SLUICE_CONFIG or " CONFIG_DEFAULT_FILE "\n"
+	      "  --json         for programs; the keys are in sluicectl(8)\n"
+	      "  --help         this text\n"
+	      "Exit status: 0 done, 1 failed, 2 wrong usage.\n",
+	      out);
+}
+
+static const struct verb *find_verb(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < VERB_COUNT; i++) {
+		if (!strcmp(verbs[i].name, name))
+			return &verbs[i];
+	}
+	return NULL;
+}
+
+static int usage_error(const char *what, const char *text)
+{
+	command_error("%s%s (--help tells more)", what, text);
+	return EXIT_USAGE;
+}
+
+/* Take the options out of argv; what is left is the verb and its arguments. 0, or the exit status. */
+static int parse_options(struct command *command, int argc, char **argv, bool *help)
+{
+	int i;
+
+	for (i = 1; i < argc; i++) {
+		char *word = argv[i];
+
+		if (!strcmp(word, "--help")) {
+			*help = true;
+		} else if (!strcmp(word, "--json")) {
+			command->json = true;
+		} else if (!strcmp(word, "--config")) {
+			if (++i == argc)
+				return usage_error("--config: ", "no file is given");
+			command->config_file = argv[i];
+		} else if (!strncmp(word, "--config=", 9)) {
+			command->config_file = word + 9;
+		} else if (!command->verb) {
+			if (word[0] == '-')
+				return usage_error("no such option: ", word);
+			command->verb = word;
+		} else {
+			command->argv[command->argc++] = word;
+		}
+	}
+	return 0;
+}
+
+/* Verbs that are built take no arguments but attach's --watch. */
+static int check_arguments(struct command *command, const struct verb *verb)
+{
+	int i;
+
+	if (verb->run == verb_later)
+		return 0;
+	for (i = 0; i < command->argc; i++) {
+		if (verb->run != verb_attach || strcmp(command->argv[i], "--watch") != 0)
+			return usage_error(command->argv[i][0] == '-' ? "no such option: "
+								      : "no such argument: ",
+					   command->argv[i]);
+		command->watch = true;
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct command command = { .config_file = config_default_file() };
+	const struct verb *verb;
+	bool help = false;
+	int status;
+
+	libbpf_set_print(NULL);
+	command.argv = calloc((size_t)argc + 1, sizeof(*command.argv));
+	if (!command.argv) {
+		command_error("out of memory");
+		return EXIT_FAILURE;
+	}
+	status = parse_options(&command, argc, argv, &help);
+	if (help) {
+		print_usage(stdout);
+		status = EXIT_SUCCESS;
+		goto out;
+	}
+	if (status)
+		goto out;
+	if (!command.verb) {
+		print_usage(stderr);
+		status = EXIT_USAGE;
+		goto out;
+	}
+	verb = find_verb(command.verb);
+	status = verb ? check_arguments(&command, verb)
+		      : usage_error("no such verb: ", command.verb);
+	if (!status)
+		status = verb->run(&command);
+out:
+	free(command.argv);
+	return status;
+}

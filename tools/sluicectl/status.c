@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * sluicectl status: what is attached, what the daemon says of its sources, and the services. Three parts that fail
+ * independently: nothing attached, or no daemon, is an answer and no error. JSON keys in sluicectl(8).
+ */
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "admin_client.h"
+#include "attach.h"
+#include "attach_needs.h"
+#include "command.h"
+#include "config.h"
+#include "maps.h"
+#include "table.h"
+#include "views.h"
+
+#define ANSWER_MS 3000
+
+struct status {
+	const struct config *config;
+	bool attached;
+	struct maps maps; /* if attached */
+	char needs_attach[64];
+	struct views_service *services;
+	size_t service_count;
+	cJSON *daemon;	     /* its answer; NULL: none */
+	char no_daemon[160]; /* why there is none */
+};
+
+static void ask_daemon(struct status *status)
+{
+	const char *socket_path = status->config->admin_socket;
+	char *answer = NULL;
+	int err = admin_client_call(socket_path, "status", ANSWER_MS, &answer);
+
+	if (!err) {
+		status->daemon = cJSON_Parse(answer);
+		free(answer);
+		if (!cJSON_IsObject(status->daemon)) {
+			cJSON_Delete(status->daemon);
+			status->daemon = NULL;
+			err = -EBADMSG;
+		}
+	}
+	if (err == -ENOENT || err == -ECONNREFUSED)
+		snprintf(status->no_daemon, sizeof(status->no_daemon), "not running");
+	else if (err)
+		snprintf(status->no_daemon, sizeof(status->no_daemon), "%.108s: %s", socket_path,
+			 strerror(-err));
+}
+
+/* false after an error was printed */
+static bool read_maps(struct status *status)
+{
+	char error[CONFIG_ERROR_LEN];
+	int err =
+		maps_open(&status->maps, status->config->pin_dir, MAPS_READ, error, sizeof(error));
+
+	if (err == -ENOENT)
+		return true;
+	if (err) {
+		command_error("%s", error);
+		return false;
+	}
+	status->attached = true;
+	attach_needs(&status->maps, status->config, status->needs_attach,
+		     sizeof(status->needs_attach));
+	err = views_services(&status->maps, &status->services, &status->service_count);
+	if (err) {
+		command_error("%s: cannot read the services: %s", status->config->pin_dir,
+			      strerror(-err));
+		return false;
+	}
+	return true;
+}
+
+/* --- JSON --- */
+
+static cJSON *interfaces_json(const struct status *status)
+{
+	cJSON *list = cJSON_CreateArray();
+	char name[IF_NAMESIZE];
+	__u32 i;
+
+	for (i = 0;
+	     status->attached && i < status->maps.meta.ifindex_count && i < SLUICE_MAX_IFINDEX;
+	     i++) {
+		if (if_indextoname(status->maps.meta.ifindex[i], name))
+			cJSON_AddItemToArray(list, cJSON_CreateString(name));
+	}
+	return list;
+}
+
+/* The daemon's list as it is, with every key of the contract. */
+static cJSON *sources_json(const struct status *status)
+{
+	static const char *const keys[] = { "name",	     "connected",    "since",
+					    "last_event_ms", "last_good_ms", "lag_ms" };
+	cJSON *given = cJSON_GetObjectItemCaseSensitive(status->daemon, "sources"), *source;
+	cJSON *list = cJSON_IsArray(given) ? cJSON_Duplicate(given, true) : cJSON_CreateArray();
+	size_t i;
+
+	cJSON_ArrayForEach(source, list)
+	{
+		for (i = 0; cJSON_IsObject(source) && i < sizeof(keys) / sizeof(keys[0]); i++) {
+			if (!cJSON_HasObjectItem(source, keys[i]))
+				cJSON_AddNullToObject(source, keys[i]);
+		}
+	}
+	return list;
+}
+
+static cJSON *services_json(const struct status *status)
+{
+	cJSON *list = cJSON_CreateArray();
+	size_t i;
+
+	for (i = 0; i < status->service_count; i++) {
+		const struct views_service *service = &status->services[i];
+		cJSON *object = cJSON_CreateObject();
+
+		cJSON_AddStringToObject(object, "name", service->name);
+		cJSON_AddNumberToObject(object, "port", service->port);
+		cJSON_AddNumberToObject(object, "up", service->up);
+		cJSON_AddNumberToObject(object, "down", service->down);
+		cJSON_AddNumberToObject(object, "draining", service->draining);
+		cJSON_AddNumberToObject(object, "waiting", service->waiting);
+		cJSON_AddNumberToObject(object, "gone", service->gone);
+		cJSON_AddNumberToObject(object, "active", service->active);
+		cJSON_AddBoolToObject(object, "synced", service->synced);
+		cJSON_AddItemToArray(list, object);
+	}
+	return list;
+}
+
+static void add_daemon(cJSON *document, const struct status *status)
+{
+	cJSON *object = cJSON_AddObjectToObject(document, "daemon");
+	cJSON *pid = cJSON_GetObjectItemCaseSensitive(status->daemon, "pid");
+
+	cJSON_AddBoolToObject(object, "running", status->daemon != NULL);
+	if (cJSON_IsNumber(pid))
+		cJSON_AddNumberToObject(object, "pid", pid->valuedouble);
+	else
+		cJSON_AddNullToObject(object, "pid");
+	if (status->daemon)
+		cJSON_AddNullToObject(object, "error");
+	else
+		cJSON_AddStringToObject(object, "error", status->no_daemon);
+}
+
+static int print_json(const struct status *status)
+{
+	cJSON *guards = cJSON_GetObjectItemCaseSensitive(status->daemon, "guards");
+	cJSON *document = cJSON_CreateObject();
+
+	if (status->attached) {
+		cJSON_AddStringToObject(document, "mode", attach_mode_name(status->maps.meta.mode));
+		cJSON_AddNumberToObject(document, "abi", status->maps.meta.abi);
+	} else {
+		cJSON_AddNullToObject(document, "mode");
+		cJSON_AddNullToObject(document, "abi");
+	}
+	cJSON_AddBoolToObject(document, "attached", status->attached);
+	if (status->needs_attach[0])
+		cJSON_AddStringToObject(document, "needs_attach", status->needs_attach);
+	else
+		cJSON_AddNullToObject(document, "needs_attach");
+	cJSON_AddStringToObject(document, "pin_dir", status->config->pin_dir);
+	cJSON_AddItemToObject(document, "interfaces", interfaces_json(status));
+	add_daemon(document, status);
+	cJSON_AddItemToObject(document, "sources", sources_json(status));
+	cJSON_AddItemToObject(document, "services", services_json(status));
+	cJSON_AddItemToObject(document, "guards",
+			      cJSON_IsArray(guards) ? cJSON_Duplicate(guards, true)
+						    : cJSON_CreateArray());
+	return command_print_json(document);
+}
+
+/* --- for people --- */
+
+static void print_attached(const struct status *status)
+{
+	char name[IF_NAMESIZE];
+	__u32 i;
+
+	if (!status->attached) {
+		printf("packets: not attached (%s)\n", status->config->pin_dir);
+		return;
+	}
+	printf("packets: attached to");
+	for (i = 0; i < status->maps.meta.ifindex_count && i < SLUICE_MAX_IFINDEX; i++)
+		printf("%s %s", i ? "," : "",
+		       if_indextoname(status->maps.meta.ifindex[i], name) ? name
+									  : "(interface is gone)");
+	printf(" in mode %s, ABI %u, host-ports %u-%u\n", attach_mode_name(status->maps.meta.mode),
+	       status->maps.meta.abi, status->maps.meta.port_min, status->maps.meta.port_max);
+	if (status->needs_attach[0])
+		printf("needs attach: %s differs from what is attached\n", status->needs_attach);
+}
+
+static void add_age(struct table *table, const cJSON *source, const char *key)
+{
+	const cJSON *age = cJSON_GetObjectItemCaseSensitive(source, key);
+
+	if (cJSON_IsNumber(age) && age->valuedouble >= 0)
+		table_duration(table, (uint64_t)age->valuedouble);
+	else
+		table_text(table, NULL);
+}
+
+static int print_sources(const struct status *status)
+{
+	static const char *const titles[] = { "SOURCE",	    "STATE", ">LAST EVENT",
+					      ">LAST GOOD", "ERROR", NULL };
+	cJSON *pid = cJSON_GetObjectItemCaseSensitive(status->daemon, "pid"), *source;
+	struct table *table = table_new(titles);
+	int err;
+
+	if (!table)
+		return -ENOMEM;
+	printf("sluiced: running, pid %.0f\n\n", cJSON_IsNumber(pid) ? pid->valuedouble : 0);
+	cJSON_ArrayForEach(source, cJSON_GetObjectItemCaseSensitive(status->daemon, "sources"))
+	{
+		cJSON *used = cJSON_GetObjectItemCaseSensitive(source, "used");
+		bool connected =
+			cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(source, "connected"));
+
+		table_text(table,
+			   cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(source, "name")));
+		table_text(table, cJSON_IsFalse(used) ? "not used"
+				  : connected	      ? "connected"
+						      : "lost");
+		add_age(table, source, "last_event_ms");
+		add_age(table, source, "last_good_ms");
+		table_text(table,
+			   cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(source, "error")));
+	}
+	err = table_print(table);
+	table_free(table);
+	return err;
+}
+
+static int print_services(const struct status *status)
+{
+	static const char *const titles[] = { "SERVICE",   ">PORT",	   ">UP", ">DOWN",
+					      ">DRAINING", ">CONNECTIONS", "SET", NULL };
+	struct table *table = table_new(titles);
+	size_t i;
+	int err;
+
+	if (!table)
+		return -ENOMEM;
+	for (i = 0; i < status->service_count; i++) {
+		const struct views_service *service = &status->services[i];
+
+		table_text(table, service->name);
+		table_number(table, service->port);
+		table_number(table, service->up);
+		table_number(table, service->down);
+		table_number(table, service->draining);
+		table_number(table, service->active);
+		table_text(table, service->synced ? views_balance(service->balance)
+						  : "none yet: packets pass");
+	}
+	putchar('\n');
+	err = table_print(table);
+	table_free(table);
+	return err;
+}
+
+static int print_text(const struct status *status)
+{
+	int err = 0;
+
+	print_attached(status);
+	if (status->daemon)
+		err = print_sources(status);
+	else
+		printf("sluiced: %s\n", status->no_daemon);
+	if (!err && status->attached)
+		err = print_services(status);
+	if (!err)
+		return EXIT_SUCCESS;
+	command_error("out of memory");
+	return EXIT_FAILURE;
+}
+
+int verb_status(const struct command *command)
+{
+	struct config *config = command_config(command);
+	struct status status = { .config = config };
+	int code = EXIT_FAILURE;
+
+	if (!config)
+		return EXIT_FAILURE;
+	if (read_maps(&status)) {
+		ask_daemon(&status);
+		code = command->json ? print_json(&status) : print_text(&status);
+	}
+	free(status.services);
+	cJSON_Delete(status.daemon);
+	if (status.attached)
+		maps_release(&status.maps);
+	config_free(config);
+	return code;
+}
