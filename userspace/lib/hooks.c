@@ -159,23 +159,42 @@ int hooks_check_xdp(const struct hooks *hooks, const char *ifname, unsigned ifin
 	return -EBUSY;
 }
 
-/* *done: the program of the link was replaced. Else there is no link any more, and no error, or an error. */
-static int replace_xdp(const char *path, unsigned ifindex, int prog_fd, bool native, bool *done)
+static unsigned xdp_flags(bool native)
+{
+	return native ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE;
+}
+
+/* A link has one mode for life. What the new mode's refusal would cost us is put back. */
+static int change_xdp(int link_fd, const char *path, unsigned ifindex, int prog_fd, bool native,
+		      bool was_ours)
+{
+	int err = drop_link(link_fd, path);
+
+	if (!err)
+		err = create_link(path, prog_fd, ifindex, BPF_XDP, xdp_flags(native));
+	if (err && was_ours)
+		create_link(path, prog_fd, ifindex, BPF_XDP, xdp_flags(!native));
+	return err;
+}
+
+static int attach_xdp(const char *path, unsigned ifindex, int prog_fd, bool native)
 {
 	LIBBPF_OPTS(bpf_xdp_query_opts, query);
 	struct bpf_link_info info;
 	int fd, err = open_link(path, &fd, &info);
+	bool ours;
 
-	*done = false;
-	if (err || fd < 0)
+	if (err)
 		return err;
-	if (info.xdp.ifindex == ifindex && !bpf_xdp_query((int)ifindex, 0, &query) &&
-	    info.prog_id == (native ? query.drv_prog_id : query.skb_prog_id)) {
+	if (fd < 0)
+		return create_link(path, prog_fd, ifindex, BPF_XDP, xdp_flags(native));
+	/* A link whose interface is gone has interface 0. */
+	ours = info.xdp.ifindex == ifindex && !bpf_xdp_query((int)ifindex, 0, &query) &&
+	       info.prog_id == attached_xdp(&query);
+	if (ours && info.prog_id == (native ? query.drv_prog_id : query.skb_prog_id))
 		err = bpf_link_update(fd, prog_fd, NULL) < 0 ? -errno : 0;
-		*done = !err;
-	} else {
-		err = drop_link(fd, path);
-	}
+	else
+		err = change_xdp(fd, path, ifindex, prog_fd, native, ours);
 	close(fd);
 	return err;
 }
@@ -184,17 +203,18 @@ int hooks_attach_xdp(const struct hooks *hooks, const char *ifname, unsigned ifi
 		     bool native, char *error, size_t len)
 {
 	char path[PINS_PATH_LEN];
-	bool done = false;
+	const char *hint = "";
 	int err = hook_path(hooks, HOOK_XDP, ifname, path);
 
 	if (!err)
-		err = replace_xdp(path, ifindex, prog_fd, native, &done);
-	if (!err && !done)
-		err = create_link(path, prog_fd, ifindex, BPF_XDP,
-				  native ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE);
+		err = attach_xdp(path, ifindex, prog_fd, native);
+	if (err == -ERANGE || err == -EINVAL)
+		hint = " (is its MTU too large for XDP?)";
+	else if (err == -EOPNOTSUPP)
+		hint = " (its driver has no XDP)";
 	if (err)
-		snprintf(error, len, "%s: cannot attach XDP in %s mode: %s", ifname,
-			 native ? "native" : "generic", strerror(-err));
+		snprintf(error, len, "%s: cannot attach XDP in %s mode: %s%s", ifname,
+			 native ? "native" : "generic", strerror(-err), hint);
 	return err;
 }
 

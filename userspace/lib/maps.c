@@ -198,7 +198,8 @@ int maps_open(struct maps *maps, const char *pin_dir, enum maps_access access, c
 		return err;
 	for (i = 0; i < MAPS_COUNT; i++) {
 		const struct maps_kind *kind = &maps_kinds[i];
-		int fd = open_pin(pin_dir, kind, may_write(access, kind));
+		/* The kernel maps no memory of a read-only descriptor (it asks for VM_SHARED, which such a one loses). */
+		int fd = open_pin(pin_dir, kind, kind->memory_offset || may_write(access, kind));
 
 		err = fd < 0 ? fd : 0;
 		if (!err) {

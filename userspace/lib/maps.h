@@ -17,7 +17,8 @@
 #include <sluice/abi.h>
 
 enum maps_access {
-	MAPS_READ, /* everything read-only: sluicectl's reads */
+	/* nothing is written, memory is PROT_READ; for the group that may write: sluicectl's reads */
+	MAPS_READ,
 	MAPS_DAEMON, /* backends, sets, active, labels, hports, override, addrs writable; the rest read-only */
 	MAPS_ROOT, /* everything writable: attach and tests */
 };
