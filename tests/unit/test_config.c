@@ -467,8 +467,10 @@ static void test_bad_bytes(void **state)
 	line[100000] = '\0';
 	memcpy(line, "[node]\nname = ", 14);
 	refuse(line, "2: a line of more than 4094 characters");
+	line[7] = ';'; /* a comment, and a line behind it */
 	line[4000] = '\n';
 	refuse(line, "3: a line of more than 4094 characters");
+	line[7] = 'n';
 	line[4000] = '\0';
 	line[14] = 'a';
 	write_bytes(path, line, strlen(line));
