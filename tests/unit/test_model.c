@@ -622,6 +622,48 @@ static void consul_silence_changes_nothing(void **unused)
 	stop(&w);
 }
 
+static void old_words_are_no_proof_after_a_silence(void **unused)
+{
+	struct world w;
+
+	(void)unused;
+	start(&w, true, true);
+	healthy(&w, 1);
+	forget(w.listens);
+	everybody_says(&w);
+	forget(w.listed);
+	forget(w.registered);
+	consul_says(&w);
+	w.now += MODEL_SECOND_MS;
+	consul_says(&w);
+	source(&w, "consul", false);
+	for (int i = 0; i < 3; i++, pass(&w, MODEL_SECOND_MS))
+		marathon_says(&w);
+	assert_int_equal(count_up(&w), 1);
+	source(&w, "consul", true); /* it is back and has said nothing yet */
+	pass(&w, 1000);
+	assert_int_equal(count_up(&w), 1);
+	consul_says(&w);
+	assert_int_equal(count_up(&w), 0);
+	stop(&w);
+	/* the same with Marathon's health */
+	start(&w, true, false);
+	healthy(&w, 2);
+	w.health[0] = FACTS_HEALTH_BAD;
+	marathon_says(&w);
+	source(&w, "marathon", false);
+	w.listens[1] = true;
+	kernel_says(&w);
+	assert_state(&w, 1, UP);
+	source(&w, "marathon", true);
+	pass(&w, 1000);
+	assert_state(&w, 1, UP);
+	w.health[1] = FACTS_HEALTH_BAD;
+	marathon_says(&w);
+	assert_int_equal(count_up(&w), 0);
+	stop(&w);
+}
+
 static void last_goes_on_evidence_of_its_own_check(void **unused)
 {
 	struct world w;
@@ -1105,7 +1147,7 @@ struct record {
 	bool known;
 	unsigned m_absent, c_absent;
 	int64_t m_absent_at, c_absent_at, m_absent_since;
-	bool m_bad, c_seen, c_none, c_bad, listening, listened;
+	bool m_bad, m_ended, c_seen, c_none, c_bad, listening, listened;
 };
 
 static unsigned below(unsigned *seed, unsigned limit)
@@ -1117,8 +1159,13 @@ static unsigned below(unsigned *seed, unsigned limit)
 static void record_marathon(struct record *r, const struct world *w)
 {
 	for (int i = 0; i < PORTS; i++) {
-		bool absent = !w->listed[i] || w->state[i] == FACTS_TASK_GONE;
+		bool lost = w->listed[i] && w->state[i] == FACTS_TASK_LOST;
+		bool absent = !w->listed[i] || w->state[i] == FACTS_TASK_GONE ||
+			      (lost && r[i].m_ended);
 
+		/* that it has ended stands until Marathon lists it in another state; lost is none */
+		if (w->listed[i] && w->state[i] != FACTS_TASK_LOST)
+			r[i].m_ended = w->state[i] == FACTS_TASK_GONE;
 		/* a lost task's health is no news, an unknown one neither */
 		if (!absent && w->state[i] != FACTS_TASK_LOST &&
 		    w->health[i] != FACTS_HEALTH_UNKNOWN)
@@ -1134,7 +1181,8 @@ static void record_consul(struct record *r, const struct world *w)
 {
 	for (int i = 0; i < PORTS; i++) {
 		r[i].c_seen |= w->registered[i];
-		r[i].c_none = w->status[i] == FACTS_STATUS_NONE; /* no check of its own has run */
+		r[i].c_none = w->registered[i] &&
+			      w->status[i] == FACTS_STATUS_NONE; /* no check of its own has run */
 		r[i].c_absent = w->registered[i] ? 0 : r[i].c_absent + 1;
 		r[i].c_bad = w->registered[i] && (w->status[i] == FACTS_STATUS_CRITICAL ||
 						  w->status[i] == FACTS_STATUS_MAINT);
@@ -1149,10 +1197,11 @@ static bool proof(const struct record *r, bool marathon, bool consul, int64_t no
 		return true;
 	if (marathon && r->m_bad && (!consul || r->c_absent || !r->c_seen || r->c_none))
 		return true;
-	if (r->m_absent >= 2 && r->c_absent >= 2 &&
+	if (consul && (r->m_absent >= 2 || r->m_ended) && r->c_absent >= 2 &&
 	    (!r->listening || now - r->m_absent_since >= DRAIN_MS))
 		return true;
-	return r->m_absent >= 2 && !r->c_seen && !r->listening &&
+	/* our own registration says nothing if it has no check */
+	return r->m_absent >= 2 && (!r->c_seen || r->c_none) && !r->listening &&
 	       now - r->m_absent_since >= DRAIN_MS;
 }
 
@@ -1199,7 +1248,8 @@ static void no_sequence_empties_a_pool_without_proof(void **unused)
 	(void)unused;
 	for (int sequence = 0; sequence < 300; sequence++) {
 		struct record record[PORTS] = { 0 };
-		bool marathon = true, consul = true, up_before[PORTS] = { false };
+		bool marathon = true, consul = true, consul_spoke = false,
+		     up_before[PORTS] = { false };
 		struct world w;
 		int before = 0;
 
@@ -1216,7 +1266,8 @@ static void no_sequence_empties_a_pool_without_proof(void **unused)
 			case 2:
 			case 3:
 				if (consul)
-					record_consul(record, &w), consul_says(&w);
+					consul_spoke = true, record_consul(record, &w),
+					consul_says(&w);
 				break;
 			case 4:
 				for (int i = 0; i < PORTS; i++) {
@@ -1231,6 +1282,7 @@ static void no_sequence_empties_a_pool_without_proof(void **unused)
 					source(&w, "marathon", marathon);
 				} else {
 					consul = !consul;
+					consul_spoke = false;
 					source(&w, "consul", consul);
 				}
 				pass(&w, below(&seed, 20000));
@@ -1238,8 +1290,8 @@ static void no_sequence_empties_a_pool_without_proof(void **unused)
 			if (before && !count_up(&w)) {
 				emptied++;
 				for (int i = 0; i < PORTS; i++)
-					if (up_before[i] &&
-					    !proof(&record[i], marathon, consul, w.now))
+					if (up_before[i] && !proof(&record[i], marathon,
+								   consul && consul_spoke, w.now))
 						fail_msg(
 							"sequence %d step %d: task %d is %s without proof: %s; Marathon lacks it %u times, Consul %u",
 							sequence, step, i,
@@ -1294,6 +1346,7 @@ int main(void)
 		cmocka_unit_test(lost_tasks_keep_their_last_word),
 		cmocka_unit_test(consul_only_answers_empty),
 		cmocka_unit_test(consul_silence_changes_nothing),
+		cmocka_unit_test(old_words_are_no_proof_after_a_silence),
 		cmocka_unit_test(last_goes_on_evidence_of_its_own_check),
 		cmocka_unit_test(last_one_that_is_killed_serves_until_the_kernel_says_no),
 		cmocka_unit_test(no_listener_counts_only_after_one_was_seen),

@@ -26,7 +26,8 @@ void guard_silence(const struct model *model, const struct model_service *servic
 {
 	bool spoken;
 
-	if (!model_by_consul(model, service) || model->consul_connected || backend->out.row != 10)
+	if (!model_by_consul(model, service) ||
+	    (model->consul_connected && service->consul_answered) || backend->out.row != 10)
 		return;
 	if (!backend->c_ever && !backend->adopted)
 		return;
@@ -86,7 +87,7 @@ static bool proved(const struct model *model, const struct model_service *servic
 			return true;
 		if (c == STATE_C_PASSING || c == STATE_C_WARNING)
 			return false;
-		if (two && both_lack(backend))
+		if (two && c != STATE_C_SILENT && both_lack(backend))
 			return k != STATE_K_YES || waited(service, backend, now_ms);
 		/* our own registration without a check proves nothing, and it stays until this backend is gone */
 		if (two && (c == STATE_C_SILENT ||
@@ -95,7 +96,8 @@ static bool proved(const struct model *model, const struct model_service *servic
 		return k == STATE_K_UNKNOWN && backend->m_lacks >= 2 &&
 		       waited(service, backend, now_ms);
 	case 10:
-		return backend->health == FACTS_HEALTH_BAD && model->marathon_connected;
+		return backend->health == FACTS_HEALTH_BAD && model->marathon_connected &&
+		       service->marathon_fresh;
 	default:
 		return false;
 	}

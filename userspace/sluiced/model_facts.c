@@ -212,7 +212,7 @@ static int marathon_service(struct model *model, struct model_service *service,
 			m_lacks(backend, now_ms);
 	if (!service->marathon_answered && !service->first_answer_ms)
 		service->first_answer_ms = now_ms;
-	service->marathon_answered = true;
+	service->marathon_answered = service->marathon_fresh = true;
 	return err;
 }
 
@@ -520,10 +520,14 @@ void model_source(struct model *model, const struct facts_source *source, int64_
 {
 	if (!strcmp(source->name, "marathon")) {
 		model->marathon_connected = source->connected;
+		for (size_t s = 0; s < model->service_count && !source->connected; s++)
+			model->service[s].marathon_fresh = false;
 	} else if (!strcmp(source->name, "consul")) {
 		if (model->consul_connected != source->connected)
 			model->consul_change_ms = now_ms;
 		model->consul_connected = source->connected;
+		for (size_t s = 0; s < model->service_count && !source->connected; s++)
+			model->service[s].consul_answered = false;
 	} else if (!strcmp(source->name, "kernel") && !source->connected) {
 		model->kernel_known = false;
 	}

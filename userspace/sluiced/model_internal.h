@@ -78,7 +78,9 @@ struct model_backend {
 struct model_service {
 	const struct config_service *config;
 	bool synced;
-	bool marathon_answered, consul_answered;
+	bool marathon_answered; /* ever */
+	bool marathon_fresh,
+		consul_answered; /* since it was last away: what it said before is no proof */
 	int64_t first_answer_ms;
 	struct model_backend *backends;
 	size_t check_count;
