@@ -11,7 +11,7 @@ setup_file() {
 	scale /web 3
 	cat >"$BATS_FILE_TMPDIR/other.c" <<-'C'
 		__attribute__((section("xdp"), used)) int other(void *ctx) { (void)ctx; return 2; }
-		char license[] __attribute__((section("license"), used)) = "GPL";
+		char _license[] __attribute__((section("license"), used)) = "GPL";
 	C
 	clang -O2 -g -target bpf -c "$BATS_FILE_TMPDIR/other.c" -o "$BATS_FILE_TMPDIR/other.o"
 }
@@ -130,7 +130,11 @@ refused() {
 	config=$(copy_config)
 	sed -i "s#^pin_dir.*#pin_dir = $BATS_TEST_TMPDIR/plain#" "$config"
 	mkdir "$BATS_TEST_TMPDIR/plain"
+	ctl detach
 	refused "$BATS_TEST_TMPDIR/plain" ctl --config "$config" attach
+	[[ -z $(ls -A "$BATS_TEST_TMPDIR/plain") ]]
+	ctl attach
+	wait_for "traffic flows again" on elb curl -sS --fail --max-time 10 "http://$SLAVE1/"
 	ask --url "http://$SLAVE1/" --requests 20 --close | holds '.failed == 0'
 }
 
@@ -151,7 +155,7 @@ as_daemon() {
 
 @test "what sluiced needs is open to its user" {
 	as_daemon test -r "$(pin_dir)/sluice_backends" -a -w "$(pin_dir)/sluice_backends"
-	as_daemon test -r "$(pin_dir)/sluice_flows4"
+	as_daemon test -r "$(pin_dir)/sluice_est4"
 }
 
 @test "sluiced's user is refused the folder of links and programs" {
@@ -173,7 +177,7 @@ as_daemon() {
 
 @test "sluiced's user cannot write service ports, services, flows or counters" {
 	local map
-	for map in sluice_ports sluice_services sluice_meta sluice_flows4 sluice_half4 sluice_reasons; do
+	for map in sluice_ports sluice_services sluice_meta sluice_est4 sluice_half4 sluice_bstats sluice_sstats sluice_reasons; do
 		[[ -e $(pin_dir)/$map ]] || continue
 		as_daemon test -r "$(pin_dir)/$map"
 		run as_daemon test -w "$(pin_dir)/$map"
