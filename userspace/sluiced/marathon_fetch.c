@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Asks Marathon for the truth: everything after each (re)connect, leader change and resync interval, single apps after hints. One request at a
+ * time; hints that come close together are one request, and what changes while a request is under way is asked
+ * for again afterwards. Only a whole and well-formed answer reaches the sink.
+ */
+#include "marathon_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "hint.h"
+#include "log.h"
+#include "source.h"
+
+#define TOTAL_MS 30000
+/* a hint waits so long for others of its kind; hosts that share an event spread their requests over it */
+#define GATHER_MIN_MS 100
+#define GATHER_MAX_MS 200
+
+/* least_ms 0: do not wait for anything but the pace, not even for the pause after a failure. */
+static void plan_next(struct marathon *marathon, uint32_t least_ms)
+{
+	struct marathon_fetcher *fetcher = &marathon->fetcher;
+	int64_t now_ms = clock_ms(), wait = pace_wait_ms(&fetcher->pace, now_ms);
+
+	if (fetcher->call || (least_ms && evtimer_pending(fetcher->timer, NULL)))
+		return; /* what is under way looks again when it is over; a pause after a failure is kept */
+	if (fetcher->full_due && pace_wait_ms(&fetcher->full_pace, now_ms) > wait)
+		wait = pace_wait_ms(&fetcher->full_pace, now_ms);
+	marathon_schedule(fetcher->timer, wait > least_ms ? wait : least_ms);
+}
+
+void marathon_fetch_all(struct marathon *marathon, bool at_once)
+{
+	marathon->fetcher.full_due = true;
+	plan_next(marathon, at_once ? 0 : backoff_between(GATHER_MIN_MS, GATHER_MAX_MS));
+}
+
+void marathon_fetch_app(struct marathon *marathon, struct marathon_app *app)
+{
+	app->due = true;
+	plan_next(marathon, backoff_between(GATHER_MIN_MS, GATHER_MAX_MS));
+}
+
+static void start(struct marathon *marathon);
+
+static void fail(struct marathon *marathon, const char *what, const char *why)
+{
+	struct marathon_fetcher *fetcher = &marathon->fetcher;
+
+	if (fetcher->full)
+		fetcher->full_due = true;
+	if (fetcher->app)
+		fetcher->app->due = true;
+	marathon_fails(marathon, &marathon->answers, what, why);
+	/* an open stream says that its master lives; its answers will come back there */
+	if (!marathon->stream.opened_ms)
+		masters_rotate(&marathon->masters, fetcher->master);
+	marathon_schedule(fetcher->timer, backoff_next_ms(&fetcher->backoff));
+}
+
+/* --- the answer --- */
+
+static void learn_tasks(struct marathon_app *app, const struct facts_app *facts)
+{
+	char(*known)[256] = NULL;
+	size_t count = 0;
+
+	app->seen = true;
+	if (facts && facts->task_count) {
+		known = calloc(facts->task_count, sizeof(*known));
+		if (!known) {
+			app->seen = false; /* then every event of the app concerns us */
+			return;
+		}
+		for (size_t i = 0; i < facts->task_count; i++) {
+			char uuid[40];
+
+			hint_find_uuid(facts->tasks[i].id, uuid);
+			snprintf(known[count++], sizeof(*known), "%s",
+				 uuid[0] ? uuid : facts->tasks[i].id);
+		}
+	}
+	free(app->known);
+	app->known = known;
+	app->known_count = count;
+}
+
+static const struct facts_app *find(const struct facts_marathon *answer, const char *id)
+{
+	for (size_t i = 0; i < answer->app_count; i++)
+		if (strcmp(answer->apps[i].id, id) == 0)
+			return &answer->apps[i];
+	return NULL;
+}
+
+static void deliver(struct marathon *marathon, const struct facts_marathon *answer)
+{
+	int64_t now_ms = clock_ms();
+
+	for (size_t i = 0; i < marathon->app_count; i++) {
+		struct marathon_app *app = &marathon->apps[i];
+		const struct facts_app *facts = find(answer, app->id);
+
+		if (answer->full || facts)
+			learn_tasks(app, facts);
+	}
+	marathon->source.last_good_ms = now_ms;
+	marathon_works(marathon, &marathon->answers);
+	marathon->sink->marathon(marathon->sink->ctx, answer, now_ms);
+}
+
+/* Another leader than before may know another truth, and knows no health yet: look at everything. */
+static void note_leader(struct marathon *marathon, const struct http_answer *answer)
+{
+	struct marathon_fetcher *fetcher = &marathon->fetcher;
+	const char *leader = http_header(answer, "X-Marathon-Leader");
+
+	if (!leader || strcmp(leader, fetcher->leader) == 0)
+		return;
+	if (fetcher->leader[0]) {
+		log_event(LOG_NOTICE, "leader-changed", "from=%s to=%s", fetcher->leader, leader);
+		if (!fetcher->full)
+			fetcher->full_due = true;
+	}
+	snprintf(fetcher->leader, sizeof(fetcher->leader), "%s", leader);
+}
+
+/* 0 and parsed filled, or negative errno with error filled if it is the answer's fault. */
+static int parse(struct marathon *marathon, const struct http_answer *answer,
+		 struct facts_marathon *parsed, struct json_error *error)
+{
+	const struct marathon_fetcher *fetcher = &marathon->fetcher;
+	const struct marathon_filter filter = { .apps = marathon->app_ids,
+						.app_count = marathon->app_count,
+						.hosts = marathon->hosts,
+						.host_count = marathon->host_count };
+
+	if (fetcher->full)
+		return marathon_json_apps(answer->body, answer->body_len, &filter, parsed, error);
+	if (answer->status == 404)
+		return marathon_json_app_gone(answer->body, answer->body_len, fetcher->app->id,
+					      parsed)
+			       ? 0
+			       : json_fail(error, "a 404 that is not Marathon's");
+	return marathon_json_app(answer->body, answer->body_len, fetcher->app->id, &filter, parsed,
+				 error);
+}
+
+static void on_answer(void *ctx, const struct http_answer *answer)
+{
+	struct marathon *marathon = ctx;
+	struct marathon_fetcher *fetcher = &marathon->fetcher;
+	const char *why;
+	char what[300];
+	struct facts_marathon parsed;
+	struct json_error error;
+	int err;
+
+	fetcher->call = NULL;
+	snprintf(what, sizeof(what), "/v2/apps%s", fetcher->full ? "" : fetcher->app->id);
+	if (marathon_redirected(marathon, answer, &fetcher->hops)) {
+		start(marathon);
+		return;
+	}
+	why = marathon_refusal(marathon, answer);
+	if (why && !(fetcher->app && answer->status == 404 && !answer->error[0])) {
+		fail(marathon, what, why);
+		return;
+	}
+	json_error_init(&error, "answer");
+	err = parse(marathon, answer, &parsed, &error);
+	if (err) {
+		fail(marathon, what, error.text[0] ? error.text : strerror(-err));
+		return;
+	}
+	fetcher->backoff.failures = 0;
+	note_leader(marathon, answer);
+	deliver(marathon, &parsed);
+	facts_marathon_release(&parsed);
+	if (fetcher->full_due) {
+		plan_next(marathon, 0);
+		return;
+	}
+	for (size_t i = 0; i < marathon->app_count; i++)
+		if (marathon->apps[i].due)
+			plan_next(marathon, 0);
+}
+
+/* --- the question --- */
+
+/* Ask what fetcher->full and fetcher->app say, of the current master. */
+static void start(struct marathon *marathon)
+{
+	struct marathon_fetcher *fetcher = &marathon->fetcher;
+	struct http_request request = { .method = "GET",
+					.headers = { "Accept: application/json" },
+					.max_bytes = MARATHON_JSON_MAX_BYTES,
+					.total_ms = TOTAL_MS,
+					.ctx = marathon,
+					.done = on_answer };
+	char path[1024], url[MARATHON_MAX_URL];
+	int err;
+
+	/* an id is of letters, digits, dots, dashes and slashes: the config saw to that */
+	if (fetcher->full)
+		snprintf(path, sizeof(path), "/v2/apps?embed=apps.tasks");
+	else
+		snprintf(path, sizeof(path), "/v2/apps%s?embed=app.tasks", fetcher->app->id);
+	marathon->fetcher.master = marathon->masters.current;
+	err = masters_request(&marathon->masters, path, url, sizeof(url), &request);
+	if (!err) {
+		fetcher->call = http_start(marathon->http, &request);
+		if (!fetcher->call)
+			err = -errno;
+	}
+	if (err)
+		fail(marathon, path, strerror(-err));
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct marathon *marathon = arg;
+	struct marathon_fetcher *fetcher = &marathon->fetcher;
+	int64_t now_ms = clock_ms();
+
+	(void)fd;
+	(void)what;
+	fetcher->full = fetcher->full_due;
+	fetcher->app = NULL;
+	fetcher->hops = 0;
+	fetcher->full_due = false;
+	for (size_t i = 0; i < marathon->app_count; i++) {
+		struct marathon_app *app = &marathon->apps[i];
+
+		if (app->due && !fetcher->full && !fetcher->app)
+			fetcher->app = app;
+		if (fetcher->full || fetcher->app == app)
+			app->due = false;
+	}
+	if (!fetcher->full && !fetcher->app)
+		return;
+	pace_take(&fetcher->pace, now_ms);
+	if (fetcher->full)
+		pace_take(&fetcher->full_pace, now_ms);
+	start(marathon);
+}
+
+static void on_resync(evutil_socket_t fd, short what, void *arg)
+{
+	struct marathon *marathon = arg;
+	uint64_t interval = marathon->config->resync_ms;
+
+	(void)fd;
+	(void)what;
+	marathon_fetch_all(marathon, true);
+	/* hosts that were started together drift apart */
+	marathon_schedule(marathon->fetcher.resync,
+			  interval - interval / 10 + arc4random_uniform(interval / 5 + 1));
+}
+
+int marathon_fetcher_init(struct marathon *marathon, struct event_base *base)
+{
+	struct marathon_fetcher *fetcher = &marathon->fetcher;
+
+	fetcher->pace = (struct pace){ .interval_ms = 200, .burst = 10 };
+	fetcher->full_pace = (struct pace){ .interval_ms = 2000, .burst = 3 };
+	fetcher->timer = evtimer_new(base, on_timer, marathon);
+	fetcher->resync = evtimer_new(base, on_resync, marathon);
+	if (!fetcher->timer || !fetcher->resync)
+		return -ENOMEM;
+	/* the answer does not wait for a stream that may be slow to come; the stream asks again when it is there */
+	marathon_schedule(fetcher->resync, 0);
+	return 0;
+}
+
+void marathon_fetcher_release(struct marathon *marathon)
+{
+	struct marathon_fetcher *fetcher = &marathon->fetcher;
+
+	http_cancel(fetcher->call);
+	if (fetcher->timer)
+		event_free(fetcher->timer);
+	if (fetcher->resync)
+		event_free(fetcher->resync);
+}

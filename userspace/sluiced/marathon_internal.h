@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What marathon.c, marathon_fetch.c, marathon_stream.c and marathon_subscribe.c share: one struct marathon, seen by its four parts. The fetcher
+ * asks for the truth, the stream and the subscription only say when to ask, marathon.c joins them.
+ */
+#ifndef SLUICED_MARATHON_INTERNAL_H
+#define SLUICED_MARATHON_INTERNAL_H
+
+#include <event2/event.h>
+
+#include "backoff.h"
+#include "config.h"
+#include "facts.h"
+#include "http.h"
+#include "marathon.h"
+#include "marathon_json.h"
+#include "masters.h"
+#include "pace.h"
+#include "sse.h"
+
+#define MARATHON_MAX_HOPS 3 /* redirects followed in a row, among the configured masters only */
+#define MARATHON_MAX_URL 4096
+
+struct callback;
+
+/* An app that some service names, and which of its tasks are on this host as of the last answer. */
+struct marathon_app {
+	const char *id; /* the config's */
+	bool due;	/* something of it changed: ask for it */
+	bool seen;	/* an answer has told of it */
+	size_t known_count;
+	char (*known)[256]; /* join keys of our tasks: the UUID, or the whole id where there is none */
+};
+
+struct marathon_fetcher {
+	struct http_call *call;
+	struct event *timer; /* the next fetch */
+	struct event *resync;
+	struct backoff backoff;
+	struct pace pace, full_pace;
+	bool full_due, full;	  /* due; the one under way is of everything */
+	struct marathon_app *app; /* the one under way is of it */
+	int hops;
+	unsigned master;  /* that the one under way was sent to */
+	char leader[256]; /* X-Marathon-Leader of the last good answer */
+};
+
+struct marathon_stream {
+	struct http_call *call;
+	struct event *timer; /* the next attempt */
+	struct backoff backoff;
+	struct sse sse;
+	int hops;
+	unsigned master;
+	int64_t opened_ms; /* 0: not open */
+};
+
+struct marathon_subscription {
+	struct callback *server;
+	struct http_call *call;
+	struct event *timer;
+	struct backoff backoff;
+	unsigned master;
+	bool posted; /* the check under way follows our POST */
+};
+
+struct marathon_part {
+	bool works;
+	char error[200]; /* why not; "" if it has not been tried */
+};
+
+struct marathon {
+	const struct config *config;
+	const struct facts_sink *sink;
+	struct facts_source source;
+	struct http *http;
+	struct masters masters;
+	const char *const *hosts; /* the config's names */
+	size_t host_count;
+	const char **app_ids; /* of apps, for the parser's filter */
+	struct marathon_app *apps;
+	size_t app_count;
+	struct marathon_part answers; /* the last fetch went well */
+	struct marathon_part events;  /* stream open, or subscribed, or none is wanted */
+	struct marathon_fetcher fetcher;
+	struct marathon_stream stream;
+	struct marathon_subscription subscription;
+};
+
+/* marathon.c: an event's text; something works or does not (what is borrowed, why too) */
+void marathon_event(struct marathon *marathon, const char *text, size_t len);
+void marathon_lost(struct marathon *marathon);
+void marathon_works(struct marathon *marathon, struct marathon_part *part);
+void marathon_fails(struct marathon *marathon, struct marathon_part *part, const char *what,
+		    const char *why);
+void marathon_schedule(struct event *timer, uint64_t wait_ms);
+/* Why the answer is no good, NULL for a 200. In a static buffer. */
+const char *marathon_refusal(struct marathon *marathon, const struct http_answer *answer);
+/* Is it a redirect to a configured master, with hops left? Then that is the current one now. */
+bool marathon_redirected(struct marathon *marathon, const struct http_answer *answer, int *hops);
+/* Is the task (key: UUID or id) one of ours? NULL if no. */
+struct marathon_app *marathon_owner(struct marathon *marathon, const char *key);
+
+/* marathon_fetch.c */
+int marathon_fetcher_init(struct marathon *marathon, struct event_base *base);
+void marathon_fetcher_release(struct marathon *marathon);
+void marathon_fetch_all(struct marathon *marathon, bool at_once);
+void marathon_fetch_app(struct marathon *marathon, struct marathon_app *app);
+
+/* marathon_stream.c */
+int marathon_stream_init(struct marathon *marathon, struct event_base *base);
+void marathon_stream_release(struct marathon *marathon);
+
+/* marathon_subscribe.c */
+int marathon_subscription_init(struct marathon *marathon, struct event_base *base);
+void marathon_subscription_release(struct marathon *marathon);
+
+#endif

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Marathon's HTTP callbacks (up to 1.4): runs the server that takes them, and sees to it that Marathon lists our URL: asks, subscribes if it
+ * does not, asks again. Repeated as long as we live, since a subscription can get lost; then events were missed, so
+ * everything is asked for.
+ */
+#include "marathon_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "callback.h"
+#include "log.h"
+
+#define PATH "/v2/eventSubscriptions"
+#define TOTAL_MS 15000
+#define CHECK_MS 120000
+#define MAX_ANSWER (1u << 20)
+
+static void on_event(void *ctx, const char *json, size_t len)
+{
+	marathon_event(ctx, json, len);
+}
+
+static void on_lost(void *ctx)
+{
+	marathon_lost(ctx);
+}
+
+static void fail(struct marathon *marathon, const char *why)
+{
+	struct marathon_subscription *subscription = &marathon->subscription;
+
+	marathon_fails(marathon, &marathon->events, PATH, why);
+	masters_rotate(&marathon->masters, subscription->master);
+	marathon_schedule(subscription->timer, backoff_next_ms(&subscription->backoff));
+}
+
+static const char *refusal(struct marathon *marathon, const struct http_answer *answer)
+{
+	if (!answer->error[0] && (answer->status == 404 || answer->status == 405))
+		return "this Marathon has no callbacks: use events = sse";
+	return marathon_refusal(marathon, answer);
+}
+
+static void ask(struct marathon *marathon, const char *method, const char *path,
+		void (*done)(void *, const struct http_answer *))
+{
+	struct http_request request = {
+		.method = method,
+		.headers = { "Accept: application/json", "Content-Type: application/json" },
+		.max_bytes = MAX_ANSWER,
+		.total_ms = TOTAL_MS,
+		.ctx = marathon,
+		.done = done,
+	};
+	char url[MARATHON_MAX_URL];
+	int err;
+
+	marathon->subscription.master = marathon->masters.current;
+	err = masters_request(&marathon->masters, path, url, sizeof(url), &request);
+	if (!err) {
+		marathon->subscription.call = http_start(marathon->http, &request);
+		if (!marathon->subscription.call)
+			err = -errno;
+	}
+	if (err)
+		fail(marathon, strerror(-err));
+}
+
+static void on_list(void *ctx, const struct http_answer *answer);
+
+static void on_posted(void *ctx, const struct http_answer *answer)
+{
+	struct marathon *marathon = ctx;
+	const char *why = refusal(marathon, answer);
+
+	marathon->subscription.call = NULL;
+	if (why) {
+		fail(marathon, why);
+		return;
+	}
+	marathon->subscription.posted = true;
+	ask(marathon, "GET", PATH, on_list);
+}
+
+static void subscribe(struct marathon *marathon)
+{
+	char path[MARATHON_MAX_URL];
+	char *escaped = http_escape(marathon->config->callback_url);
+
+	if (!escaped) {
+		fail(marathon, strerror(ENOMEM));
+		return;
+	}
+	snprintf(path, sizeof(path), PATH "?callbackUrl=%s", escaped);
+	free(escaped);
+	ask(marathon, "POST", path, on_posted);
+}
+
+static void on_list(void *ctx, const struct http_answer *answer)
+{
+	struct marathon *marathon = ctx;
+	struct marathon_subscription *subscription = &marathon->subscription;
+	const char *why = refusal(marathon, answer);
+	struct json_error error;
+	int listed;
+
+	subscription->call = NULL;
+	if (why) {
+		fail(marathon, why);
+		return;
+	}
+	json_error_init(&error, "answer");
+	listed = marathon_json_subscribed(answer->body, answer->body_len,
+					  marathon->config->callback_url, &error);
+	if (listed < 0) {
+		fail(marathon, error.text[0] ? error.text : strerror(-listed));
+		return;
+	}
+	if (!listed && subscription->posted) {
+		fail(marathon, "it took our subscription and does not list it");
+		return;
+	}
+	if (!listed) {
+		if (marathon->events.works)
+			log_event(LOG_WARNING, "subscription-lost", "url=%s",
+				  marathon->config->callback_url);
+		marathon->events.works = false;
+		subscribe(marathon);
+		return;
+	}
+	subscription->backoff.failures = 0;
+	if (!marathon->events.works) {
+		marathon_works(marathon, &marathon->events);
+		marathon_fetch_all(marathon, true);
+	}
+	marathon_schedule(subscription->timer, backoff_between(CHECK_MS / 2, CHECK_MS));
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct marathon *marathon = arg;
+
+	(void)fd;
+	(void)what;
+	marathon->subscription.posted = false;
+	ask(marathon, "GET", PATH, on_list);
+}
+
+int marathon_subscription_init(struct marathon *marathon, struct event_base *base)
+{
+	struct marathon_subscription *subscription = &marathon->subscription;
+	const struct callback_handler handler = { .ctx = marathon,
+						  .event = on_event,
+						  .lost = on_lost };
+	int err;
+
+	subscription->server = callback_new(base, marathon->config, &handler);
+	if (!subscription->server) {
+		err = -errno;
+		log_event(LOG_ERR, "callback-listen-failed", "listen=%s error=\"%s\"",
+			  marathon->config->callback_listen, strerror(-err));
+		return err;
+	}
+	subscription->timer = evtimer_new(base, on_timer, marathon);
+	if (!subscription->timer)
+		return -ENOMEM;
+	marathon_schedule(subscription->timer, 0);
+	return 0;
+}
+
+void marathon_subscription_release(struct marathon *marathon)
+{
+	http_cancel(marathon->subscription.call);
+	callback_free(marathon->subscription.server);
+	if (marathon->subscription.timer)
+		event_free(marathon->subscription.timer);
+}

@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Sends what registrar_plan() finds, one write at a time. A plan is made from the newest list and the newest answer, worked off, and made again
+ * when either has changed; a write that failed is planned again after a growing pause. What Consul then holds is not
+ * assumed: the next answer tells. An agent that restarts empty so gets everything again by itself.
+ */
+#include "registrar.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent.h"
+#include "backoff.h"
+#include "clock.h"
+#include "config.h"
+#include "consul_json.h"
+#include "http.h"
+#include "log.h"
+#include "pace.h"
+#include "registrar_plan.h"
+#include "registrar_wants.h"
+
+#define WRITE_MS 15000 /* without a leader a register takes 7 s and counts */
+#define SETTLE_MS 50   /* changes come in groups: a task's start, then its health */
+#define MAX_ANSWER (1u << 20)
+#define MAX_URL 2048
+
+struct step { /* owns its strings */
+	enum registrar_verb verb;
+	char *id, *body;
+};
+
+struct registrar {
+	const struct config *config;
+	struct http *http;
+	struct agent agent;
+	struct http_call *call;
+	struct event *timer;
+	struct backoff backoff;
+	struct pace pace;
+	char *tag, *boot_id, *address; /* address: NULL until the agent has told it */
+	struct registrar_wants wants;
+	struct registration *registrations; /* of wants, NULL: to be built */
+	size_t registration_count;
+	struct facts_consul held;
+	bool held_known;
+	bool changed; /* wants or held, since the last plan */
+	bool failed;  /* some write of this plan */
+	struct step *steps;
+	size_t step_count, step;
+};
+
+static void schedule(struct registrar *registrar, uint32_t wait_ms)
+{
+	const struct timeval wait = { .tv_sec = wait_ms / 1000, .tv_usec = wait_ms % 1000 * 1000 };
+
+	evtimer_add(registrar->timer, &wait);
+}
+
+static void forget_registrations(struct registrar *registrar)
+{
+	for (size_t i = 0; i < registrar->registration_count; i++)
+		registration_release(&registrar->registrations[i]);
+	free(registrar->registrations);
+	registrar->registrations = NULL;
+	registrar->registration_count = 0;
+}
+
+static void forget_steps(struct registrar *registrar)
+{
+	for (size_t i = 0; i < registrar->step_count; i++) {
+		free(registrar->steps[i].id);
+		free(registrar->steps[i].body);
+	}
+	free(registrar->steps);
+	registrar->steps = NULL;
+	registrar->step_count = registrar->step = 0;
+}
+
+/* A pause, then a new plan. */
+static void fail(struct registrar *registrar, const char *what, const char *id, const char *why)
+{
+	log_event(LOG_WARNING, "consul-write-failed", "what=\"%s\" id=%s error=\"%s\"", what, id,
+		  why);
+	registrar->failed = true;
+}
+
+static void pause_after_failure(struct registrar *registrar)
+{
+	registrar->changed = true;
+	schedule(registrar, backoff_next_ms(&registrar->backoff));
+}
+
+/* --- the plan --- */
+
+static int build_registrations(struct registrar *registrar)
+{
+	const struct registrar_host host = { .tag = registrar->tag,
+					     .boot_id = registrar->boot_id,
+					     .address = registrar->address };
+	const struct registrar_wants *wants = &registrar->wants;
+
+	forget_registrations(registrar);
+	registrar->registrations = calloc(wants->count + 1, sizeof(*registrar->registrations));
+	if (!registrar->registrations)
+		return -ENOMEM;
+	for (size_t i = 0; i < wants->count; i++) {
+		const struct registrar_entry *entry = &wants->entries[i];
+		size_t skipped;
+		int err;
+
+		err = registration_make(entry, &host,
+					&registrar->registrations[registrar->registration_count],
+					&skipped);
+		if (err == -ENOMEM) {
+			forget_registrations(registrar);
+			return err;
+		}
+		if (err) {
+			log_event(LOG_WARNING, "registration-impossible",
+				  "task=%s index=%u service=%s", entry->task, entry->port_index,
+				  entry->service);
+			continue;
+		}
+		if (skipped)
+			log_event(
+				LOG_INFO, "checks-not-translated",
+				"task=%s count=%zu reason=\"a command, or a port that is not on the host\"",
+				entry->task, skipped);
+		registrar->registration_count++;
+	}
+	return 0;
+}
+
+static int copy_step(struct step *to, const struct registrar_step *from)
+{
+	to->verb = from->verb;
+	to->id = strdup(from->id);
+	to->body = from->body ? strdup(from->body) : NULL;
+	return to->id && (!from->body || to->body) ? 0 : -ENOMEM;
+}
+
+static int make_plan(struct registrar *registrar)
+{
+	struct registrar_step *planned;
+	size_t count;
+	int err = 0;
+
+	forget_steps(registrar);
+	if (!registrar->registrations)
+		err = build_registrations(registrar);
+	if (err)
+		return err;
+	planned = calloc(registrar->registration_count + registrar->held.entry_count + 1,
+			 sizeof(*planned));
+	if (!planned)
+		return -ENOMEM;
+	count = registrar_plan(registrar->registrations, registrar->registration_count,
+			       &registrar->held, registrar->boot_id, planned);
+	registrar->steps = calloc(count + 1, sizeof(*registrar->steps));
+	if (!registrar->steps)
+		err = -ENOMEM;
+	for (size_t i = 0; i < count && !err; i++)
+		err = copy_step(&registrar->steps[registrar->step_count++], &planned[i]);
+	free(planned);
+	if (err)
+		forget_steps(registrar);
+	return err;
+}
+
+/* --- writing --- */
+
+static void on_written(void *ctx, const struct http_answer *answer)
+{
+	struct registrar *registrar = ctx;
+	const struct step *step = &registrar->steps[registrar->step];
+	bool remove = step->verb == REGISTRAR_DEREGISTER;
+	const char *what = remove ? "deregister" : "register";
+	bool gone_before = remove &&
+			   (answer->status == 404 ||
+			    (answer->status == 500 && strstr(answer->body, "Unknown service")));
+	char why[160];
+
+	registrar->call = NULL;
+	if (answer->error[0]) {
+		fail(registrar, what, step->id, answer->error);
+	} else if (answer->status == 200 || gone_before) {
+		log_event(LOG_INFO, remove ? "deregistered" : "registered", "id=%s", step->id);
+	} else {
+		int len = strcspn(answer->body, "\r\n");
+
+		snprintf(why, sizeof(why), "HTTP %ld %.*s", answer->status, len < 120 ? len : 120,
+			 answer->body);
+		fail(registrar, what, step->id, why);
+		if (answer->status == 403 && agent_read_token(&registrar->agent))
+			log_event(LOG_WARNING, "token-file-unreadable", "file=%s",
+				  registrar->config->token_file);
+	}
+	registrar->step++;
+	schedule(registrar, pace_wait_ms(&registrar->pace, clock_ms()));
+}
+
+static int start_call(struct registrar *registrar, const char *method, const char *path,
+		      const char *body, void (*done)(void *, const struct http_answer *))
+{
+	struct http_request request = { .method = method,
+					.body = body,
+					.max_bytes = MAX_ANSWER,
+					.total_ms = WRITE_MS,
+					.ctx = registrar,
+					.done = done };
+	char url[MAX_URL];
+	int err;
+
+	err = agent_request(&registrar->agent, path, url, sizeof(url), &request);
+	if (err)
+		return err;
+	registrar->call = http_start(registrar->http, &request);
+	return registrar->call ? 0 : -errno;
+}
+
+static int write_step(struct registrar *registrar, const struct step *step)
+{
+	char path[1024];
+	char *id;
+
+	if (step->verb == REGISTRAR_REGISTER)
+		/* agents before 1.6.1 do not know the parameter and ignore it */
+		return start_call(registrar, "PUT",
+				  "/v1/agent/service/register?replace-existing-checks=true",
+				  step->body, on_written);
+	id = http_escape(step->id);
+	if (!id)
+		return -ENOMEM;
+	snprintf(path, sizeof(path), "/v1/agent/service/deregister/%s", id);
+	free(id);
+	return start_call(registrar, "PUT", path, NULL, on_written);
+}
+
+/* Where checks go for entries without an address: a connection to 127.0.0.1 would meet docker-proxy, which always accepts. */
+static void on_self(void *ctx, const struct http_answer *answer)
+{
+	struct registrar *registrar = ctx;
+	struct json_error error;
+	char *node, why[32];
+	int err;
+
+	registrar->call = NULL;
+	json_error_init(&error, "/v1/agent/self");
+	snprintf(why, sizeof(why), "HTTP %ld", answer->status);
+	if (answer->error[0] || answer->status != 200) {
+		if (answer->status == 403 && agent_read_token(&registrar->agent))
+			log_event(LOG_WARNING, "token-file-unreadable", "file=%s",
+				  registrar->config->token_file);
+		fail(registrar, "ask the agent", "-", answer->error[0] ? answer->error : why);
+		pause_after_failure(registrar);
+		return;
+	}
+	err = consul_json_self(answer->body, answer->body_len, &node, &registrar->address, &error);
+	if (err) {
+		fail(registrar, "ask the agent", "-", error.text[0] ? error.text : strerror(-err));
+		pause_after_failure(registrar);
+		return;
+	}
+	free(node);
+	schedule(registrar, 0);
+}
+
+/* The next thing to do: learn the address, make a plan, write a step, or nothing. */
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct registrar *registrar = arg;
+	const struct step *step;
+	int err = 0;
+
+	(void)fd;
+	(void)what;
+	if (registrar->call || !registrar->held_known || !registrar->wants.entries)
+		return;
+	if (!registrar->address) {
+		err = start_call(registrar, "GET", "/v1/agent/self", NULL, on_self);
+		if (err)
+			goto failed;
+		return;
+	}
+	if (registrar->changed) {
+		registrar->changed = false;
+		registrar->failed = false;
+		err = make_plan(registrar);
+		if (err)
+			goto failed;
+	}
+	if (registrar->step == registrar->step_count) {
+		forget_steps(registrar);
+		if (registrar->failed)
+			pause_after_failure(registrar);
+		else
+			registrar->backoff.failures = 0;
+		return;
+	}
+	pace_take(&registrar->pace, clock_ms());
+	step = &registrar->steps[registrar->step];
+	err = write_step(registrar, step);
+	if (!err)
+		return;
+failed:
+	fail(registrar, "write", "-", strerror(-err));
+	pause_after_failure(registrar);
+}
+
+/* --- what others tell --- */
+
+static void note_change(struct registrar *registrar)
+{
+	registrar->changed = true;
+	/* a pause after a failure is kept, and a write under way goes on by itself */
+	if (!registrar->call && !evtimer_pending(registrar->timer, NULL))
+		schedule(registrar, SETTLE_MS);
+}
+
+int registrar_want(struct registrar *registrar, const struct registrar_entry *entries, size_t n)
+{
+	int changed;
+
+	if (!registrar->timer)
+		return 0;
+	changed = registrar_wants_set(&registrar->wants, entries, n);
+	if (changed <= 0)
+		return changed;
+	forget_registrations(registrar);
+	note_change(registrar);
+	return 0;
+}
+
+void registrar_consul(struct registrar *registrar, const struct facts_consul *answer)
+{
+	if (!registrar->timer)
+		return;
+	if (registrar_copy_held(&registrar->held, answer))
+		return; /* the next answer comes within a minute */
+	registrar->held_known = true;
+	note_change(registrar);
+}
+
+/* --- life --- */
+
+static char *read_boot_id(void)
+{
+	char text[64] = "";
+	FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+
+	if (!file)
+		return NULL;
+	if (!fgets(text, sizeof(text), file))
+		text[0] = '\0';
+	fclose(file);
+	text[strcspn(text, "\n")] = '\0';
+	if (!text[0]) {
+		errno = ENODATA;
+		return NULL;
+	}
+	return strdup(text);
+}
+
+static int set_up(struct registrar *registrar, struct event_base *base)
+{
+	const struct config *config = registrar->config;
+	int err;
+
+	registrar->boot_id = read_boot_id();
+	if (!registrar->boot_id)
+		return -errno;
+	registrar->tag = registrar_tag(config->name_count ? config->name[0] : "unnamed");
+	if (!registrar->tag)
+		return -ENOMEM;
+	err = agent_init(&registrar->agent, config);
+	if (err)
+		return err;
+	err = agent_read_token(&registrar->agent);
+	if (err) /* Consul will refuse; the file is read again then */
+		log_event(LOG_ERR, "token-file-unreadable", "file=%s error=\"%s\"",
+			  config->token_file, strerror(-err));
+	registrar->pace = (struct pace){ .interval_ms = 50, .burst = 20 };
+	registrar->http = http_new(base);
+	registrar->timer = evtimer_new(base, on_timer, registrar);
+	return registrar->http && registrar->timer ? 0 : -ENOMEM;
+}
+
+struct registrar *registrar_new(struct event_base *base, const struct config *config)
+{
+	struct registrar *registrar = calloc(1, sizeof(*registrar));
+	int err;
+
+	if (!registrar)
+		return NULL;
+	registrar->config = config;
+	if (!config->consul_used || !config->consul_register)
+		return registrar;
+	err = set_up(registrar, base);
+	if (err) {
+		registrar_free(registrar);
+		errno = -err;
+		return NULL;
+	}
+	return registrar;
+}
+
+void registrar_free(struct registrar *registrar)
+{
+	if (!registrar)
+		return;
+	http_cancel(registrar->call);
+	forget_steps(registrar);
+	forget_registrations(registrar);
+	registrar_wants_release(&registrar->wants);
+	facts_consul_release(&registrar->held);
+	if (registrar->timer)
+		event_free(registrar->timer);
+	http_free(registrar->http);
+	agent_release(&registrar->agent);
+	free(registrar->tag);
+	free(registrar->boot_id);
+	free(registrar->address);
+	free(registrar);
+}
