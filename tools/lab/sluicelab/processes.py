@@ -13,6 +13,7 @@ from . import cgroups
 from .failure import LabError
 
 _INTO_CGROUP = 'echo 0 > "$1/cgroup.procs" && shift && exec "$@"'
+_WRAPPER_LEN = 8  # what on_host() puts before a command
 
 
 def run(*argv, check=True, **kwargs):
@@ -20,7 +21,8 @@ def run(*argv, check=True, **kwargs):
     done = subprocess.run(argv, capture_output=True, text=True, check=False, stdin=kwargs.pop("stdin", subprocess.DEVNULL),
                           **kwargs)
     if check and done.returncode:
-        raise LabError(f"{' '.join(argv)}: exit {done.returncode}\n{(done.stderr or done.stdout).strip()}")
+        shown = argv[_WRAPPER_LEN:] if argv[0] == "nsenter" else argv
+        raise LabError(f"{' '.join(shown)}: exit {done.returncode}\n{(done.stderr or done.stdout).strip()}")
     return done
 
 

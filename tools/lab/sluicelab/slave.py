@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 
-from . import cgroups, inifile
+from . import inifile
 from .failure import LabError, wait_until
 from .processes import on_host, pid_of, run, spawn, stop
 from .state import DAEMON_ID, DOMAIN, MASTER_ADDRESS
@@ -19,7 +19,7 @@ name = {host}.{domain}, {address}
 interface = eth0
 mode = native
 pin_dir = {pin_dir}
-cgroup = {cgroup}
+cgroup = off
 ports = 31000-32000
 group = {group}
 flows = 65536
@@ -57,7 +57,7 @@ def write_config(lab, host, events):
     address = lab.address(host)
     callback = _CALLBACK.format(address=address, master=MASTER_ADDRESS) if events == "callback" else ""
     text = _CONFIG.format(host=host, domain=DOMAIN, address=address, pin_dir=os.path.join(lab.bpffs, host),
-                          cgroup=cgroups.slave_folder(lab, host), group=DAEMON_ID, master=MASTER_ADDRESS, events=events,
+                          group=DAEMON_ID, master=MASTER_ADDRESS, events=events,
                           callback=callback, socket=lab.admin_socket(host))
     with open(lab.config(host), "w", encoding="utf-8") as file:
         file.write(text)
@@ -126,8 +126,9 @@ def configure(lab, host, changes, removals):
         new = inifile.remove_section(new, section)
     for section, key, value in changes:
         new = inifile.set_value(new, section, key, value)
+    _check(lab, host, new)
     try:
-        _install(lab, host, new)
+        _apply(lab, host, new)
     except LabError as error:
         try:
             _apply(lab, host, old)
@@ -136,16 +137,15 @@ def configure(lab, host, changes, removals):
         raise
 
 
-def _install(lab, host, text):
+def _check(lab, host, text):
     """Let the daemon's own parser, as the daemon's user, judge the file before it takes the old one's place."""
     draft = lab.config(host) + ".new"
     with open(draft, "w", encoding="utf-8") as file:
         file.write(text)
-    try:
-        run(*on_host(lab, host, *_AS_DAEMON, lab.program("sluiced"), "--config", draft, "--check"))
-    finally:
-        os.unlink(draft)
-    _apply(lab, host, text)
+    done = run(*on_host(lab, host, *_AS_DAEMON, lab.program("sluiced"), "--config", draft, "--check"), check=False)
+    os.unlink(draft)
+    if done.returncode:
+        raise LabError((done.stderr or done.stdout).strip().replace(draft, lab.config(host)))
 
 
 def _apply(lab, host, text):
