@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Directives that change the world in which packets are played: services, addresses, backends,
+ * sets, time.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cases_read.h"
+
+const struct name_value cases_names_state[] = {
+	{ "free", SLUICE_BACKEND_FREE },
+	{ "waiting", SLUICE_BACKEND_WAITING },
+	{ "up", SLUICE_BACKEND_UP },
+	{ "down", SLUICE_BACKEND_DOWN },
+	{ "draining", SLUICE_BACKEND_DRAINING },
+	{ "gone", SLUICE_BACKEND_GONE },
+	{ NULL, 0 },
+};
+
+static const struct name_value names_balance[] = {
+	{ "roundrobin", SLUICE_BALANCE_ROUNDROBIN }, { "leastconn", SLUICE_BALANCE_LEASTCONN },
+	{ "random", SLUICE_BALANCE_RANDOM },	     { "source", SLUICE_BALANCE_SOURCE },
+	{ "unset", SLUICE_BALANCE_UNSET },	     { NULL, 0 },
+};
+
+static const struct name_value names_on_empty[] = {
+	{ "reset", SLUICE_EMPTY_RESET },
+	{ "pass", SLUICE_EMPTY_PASS },
+	{ "drop", SLUICE_EMPTY_DROP },
+	{ NULL, 0 },
+};
+
+static const struct name_value names_on_full[] = {
+	{ "drop", SLUICE_FULL_DROP },
+	{ "reset", SLUICE_FULL_RESET },
+	{ NULL, 0 },
+};
+
+int cases_read_service(struct reader *reader, struct step *step)
+{
+	uint32_t port;
+
+	if (reader->count != 3 || cases_copy_name(step->service.name, reader->words[1]) ||
+	    cases_parse_value(reader->words[2], NULL, &port) || !port || port > 65535)
+		return cases_bad(reader, "service NAME PORT", reader->words[0]);
+	step->kind = STEP_SERVICE;
+	step->service.port = (uint16_t)port;
+	return 0;
+}
+
+int cases_read_local(struct reader *reader, struct step *step)
+{
+	struct in_addr address;
+
+	if (reader->count != 2 || inet_pton(AF_INET, reader->words[1], &address) != 1)
+		return cases_bad(reader, "an IPv4 address is wanted", reader->words[0]);
+	step->kind = STEP_LOCAL;
+	step->local.address = ntohl(address.s_addr);
+	step->local.remove = !strcmp(reader->words[0], "notlocal");
+	return 0;
+}
+
+/* backend SLOT [SERVICE PORT] [KEY=VALUE...] */
+int cases_read_backend(struct reader *reader, struct step *step)
+{
+	struct step_backend *backend = &step->backend;
+	const struct key keys[] = {
+		{ "gen", &backend->generation, NULL },
+		{ "state", &backend->state, cases_names_state },
+		{ "weight", &backend->weight, NULL },
+		{ "active", &backend->active, NULL },
+		{ "suspect", &backend->suspect, NULL },
+		{ "for", &backend->suspect_ms, NULL },
+		{ "hport", &backend->hport, NULL },
+		{ NULL, NULL, NULL },
+	};
+	unsigned from = 2;
+	uint32_t port;
+
+	step->kind = STEP_BACKEND;
+	if (reader->count < 2 || cases_parse_ref(reader->words[1], &backend->ref))
+		return cases_bad(reader, "backend SLOT", reader->words[0]);
+	if (reader->count > 3 && !strchr(reader->words[2], '=')) {
+		if (cases_copy_name(backend->service, reader->words[2]) ||
+		    cases_parse_value(reader->words[3], NULL, &port) || port > 65535)
+			return cases_bad(reader, "backend SLOT SERVICE PORT", reader->words[3]);
+		backend->port = (uint16_t)port;
+		from = 4;
+	}
+	return cases_parse_keys(reader, from, keys);
+}
+
+static int parse_table(const char *text, struct step_set *set)
+{
+	char *end;
+
+	set->has_table = true;
+	if (!strcmp(text, "none"))
+		return 0;
+	for (set->len = 0; *text && set->len < CASES_MAX_TABLE; text = *end ? end + 1 : end) {
+		set->table[set->len++] = (uint16_t)strtoul(text, &end, 10);
+		if (*end && *end != ',')
+			return -EINVAL;
+	}
+	return *text ? -EINVAL : 0;
+}
+
+/* set SERVICE BALANCE [table=SLOT,...|none] [on_empty=] [on_full=] [maxconn=] [repeat=] */
+int cases_read_set(struct reader *reader, struct step *step)
+{
+	struct cases_number on_empty = { .set = false }, on_full = on_empty, maxconn = on_empty,
+			    repeat = on_empty;
+	const struct key keys[] = {
+		{ "on_empty", &on_empty, names_on_empty },
+		{ "on_full", &on_full, names_on_full },
+		{ "maxconn", &maxconn, NULL },
+		{ "repeat", &repeat, NULL },
+		{ NULL, NULL, NULL },
+	};
+	uint32_t balance;
+	unsigned from = 3;
+
+	step->kind = STEP_SET;
+	if (reader->count < 3 || cases_copy_name(step->set.service, reader->words[1]) ||
+	    cases_parse_value(reader->words[2], names_balance, &balance))
+		return cases_bad(reader, "set SERVICE BALANCE", reader->words[0]);
+	if (reader->count > 3 && !strncmp(reader->words[3], "table=", 6)) {
+		if (parse_table(reader->words[3] + 6, &step->set))
+			return cases_bad(reader, "bad table", reader->words[3]);
+		from = 4;
+	}
+	if (cases_parse_keys(reader, from, keys))
+		return -EINVAL;
+	step->set.balance = (uint8_t)balance;
+	step->set.on_empty = (uint8_t)on_empty.value;
+	step->set.on_full = (uint8_t)on_full.value;
+	step->set.maxconn = maxconn.value;
+	step->set.repeat = repeat.set ? repeat.value : 1;
+	return 0;
+}
+
+int cases_read_short(struct reader *reader, struct step *step)
+{
+	if (!strcmp(reader->words[0], "tear")) {
+		step->kind = STEP_TEAR;
+		if (reader->count != 2 || cases_copy_name(step->tear, reader->words[1]))
+			return cases_bad(reader, "tear SERVICE", reader->words[0]);
+	} else if (!strcmp(reader->words[0], "retire")) {
+		step->kind = STEP_RETIRE;
+		if (reader->count != 2 || cases_parse_ref(reader->words[1], &step->retire))
+			return cases_bad(reader, "retire SLOT", reader->words[0]);
+	} else {
+		step->kind = STEP_AGE;
+		if (reader->count != 2 || cases_parse_value(reader->words[1], NULL, &step->age_ms))
+			return cases_bad(reader, "age MILLISECONDS", reader->words[0]);
+	}
+	return 0;
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Frames as the packet cases describe them: field by field, with everything that can be derived
+ * left to the builder. The checksums are computed here from scratch, by code that shares nothing
+ * with the BPF programs. Knows nothing about maps, programs or verdicts.
+ */
+#ifndef TESTS_FRAME_H
+#define TESTS_FRAME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define FRAME_MAX 65600
+#define FRAME_MAX_OPTIONS 40
+
+#define FRAME_FIN 0x01
+#define FRAME_SYN 0x02
+#define FRAME_RST 0x04
+#define FRAME_PSH 0x08
+#define FRAME_ACK 0x10
+#define FRAME_URG 0x20
+
+enum frame_checksum {
+	FRAME_CHECKSUM_GOOD,
+	FRAME_CHECKSUM_OFF,	/* the right one, plus checksum_value in ones' complement */
+	FRAME_CHECKSUM_SET,	/* checksum_value, right or wrong */
+	FRAME_CHECKSUM_PARTIAL, /* the folded sum of the pseudo header, as a sender with offload
+				   leaves it */
+};
+
+/* A number that the builder derives unless the case sets it. */
+struct frame_override {
+	bool set;
+	uint32_t value;
+};
+
+/* All numbers in host order. */
+struct frame {
+	uint8_t eth_dst[6], eth_src[6];
+	uint16_t eth_type;
+	uint8_t ip_version, tos, ttl, proto;
+	uint16_t ip_id, frag; /* frag: flags and offset, as on the wire */
+	uint32_t src, dst;
+	uint8_t ip_options[FRAME_MAX_OPTIONS];
+	unsigned ip_options_len; /* multiple of 4 */
+	struct frame_override ihl, ip_len, ip_checksum;
+	uint16_t sport, dport, window, urgent;
+	uint32_t seq, ack;
+	uint8_t flags, reserved;
+	uint8_t tcp_options[FRAME_MAX_OPTIONS];
+	unsigned tcp_options_len; /* multiple of 4 */
+	struct frame_override doff;
+	enum frame_checksum checksum;
+	uint16_t checksum_value;
+	bool tune; /* choose urgent so that the right checksum is tune_to if the destination port is
+		      tune_dport */
+	struct frame_override tune_sport, tune_dport;
+	uint16_t tune_to;
+	unsigned payload_len;
+	uint8_t payload_first;	   /* payload is this byte, the next one, ... */
+	unsigned pad_len;	   /* bytes behind the IP packet, as Ethernet adds them */
+	struct frame_override cut; /* whole length of what is left of the frame */
+	bool has_raw;		   /* the frame is raw[], nothing above counts */
+	uint8_t raw[256];
+	unsigned raw_len;
+};
+
+/* What a client sends to port 80, and what a backend answers, as far as a case does not say
+ * otherwise. */
+void frame_init_in(struct frame *frame);
+void frame_init_out(struct frame *frame);
+
+/* Set one field from its text. 0, or -EINVAL for an unknown key or a bad value. */
+int frame_set(struct frame *frame, const char *key, const char *value);
+
+/* TCP flags from letters (FSRPAUEC, or `none`). 0 or -EINVAL. */
+int frame_set_flags(struct frame *frame, const char *letters);
+
+/* Build into buf (FRAME_MAX bytes). Returns the length. Resolves tune in *frame. */
+size_t frame_build(struct frame *frame, uint8_t *buf);
+
+/*
+ * The frame that must come out when only ports may change: built from scratch from `to`. If `from`
+ * had a wrong checksum, the result is wrong by the same amount.
+ */
+size_t frame_build_rewritten(struct frame *from, struct frame *to, uint8_t *buf);
+
+/* The reset that answers a SYN. */
+void frame_make_reset(const struct frame *syn, struct frame *reset);
+
+/* Length of Ethernet header and IP packet, without padding and before a cut. */
+size_t frame_packet_len(const struct frame *frame);
+
+/* Sum of pseudo header and segment is right, judged from the bytes alone. Only for whole, sane IPv4
+ * TCP frames. */
+bool frame_checksum_valid(const uint8_t *buf, size_t len);
+
+/* One line that says what a frame is, and where two differ. */
+void frame_print(FILE *to, const char *label, const uint8_t *buf, size_t len);
+void frame_print_difference(FILE *to, const uint8_t *want, size_t want_len, const uint8_t *got,
+			    size_t got_len);
+
+#endif

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Runs a packet through the hooks of one direction by BPF_PROG_TEST_RUN and sums up.
+ */
+#include "hook.h"
+
+#include <errno.h>
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+#include <string.h>
+
+enum { RANGE_FIRST = 31000, RANGE_LAST = 32000 };
+
+static enum hook_verdict tc_verdict(uint32_t verdict)
+{
+	switch ((int)verdict) {
+	case TC_ACT_OK:
+	case TC_ACT_UNSPEC:
+		return HOOK_PASS;
+	case TC_ACT_SHOT:
+		return HOOK_DROP;
+	case TC_ACT_REDIRECT:
+		return HOOK_RESET;
+	default:
+		return HOOK_UNKNOWN;
+	}
+}
+
+static int run_programs(struct world *world, bool out, bool in_xdp, const uint8_t *frame,
+			size_t len, struct hook_result *result)
+{
+	static uint8_t between[FRAME_MAX];
+	int err;
+
+	if (!out && in_xdp) {
+		err = world_run(world, WORLD_XDP, frame, len, between, &result->len,
+				&result->xdp_verdict);
+		if (err)
+			return err;
+		result->xdp_ran = true;
+		result->xdp_passed = result->xdp_verdict == XDP_PASS;
+		result->xdp_changed = result->len != len || memcmp(between, frame, len);
+		if (!result->xdp_passed) {
+			result->verdict = result->xdp_verdict == XDP_DROP ? HOOK_DROP
+									  : HOOK_UNKNOWN;
+			return 0;
+		}
+		frame = between;
+		len = result->len;
+	}
+	err = world_run(world, out ? WORLD_TC_OUT : WORLD_TC_IN, frame, len, result->frame,
+			&result->len, &result->tc_verdict);
+	if (err)
+		return err;
+	result->verdict = tc_verdict(result->tc_verdict);
+	return 0;
+}
+
+int hook_run(struct world *world, bool out, bool in_xdp, const uint8_t *frame, size_t len,
+	     struct hook_result **result)
+{
+	static struct hook_result last;
+	uint64_t before[SLUICE_REASON_COUNT], after[SLUICE_REASON_COUNT];
+	unsigned i;
+	int err;
+
+	memset(&last, 0, sizeof(last));
+	*result = &last;
+	err = world_read_reasons(world, before);
+	if (err)
+		return err;
+	err = run_programs(world, out, in_xdp, frame, len, &last);
+	if (err)
+		return err;
+	err = world_read_reasons(world, after);
+	if (err)
+		return err;
+	for (i = 0; i < SLUICE_REASON_COUNT; i++)
+		last.reasons[i] = (int)(after[i] - before[i]);
+	return 0;
+}
+
+const char *hook_broken_invariant(bool out, const uint8_t *sent, size_t len,
+				  const struct hook_result *result)
+{
+	size_t tcp = 14 + (size_t)(sent[14] & 15) * 4, i, port_at = tcp + (out ? 0 : 2);
+	unsigned port;
+
+	if (result->verdict == HOOK_UNKNOWN)
+		return "a verdict that no program may give";
+	if (result->verdict == HOOK_DROP)
+		return NULL;
+	if (result->verdict == HOOK_RESET)
+		return frame_checksum_valid(sent, len) ==
+				       frame_checksum_valid(result->frame, result->len)
+			       ? NULL
+			       : "the reset's checksum is not as right as the SYN's";
+	if (result->len != len)
+		return "the length changed";
+	if (!memcmp(sent, result->frame, len))
+		return NULL;
+	for (i = 0; i < len; i++)
+		if (sent[i] != result->frame[i] && i / 2 != port_at / 2 && i / 2 != (tcp + 16) / 2)
+			return "a byte changed that is neither port nor checksum";
+	if (frame_checksum_valid(sent, len) != frame_checksum_valid(result->frame, len))
+		return "the checksum's being right changed";
+	port = (unsigned)(result->frame[port_at] << 8 | result->frame[port_at + 1]);
+	if (!out && (port < RANGE_FIRST || port > RANGE_LAST))
+		return "a port outside the range";
+	return NULL;
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * packets: runs the packet cases against the BPF programs by BPF_PROG_TEST_RUN, every case in every
+ * ingress hook. Needs root, but no interface and no bpffs. The last line is always `N passed, N
+ * failed, N skipped`; exit 0 only if nothing failed.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <glob.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "play.h"
+
+struct options {
+	const char *name; /* NULL: all */
+	bool list, verbose;
+};
+
+struct totals {
+	unsigned passed, failed, skipped;
+};
+
+static void usage(FILE *to)
+{
+	fprintf(to, "usage: packets [--list] [--case NAME] [-v] [FILE.case...]\n"
+		    "Runs the packet cases of the files (default: tests/bpf/cases/*.case) against\n"
+		    "the BPF programs, which are part of this program. --case NAME runs the cases\n"
+		    "whose name begins with NAME. -v prints every packet.\n");
+}
+
+/* Counters are per CPU and so is round robin's cursor. */
+static void stay_on_one_cpu(void)
+{
+	cpu_set_t cpus;
+	int cpu = sched_getcpu();
+
+	if (cpu < 0)
+		return;
+	CPU_ZERO(&cpus);
+	CPU_SET(cpu, &cpus);
+	if (sched_setaffinity(0, sizeof(cpus), &cpus))
+		fprintf(stderr, "packets: cannot stay on one CPU: %s\n", strerror(errno));
+}
+
+static void run_case(struct world *world, const struct test_case *test, enum play_variant variant,
+		     bool verbose, struct totals *totals)
+{
+	enum play_result result;
+	char *text = NULL;
+	size_t len = 0;
+	FILE *report = open_memstream(&text, &len);
+
+	if (!report) {
+		totals->failed++;
+		return;
+	}
+	result = play_case(world, test, variant, verbose, report);
+	fclose(report);
+	if (test->must_fail && result != PLAY_SKIPPED) {
+		result = result == PLAY_FAILED && strstr(text, test->must_fail) ? PLAY_PASSED
+										: PLAY_FAILED;
+		if (result == PLAY_FAILED)
+			printf("FAIL %s [%s] %s: must fail with `%s`; got: %s\n", test->name,
+			       play_variant_names[variant], test->where, test->must_fail,
+			       *text ? text : "no failure");
+	} else if (result == PLAY_FAILED) {
+		printf("FAIL %s [%s] %s", test->name, play_variant_names[variant], text);
+	} else if (result == PLAY_SKIPPED) {
+		printf("SKIP %s [%s] %s", test->name, play_variant_names[variant], text);
+	}
+	if (verbose)
+		printf("%s [%s]: %s\n%s", test->name, play_variant_names[variant],
+		       result == PLAY_PASSED ? "ok" : "not ok", text);
+	totals->passed += result == PLAY_PASSED;
+	totals->failed += result == PLAY_FAILED;
+	totals->skipped += result == PLAY_SKIPPED;
+	free(text);
+}
+
+static int run_all(const struct options *options, const struct cases *cases)
+{
+	struct totals totals = { 0, 0, 0 };
+	struct world world;
+	unsigned i, variant;
+	int err;
+
+	stay_on_one_cpu();
+	err = world_open(&world);
+	if (err) {
+		printf("0 passed, 1 failed, 0 skipped\n");
+		return EXIT_FAILURE;
+	}
+	for (i = 0; i < cases->count; i++) {
+		if (options->name &&
+		    strncmp(cases->cases[i].name, options->name, strlen(options->name)))
+			continue;
+		for (variant = 0; variant < PLAY_VARIANT_COUNT; variant++)
+			if (variant == PLAY_TC || !cases->cases[i].only_tc)
+				run_case(&world, &cases->cases[i], variant, options->verbose,
+					 &totals);
+	}
+	world_release(&world);
+	printf("%u passed, %u failed, %u skipped\n", totals.passed, totals.failed, totals.skipped);
+	return totals.failed || !totals.passed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+static int parse_options(int argc, char **argv, struct options *options)
+{
+	static const struct option longs[] = {
+		{ "list", no_argument, NULL, 'l' },
+		{ "case", required_argument, NULL, 'c' },
+		{ "verbose", no_argument, NULL, 'v' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int option;
+
+	while ((option = getopt_long(argc, argv, "v", longs, NULL)) != -1) {
+		switch (option) {
+		case 'l':
+			options->list = true;
+			break;
+		case 'c':
+			options->name = optarg;
+			break;
+		case 'v':
+			options->verbose = true;
+			break;
+		case 'h':
+			usage(stdout);
+			exit(EXIT_SUCCESS);
+		default:
+			usage(stderr);
+			return -EINVAL;
+		}
+	}
+	return 0;
+}
+
+static int load_cases(struct cases *cases, int argc, char **argv)
+{
+	glob_t found;
+	int err = 0;
+	size_t i;
+
+	for (; optind < argc && !err; optind++) {
+		err = cases_load(cases, argv[optind]);
+		if (err || optind + 1 == argc)
+			return err;
+	}
+	if (glob("tests/bpf/cases/*.case", 0, NULL, &found)) {
+		fprintf(stderr, "packets: no tests/bpf/cases/*.case here\n");
+		return -ENOENT;
+	}
+	for (i = 0; i < found.gl_pathc && !err; i++)
+		err = cases_load(cases, found.gl_pathv[i]);
+	globfree(&found);
+	return err;
+}
+
+int main(int argc, char **argv)
+{
+	struct options options = { .name = NULL };
+	struct cases cases = { .cases = NULL };
+	int code = EXIT_FAILURE;
+	unsigned i;
+
+	if (parse_options(argc, argv, &options))
+		return 2;
+	if (load_cases(&cases, argc, argv)) {
+		fprintf(stderr, "packets: the cases cannot be read\n");
+	} else if (options.list) {
+		for (i = 0; i < cases.count; i++)
+			printf("%s\t%s\n", cases.cases[i].name, cases.cases[i].where);
+		code = EXIT_SUCCESS;
+	} else {
+		code = run_all(&options, &cases);
+	}
+	cases_release(&cases);
+	return code;
+}

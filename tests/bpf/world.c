@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The programs under test, loaded from the object that ships. Publishing follows the comment at
+ * struct sluice_set and not the daemon's code, so that a misunderstanding between the two shows.
+ */
+#include "world.h"
+
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "frame.h"
+
+/* The flow tables need not be large here; preallocated they would cost 100 MB. */
+enum { FLOW_ENTRIES = 4096, MAX_CPUS = 1024 };
+
+enum { RANGE_FIRST = 31000, RANGE_LAST = 32000 };
+
+int world_open(struct world *world)
+{
+	const struct loader_options options = {
+		.port_min = RANGE_FIRST,
+		.port_max = RANGE_LAST,
+		.flows = FLOW_ENTRIES,
+		.half_flows = FLOW_ENTRIES,
+	};
+	char error[512];
+	int err;
+
+	memset(world, 0, sizeof(*world));
+	err = loader_load(&world->loader, &options, error, sizeof(error));
+	if (err) {
+		fprintf(stderr, "packets: %s\n", error);
+		return err;
+	}
+	world->maps = &world->loader.maps;
+	world->program_fd[WORLD_XDP] = loader_xdp_fd(&world->loader);
+	world->program_fd[WORLD_TC_IN] = loader_tc_in_fd(&world->loader);
+	world->program_fd[WORLD_TC_OUT] = loader_tc_out_fd(&world->loader);
+	if (world->maps->cpus <= MAX_CPUS)
+		return 0;
+	fprintf(stderr, "packets: %u CPUs are more than this program knows\n", world->maps->cpus);
+	world_release(world);
+	return -E2BIG;
+}
+
+void world_release(struct world *world)
+{
+	loader_release(&world->loader);
+	memset(world, 0, sizeof(*world));
+}
+
+uint32_t world_jiffies(const struct world *world)
+{
+	return maps_jiffies(world->maps);
+}
+
+static void clear_hash(int fd)
+{
+	uint8_t key[64];
+
+	while (!bpf_map_get_next_key(fd, NULL, key))
+		bpf_map_delete_elem(fd, key);
+}
+
+int world_reset(struct world *world)
+{
+	const struct sluice_service no_service = { .port = 0 };
+	const struct sluice_port no_port = { .service = 0 };
+	struct sluice_service service;
+	uint32_t i, port;
+
+	clear_hash(world->maps->half4_fd);
+	clear_hash(world->maps->est4_fd);
+	clear_hash(world->maps->addrs4_fd);
+	for (i = 1; i <= SLUICE_MAX_SERVICES; i++) {
+		if (bpf_map_lookup_elem(world->maps->services_fd, &i, &service))
+			return -errno;
+		if (!service.port)
+			continue;
+		port = ntohs(service.port);
+		if (bpf_map_update_elem(world->maps->ports_fd, &port, &no_port, BPF_ANY) ||
+		    bpf_map_update_elem(world->maps->services_fd, &i, &no_service, BPF_ANY))
+			return -errno;
+	}
+	memset(world->maps->active, 0, sizeof(struct sluice_active) * (SLUICE_MAX_SERVICES + 1));
+	for (i = 0; i < (SLUICE_MAX_SERVICES + 1) * SLUICE_SET_RING; i++)
+		if (world->maps->sets[i].version || world->maps->sets[i].len)
+			memset(&world->maps->sets[i], 0, sizeof(world->maps->sets[i]));
+	memset(world->maps->backends, 0, sizeof(struct sluice_backend) * (SLUICE_MAX_BACKENDS + 1));
+	memset(world->maps->hports, 0, sizeof(struct sluice_hport) * 65536);
+	return 0;
+}
+
+int world_set_service(struct world *world, unsigned index, const char *name, uint16_t port)
+{
+	const struct sluice_port entry = { .service = (uint16_t)index };
+	struct sluice_service service = { .port = htons(port) };
+	uint32_t port_key = port, index_key = index;
+
+	snprintf(service.name, sizeof(service.name), "%s", name);
+	if (bpf_map_update_elem(world->maps->services_fd, &index_key, &service, BPF_ANY) ||
+	    bpf_map_update_elem(world->maps->ports_fd, &port_key, &entry, BPF_ANY))
+		return -errno;
+	return 0;
+}
+
+int world_add_address(struct world *world, uint32_t address)
+{
+	__be32 key = htonl(address);
+	uint32_t one = 1;
+
+	return bpf_map_update_elem(world->maps->addrs4_fd, &key, &one, BPF_ANY) ? -errno : 0;
+}
+
+int world_remove_address(struct world *world, uint32_t address)
+{
+	__be32 key = htonl(address);
+
+	return bpf_map_delete_elem(world->maps->addrs4_fd, &key) ? -errno : 0;
+}
+
+static struct sluice_set *set_slot(struct world *world, unsigned service, uint64_t version)
+{
+	return &world->maps->sets[service * SLUICE_SET_RING + version % SLUICE_SET_RING];
+}
+
+void world_publish(struct world *world, unsigned service, const struct sluice_set *set)
+{
+	uint64_t version = world->maps->active[service].version + 1;
+	struct sluice_set *slot = set_slot(world, service, version);
+
+	__atomic_store_n(&slot->version, 0, __ATOMIC_SEQ_CST);
+	slot->len = set->len;
+	slot->maxconn = set->maxconn;
+	slot->balance = set->balance;
+	slot->on_empty = set->on_empty;
+	slot->on_full = set->on_full;
+	memset(slot->table, 0, sizeof(slot->table));
+	memcpy(slot->table, set->table, set->len * sizeof(set->table[0]));
+	__atomic_store_n(&slot->version, version, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&world->maps->active[service].version, version, __ATOMIC_SEQ_CST);
+}
+
+void world_tear(struct world *world, unsigned service)
+{
+	set_slot(world, service, world->maps->active[service].version)->version = 0;
+}
+
+static int age_flows(int fd, uint32_t jiffies)
+{
+	struct sluice_flow_key4 keys[FLOW_ENTRIES];
+	struct sluice_flow flow;
+	unsigned i, count = 0;
+
+	while (count < FLOW_ENTRIES &&
+	       !bpf_map_get_next_key(fd, count ? &keys[count - 1] : NULL, &keys[count]))
+		count++;
+	for (i = 0; i < count; i++) {
+		if (bpf_map_lookup_elem(fd, &keys[i], &flow))
+			return -errno;
+		flow.picked -= jiffies;
+		flow.touched -= jiffies;
+		if (flow.client_rst)
+			flow.client_rst = (flow.client_rst - jiffies) | 1;
+		if (bpf_map_update_elem(fd, &keys[i], &flow, BPF_EXIST))
+			return -errno;
+	}
+	return 0;
+}
+
+int world_age(struct world *world, uint32_t age_ms)
+{
+	uint32_t jiffies = (uint32_t)((uint64_t)age_ms * world->maps->meta.hz / 1000);
+	unsigned i;
+	int err;
+
+	for (i = 1; i <= SLUICE_MAX_BACKENDS; i++)
+		if (world->maps->backends[i].suspect)
+			world->maps->backends[i].suspect_until -= jiffies;
+	err = age_flows(world->maps->half4_fd, jiffies);
+	return err ? err : age_flows(world->maps->est4_fd, jiffies);
+}
+
+int world_find_flow(struct world *world, const struct sluice_flow_key4 *key, bool established,
+		    struct sluice_flow *flow)
+{
+	return bpf_map_lookup_elem(established ? world->maps->est4_fd : world->maps->half4_fd, key,
+				   flow)
+		       ? -errno
+		       : 0;
+}
+
+unsigned world_count_flows(struct world *world, bool established)
+{
+	int fd = established ? world->maps->est4_fd : world->maps->half4_fd;
+	struct sluice_flow_key4 key;
+	unsigned count = 0;
+
+	while (!bpf_map_get_next_key(fd, count ? &key : NULL, &key))
+		count++;
+	return count;
+}
+
+int world_read_reasons(struct world *world, uint64_t counts[SLUICE_REASON_COUNT])
+{
+	uint64_t values[MAX_CPUS];
+	uint32_t i;
+	unsigned cpu;
+
+	for (i = 0; i < SLUICE_REASON_COUNT; i++) {
+		if (bpf_map_lookup_elem(world->maps->reasons_fd, &i, values))
+			return -errno;
+		counts[i] = 0;
+		for (cpu = 0; cpu < world->maps->cpus; cpu++)
+			counts[i] += values[cpu];
+	}
+	return 0;
+}
+
+int world_read_stats(struct world *world, bool of_service, unsigned index, struct sluice_stats *sum)
+{
+	struct sluice_stats values[MAX_CPUS];
+	uint32_t key = index;
+	unsigned cpu;
+
+	memset(sum, 0, sizeof(*sum));
+	if (bpf_map_lookup_elem(of_service ? world->maps->sstats_fd : world->maps->bstats_fd, &key,
+				values))
+		return -errno;
+	for (cpu = 0; cpu < world->maps->cpus; cpu++) {
+		sum->connections += values[cpu].connections;
+		sum->picks += values[cpu].picks;
+		sum->packets_in += values[cpu].packets_in;
+		sum->bytes_in += values[cpu].bytes_in;
+		sum->packets_out += values[cpu].packets_out;
+		sum->bytes_out += values[cpu].bytes_out;
+	}
+	return 0;
+}
+
+int world_run(struct world *world, enum world_program program, const uint8_t *in, size_t len,
+	      uint8_t *out, size_t *out_len, uint32_t *verdict)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts);
+	int err;
+
+	opts.data_in = in;
+	opts.data_size_in = (uint32_t)len;
+	opts.data_out = out;
+	opts.data_size_out = FRAME_MAX;
+	err = bpf_prog_test_run_opts(world->program_fd[program], &opts);
+	if (err)
+		return err;
+	*out_len = opts.data_size_out;
+	*verdict = opts.retval;
+	return 0;
+}

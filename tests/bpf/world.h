@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The programs under test and their maps: loads them as attach does (but pins nothing and touches
+ * no interface), plays the daemon's part in the maps as <sluice/abi.h> tells it, runs one program
+ * on one frame. Decides nothing about what is right.
+ */
+#ifndef TESTS_WORLD_H
+#define TESTS_WORLD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <sluice/abi.h>
+
+#include "loader.h"
+
+enum world_program { WORLD_XDP, WORLD_TC_IN, WORLD_TC_OUT, WORLD_PROGRAM_COUNT };
+
+struct world {
+	struct loader loader;
+	struct maps *maps; /* the loader's */
+	int program_fd[WORLD_PROGRAM_COUNT];
+};
+
+/* Load the programs. 0 or negative errno, and the reason is on stderr. world_release() accepts a
+ * zeroed world. */
+int world_open(struct world *world);
+void world_release(struct world *world);
+
+/* Forget everything a case has put into the maps; counters stay. 0 or negative errno. */
+int world_reset(struct world *world);
+
+int world_set_service(struct world *world, unsigned index, const char *name, uint16_t port);
+int world_add_address(struct world *world, uint32_t address);
+int world_remove_address(struct world *world, uint32_t address);
+
+/* Publish the next version of a set; version and table of *set: table holds set->len entries,
+ * version is ignored. */
+void world_publish(struct world *world, unsigned service, const struct sluice_set *set);
+
+/* Leave the published set as a writer does that has begun and never ends. */
+void world_tear(struct world *world, unsigned service);
+
+/* Make everything that carries a time older. 0 or negative errno. */
+int world_age(struct world *world, uint32_t age_ms);
+
+/* 0, or -ENOENT. */
+int world_find_flow(struct world *world, const struct sluice_flow_key4 *key, bool established,
+		    struct sluice_flow *flow);
+unsigned world_count_flows(struct world *world, bool established);
+
+int world_read_reasons(struct world *world, uint64_t counts[SLUICE_REASON_COUNT]);
+int world_read_stats(struct world *world, bool of_service, unsigned index,
+		     struct sluice_stats *sum);
+
+/* Now in the flows' clock. */
+uint32_t world_jiffies(const struct world *world);
+
+/* Run a program once. out has room for FRAME_MAX bytes. 0 or negative errno of the test run itself.
+ */
+int world_run(struct world *world, enum world_program program, const uint8_t *in, size_t len,
+	      uint8_t *out, size_t *out_len, uint32_t *verdict);
+
+#endif
