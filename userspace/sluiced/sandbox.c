@@ -74,7 +74,7 @@ static bool bpf_works(void)
 static int drop_capabilities(char *error, size_t len)
 {
 	const uint64_t bpf = UINT64_C(1) << SANDBOX_CAP_BPF;
-	struct capabilities caps;
+	struct capabilities caps = { 0 };
 	int err;
 
 	err = get_capabilities(&caps);

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The page, in the text format 0.0.4: one block a metric, HELP and TYPE before its samples, labels escaped.
+ */
+#include "metrics.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/http.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "actual.h"
+#include "clock.h"
+#include "facts.h"
+#include "model.h"
+#include "reconcile.h"
+#include "state.h"
+#include "version.h"
+
+#define TIMEOUT_S 5
+#define MAX_HEADERS 8192
+#define ESCAPED_LEN (2 * SLUICE_TASK_LEN)
+
+struct metrics {
+	struct evhttp *http;
+	metrics_fill fill;
+	void *ctx;
+};
+
+struct page {
+	struct evbuffer *out;
+	const struct metrics_input *input;
+	struct actual actual;
+};
+
+static void head(struct page *page, const char *name, const char *type, const char *help)
+{
+	evbuffer_add_printf(page->out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+/* A label's value: backslash, quote and newline are the format's; other control characters are nobody's. */
+static const char *escape(const char *text, char *out)
+{
+	size_t n = 0;
+
+	for (; *text && n + 2 < ESCAPED_LEN; text++) {
+		if (*text == '\\' || *text == '"')
+			out[n++] = '\\';
+		out[n++] = (unsigned char)*text < ' ' ? ' ' : *text;
+	}
+	out[n] = 0;
+	return out;
+}
+
+/* Labels of a backend in use; false: the slot is not one. */
+static bool backend_labels(const struct page *page, unsigned slot, char *labels, size_t len)
+{
+	const struct sluice_backend *backend = &page->actual.backend[slot];
+	const struct sluice_service *services = page->actual.service;
+	char task[ESCAPED_LEN];
+
+	if (!backend->generation || backend->service > SLUICE_MAX_SERVICES ||
+	    !services[backend->service].name[0] || !actual_is_labelled(&page->actual, slot))
+		return false;
+	snprintf(labels, len, "service=\"%.*s\",port=\"%u\",task=\"%s\"", SLUICE_NAME_LEN,
+		 services[backend->service].name, ntohs(backend->port),
+		 escape(page->actual.label[slot].task, task));
+	return true;
+}
+
+#define EACH_BACKEND(page, slot, labels)                             \
+	for (unsigned slot = 1; slot <= SLUICE_MAX_BACKENDS; slot++) \
+		if (backend_labels(page, slot, labels, sizeof(labels)))
+
+static void write_sources(struct page *page)
+{
+	int64_t now = clock_ms();
+
+	head(page, "sluice_source_connected", "gauge", "Is the source reachable and speaking?");
+	for (int i = 0; i < METRICS_SOURCES; i++) {
+		const struct facts_source *source = page->input->source[i];
+
+		if (source && source->used)
+			evbuffer_add_printf(page->out,
+					    "sluice_source_connected{source=\"%s\"} %d\n",
+					    source->name, source->connected);
+	}
+	head(page, "sluice_source_last_good_seconds", "gauge",
+	     "Age of the source's last good answer.");
+	for (int i = 0; i < METRICS_SOURCES; i++) {
+		const struct facts_source *source = page->input->source[i];
+
+		if (source && source->used && source->last_good_ms)
+			evbuffer_add_printf(page->out,
+					    "sluice_source_last_good_seconds{source=\"%s\"} %.3f\n",
+					    source->name,
+					    (double)(now - source->last_good_ms) / 1000);
+	}
+}
+
+static void write_daemon(struct page *page)
+{
+	const struct reconcile_counters *counters = &page->input->reconcile->counters;
+	const struct model_guard *guards;
+	size_t count = model_guards(page->input->model, &guards);
+	char task[ESCAPED_LEN];
+
+	head(page, "sluice_build_info", "gauge", "Version of the daemon and of the maps' ABI.");
+	evbuffer_add_printf(page->out, "sluice_build_info{version=\"%s\",abi=\"%d\"} 1\n",
+			    SLUICE_VERSION, SLUICE_ABI);
+	head(page, "sluice_publications_total", "counter",
+	     "Sets published since the daemon started.");
+	evbuffer_add_printf(page->out, "sluice_publications_total %llu\n",
+			    (unsigned long long)counters->publications);
+	head(page, "sluice_reconcile_failures_total", "counter",
+	     "Turns that failed and left the maps as they were.");
+	evbuffer_add_printf(page->out, "sluice_reconcile_failures_total %llu\n",
+			    (unsigned long long)counters->failures);
+	head(page, "sluice_refused_backends", "gauge",
+	     "Backends that may not be served, such as by their port.");
+	evbuffer_add_printf(page->out, "sluice_refused_backends %zu\n", counters->refused);
+	head(page, "sluice_guard_active", "gauge",
+	     "A guard overrules what the sources say of a backend.");
+	for (size_t i = 0; i < count; i++)
+		evbuffer_add_printf(
+			page->out,
+			"sluice_guard_active{guard=\"%s\",service=\"%s\",port=\"%u\",task=\"%s\"} 1\n",
+			guards[i].guard, guards[i].service, guards[i].port,
+			escape(guards[i].task, task));
+}
+
+static void write_backends(struct page *page)
+{
+	char labels[ESCAPED_LEN + 128];
+
+	head(page, "sluice_backend_state", "gauge",
+	     "State of a backend: 1 for the state it is in.");
+	EACH_BACKEND(page, slot, labels)
+	evbuffer_add_printf(page->out, "sluice_backend_state{%s,state=\"%s\"} 1\n", labels,
+			    state_name(page->actual.backend[slot].state));
+	head(page, "sluice_backend_weight", "gauge", "Weight of a backend, 0 to 256.");
+	EACH_BACKEND(page, slot, labels)
+	evbuffer_add_printf(page->out, "sluice_backend_weight{%s} %u\n", labels,
+			    page->actual.backend[slot].weight);
+	head(page, "sluice_backend_active_flows", "gauge",
+	     "Flows of a backend, half-open to closing, roughly.");
+	EACH_BACKEND(page, slot, labels)
+	evbuffer_add_printf(page->out, "sluice_backend_active_flows{%s} %d\n", labels,
+			    page->actual.backend[slot].active);
+}
+
+/* One counter out of struct sluice_stats, for all backends or all services. */
+struct stat_metric {
+	const char *name, *help;
+	size_t offset;
+};
+
+static const struct stat_metric stat_metrics[] = {
+	{ "connections_total", "Handshakes done.", offsetof(struct sluice_stats, connections) },
+	{ "picks_total", "SYNs that were given a backend.", offsetof(struct sluice_stats, picks) },
+	{ "packets_in_total", "Packets from clients.", offsetof(struct sluice_stats, packets_in) },
+	{ "bytes_in_total", "Bytes from clients, IP headers included.",
+	  offsetof(struct sluice_stats, bytes_in) },
+	{ "packets_out_total", "Packets to clients.", offsetof(struct sluice_stats, packets_out) },
+	{ "bytes_out_total", "Bytes to clients, IP headers included.",
+	  offsetof(struct sluice_stats, bytes_out) },
+};
+
+static unsigned long long stat_value(const struct sluice_stats *stats,
+				     const struct stat_metric *metric)
+{
+	__u64 value;
+
+	memcpy(&value, (const char *)stats + metric->offset, sizeof(value));
+	return value;
+}
+
+static void write_backend_stats(struct page *page)
+{
+	char labels[ESCAPED_LEN + 128], name[64];
+	struct sluice_stats stats;
+
+	for (size_t i = 0; i < sizeof(stat_metrics) / sizeof(stat_metrics[0]); i++) {
+		snprintf(name, sizeof(name), "sluice_backend_%s", stat_metrics[i].name);
+		head(page, name, "counter", stat_metrics[i].help);
+		EACH_BACKEND(page, slot, labels)
+		if (!maps_read_bstats(&page->input->reconcile->maps, slot, &stats))
+			evbuffer_add_printf(page->out, "%s{%s} %llu\n", name, labels,
+					    stat_value(&stats, &stat_metrics[i]));
+	}
+}
+
+static void write_service_stats(struct page *page)
+{
+	const struct sluice_service *services = page->actual.service;
+	struct sluice_stats stats;
+	char name[64];
+
+	head(page, "sluice_service_synced", "gauge",
+	     "Has the service ever had a set? Until then its packets pass.");
+	for (unsigned s = 1; s <= SLUICE_MAX_SERVICES; s++)
+		if (services[s].name[0])
+			evbuffer_add_printf(page->out, "sluice_service_synced{service=\"%s\"} %d\n",
+					    services[s].name, page->actual.set[s] != NULL);
+	for (size_t i = 0; i < sizeof(stat_metrics) / sizeof(stat_metrics[0]); i++) {
+		snprintf(name, sizeof(name), "sluice_service_%s", stat_metrics[i].name);
+		head(page, name, "counter", stat_metrics[i].help);
+		for (unsigned s = 1; s <= SLUICE_MAX_SERVICES; s++)
+			if (services[s].name[0] &&
+			    !maps_read_sstats(&page->input->reconcile->maps, s, &stats))
+				evbuffer_add_printf(page->out, "%s{service=\"%s\"} %llu\n", name,
+						    services[s].name,
+						    stat_value(&stats, &stat_metrics[i]));
+	}
+}
+
+static void write_reasons(struct page *page)
+{
+	static const char *const names[] = {
+#define X(id, name, help) #name,
+		SLUICE_REASONS(X)
+#undef X
+	};
+	uint64_t counts[SLUICE_REASON_COUNT];
+
+	if (maps_read_reasons(&page->input->reconcile->maps, counts))
+		return;
+	head(page, "sluice_packets_total", "counter", "Packets by the way they took.");
+	for (unsigned i = 1; i < SLUICE_REASON_COUNT; i++)
+		evbuffer_add_printf(page->out, "sluice_packets_total{reason=\"%s\"} %llu\n",
+				    names[i], (unsigned long long)counts[i]);
+}
+
+static void on_request(struct evhttp_request *request, void *ctx)
+{
+	struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
+	struct metrics *metrics = ctx;
+	struct metrics_input input = { 0 };
+	struct page page = { .input = &input };
+
+	page.out = evbuffer_new();
+	if (!page.out) {
+		evhttp_send_error(request, HTTP_INTERNAL, NULL);
+		return;
+	}
+	metrics->fill(metrics->ctx, &input);
+	actual_view(&page.actual, &input.reconcile->maps, input.reconcile->services);
+	write_daemon(&page);
+	write_sources(&page);
+	write_service_stats(&page);
+	write_backends(&page);
+	write_backend_stats(&page);
+	write_reasons(&page);
+	evhttp_add_header(headers, "Content-Type", "text/plain; version=0.0.4; charset=utf-8");
+	evhttp_send_reply(request, HTTP_OK, "OK", page.out);
+	evbuffer_free(page.out);
+}
+
+static int split(const char *listen, char *address, size_t len, uint16_t *port)
+{
+	const char *colon = strrchr(listen, ':');
+	unsigned long value;
+	char *end;
+
+	if (!colon || (size_t)(colon - listen) >= len)
+		return -EINVAL;
+	memcpy(address, listen, (size_t)(colon - listen));
+	address[colon - listen] = 0;
+	value = strtoul(colon + 1, &end, 10);
+	if (!colon[1] || *end || !value || value > 65535)
+		return -EINVAL;
+	*port = (uint16_t)value;
+	return 0;
+}
+
+struct metrics *metrics_new(struct event_base *base, const char *listen, metrics_fill fill,
+			    void *ctx)
+{
+	struct metrics *metrics = calloc(1, sizeof(*metrics));
+	char address[128];
+	uint16_t port;
+	int err;
+
+	if (!metrics)
+		return NULL;
+	metrics->fill = fill;
+	metrics->ctx = ctx;
+	err = split(listen, address, sizeof(address), &port);
+	if (err)
+		goto out;
+	metrics->http = evhttp_new(base);
+	if (!metrics->http) {
+		err = -ENOMEM;
+		goto out;
+	}
+	evhttp_set_allowed_methods(metrics->http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD);
+	evhttp_set_max_headers_size(metrics->http, MAX_HEADERS);
+	evhttp_set_max_body_size(metrics->http, 0);
+	evhttp_set_timeout(metrics->http, TIMEOUT_S);
+	if (evhttp_set_cb(metrics->http, "/metrics", on_request, metrics)) {
+		err = -ENOMEM;
+		goto out;
+	}
+	errno = 0;
+	if (evhttp_bind_socket(metrics->http, address, port))
+		err = errno ? -errno : -EADDRNOTAVAIL;
+out:
+	if (!err)
+		return metrics;
+	metrics_free(metrics);
+	errno = -err;
+	return NULL;
+}
+
+void metrics_free(struct metrics *metrics)
+{
+	if (!metrics)
+		return;
+	if (metrics->http)
+		evhttp_free(metrics->http);
+	free(metrics);
+}

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Between the pure modules and the maps. Whatever fails here leaves the data plane as it was.
+ */
+#include "reconcile.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+
+#include "actual.h"
+#include "clock.h"
+#include "log.h"
+#include "model.h"
+#include "plan.h"
+#include "publish.h"
+
+#define PATH_LEN 512
+
+/* The folder itself is the lock: it is what two daemons would fight for, and nothing must be made for it. */
+static int lock_folder(const char *pin_dir, char *error, size_t len)
+{
+	int fd = open(pin_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), err;
+
+	if (fd < 0) {
+		err = -errno;
+		snprintf(error, len, "%s: %s%s", pin_dir, strerror(-err),
+			 err == -ENOENT ? ": run `sluicectl attach` first" : "");
+		return err;
+	}
+	if (flock(fd, LOCK_EX | LOCK_NB)) {
+		err = errno == EWOULDBLOCK ? -EBUSY : -errno;
+		snprintf(error, len, "%s: %s", pin_dir,
+			 err == -EBUSY ? "another sluiced is running on it" : strerror(-err));
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+int reconcile_open(struct reconcile *reconcile, const char *pin_dir, struct model *model,
+		   char *error, size_t len)
+{
+	int err;
+
+	*reconcile = (struct reconcile){ .lock_fd = -1, .model = model };
+	reconcile->lock_fd = lock_folder(pin_dir, error, len);
+	if (reconcile->lock_fd < 0)
+		return reconcile->lock_fd;
+	err = maps_open(&reconcile->maps, pin_dir, MAPS_DAEMON, error, len);
+	if (err)
+		goto out;
+	err = maps_read_services(&reconcile->maps, reconcile->services);
+	if (err) {
+		snprintf(error, len, "%s: cannot read the services: %s", pin_dir, strerror(-err));
+		goto out;
+	}
+	reconcile->pin_dir = strdup(pin_dir);
+	if (!reconcile->pin_dir) {
+		err = -ENOMEM;
+		snprintf(error, len, "out of memory");
+	}
+out:
+	if (err)
+		reconcile_close(reconcile);
+	return err;
+}
+
+void reconcile_close(struct reconcile *reconcile)
+{
+	maps_release(&reconcile->maps);
+	free(reconcile->pin_dir);
+	reconcile->pin_dir = NULL;
+	if (reconcile->lock_fd >= 0)
+		close(reconcile->lock_fd);
+	reconcile->lock_fd = -1;
+}
+
+/* The name that attach gave the service of a slot in use; NULL: none that can be trusted. */
+static const char *service_of(const struct reconcile *reconcile, const struct actual *actual,
+			      unsigned slot)
+{
+	const struct sluice_backend *backend = &actual->backend[slot];
+
+	if (!backend->generation || !backend->service || backend->service > SLUICE_MAX_SERVICES ||
+	    !actual_is_labelled(actual, slot) || !reconcile->services[backend->service].name[0])
+		return NULL;
+	return reconcile->services[backend->service].name;
+}
+
+int reconcile_adopt(struct reconcile *reconcile)
+{
+	struct actual actual;
+	unsigned count = 0;
+	int err = 0;
+
+	actual_view(&actual, &reconcile->maps, reconcile->services);
+	for (unsigned i = 1; i <= SLUICE_MAX_SERVICES; i++)
+		if (actual.set[i])
+			model_adopt_synced(reconcile->model, reconcile->services[i].name);
+	for (unsigned slot = 1; slot <= SLUICE_MAX_BACKENDS && !err; slot++) {
+		const struct sluice_label *label = &actual.label[slot];
+		struct model_adopted adopted = {
+			.service = service_of(reconcile, &actual, slot),
+			.task = label->task,
+			.app = label->app,
+			.source = label->source,
+			.reason = label->reason,
+			.port_index = label->port_index,
+			.port = ntohs(actual.backend[slot].port),
+			.state = actual.backend[slot].state,
+			.since_ms = (int64_t)(actual.backend[slot].state_since_ns / 1000000),
+		};
+
+		if (!adopted.service || adopted.state == SLUICE_BACKEND_FREE ||
+		    adopted.state > SLUICE_BACKEND_GONE)
+			continue;
+		err = model_adopt(reconcile->model, &adopted);
+		count++;
+	}
+	if (count)
+		log_event(LOG_INFO, "adopted", " backends=%u", count);
+	return err;
+}
+
+/* The operator's words. They end with the generation: one that names an older generation is nobody's. */
+static void read_overrides(struct reconcile *reconcile, const struct actual *actual)
+{
+	struct sluice_override_key key, *last = NULL;
+	struct sluice_override override;
+	const char *service;
+
+	model_overrides_clear(reconcile->model);
+	for (unsigned n = 0; n <= SLUICE_MAX_BACKENDS; n++) {
+		if (bpf_map_get_next_key(reconcile->maps.override_fd, last, &key))
+			return;
+		last = &key;
+		if (!key.slot || key.slot > SLUICE_MAX_BACKENDS ||
+		    actual->backend[key.slot].generation != key.generation)
+			continue;
+		service = service_of(reconcile, actual, key.slot);
+		if (service && !bpf_map_lookup_elem(reconcile->maps.override_fd, &key, &override))
+			model_override(reconcile->model, service, actual->label[key.slot].task,
+				       actual->label[key.slot].port_index, &override);
+	}
+}
+
+/* One line for each refused backend, when the list of them changes. */
+static void log_refusals(struct reconcile *reconcile, const struct plan *plan,
+			 const struct wanted *wanted)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	reconcile->counters.refused = plan->refusal_count;
+	for (size_t i = 0; i < plan->refusal_count; i++)
+		for (const char *c = plan->refusal[i].backend->task; *c; c++)
+			hash = (hash ^ (unsigned char)*c) * UINT64_C(0x100000001b3);
+	if (hash == reconcile->refusal_hash)
+		return;
+	reconcile->refusal_hash = hash;
+	for (size_t i = 0; i < plan->refusal_count; i++) {
+		const struct wanted_backend *backend = plan->refusal[i].backend;
+
+		log_event(LOG_WARNING, "refused", " service=%s port=%u task=%s reason=\"%s\"",
+			  wanted->service[backend->service].name, backend->port, backend->task,
+			  plan->refusal[i].reason);
+	}
+}
+
+static void log_publications(struct reconcile *reconcile, const struct plan *plan)
+{
+	reconcile->counters.steps += plan->count;
+	for (size_t i = 0; i < plan->count; i++) {
+		if (plan->step[i].kind != PLAN_PUBLISH)
+			continue;
+		reconcile->counters.publications++;
+		log_event(LOG_DEBUG, "published", " service=%s entries=%u",
+			  reconcile->services[plan->step[i].service].name, plan->step[i].set->len);
+	}
+}
+
+int reconcile_run(struct reconcile *reconcile, int64_t now_ms)
+{
+	const struct wanted *wanted;
+	struct actual actual;
+	struct plan plan = { 0 };
+	int err;
+
+	actual_view(&actual, &reconcile->maps, reconcile->services);
+	read_overrides(reconcile, &actual);
+	wanted = model_tick(reconcile->model, now_ms);
+	if (!wanted) {
+		err = -errno;
+		goto out;
+	}
+	err = plan_build(&plan, &actual, wanted);
+	if (err)
+		goto out;
+	err = publish_apply(&reconcile->maps, &plan, (uint64_t)now_ms * 1000000);
+	if (err)
+		goto out;
+	log_refusals(reconcile, &plan, wanted);
+	log_publications(reconcile, &plan);
+out:
+	if (err) {
+		reconcile->counters.failures++;
+		log_event(LOG_ERR, "reconcile-failed", " error=\"%s\" kept=\"last good state\"",
+			  strerror(-err));
+	}
+	plan_release(&plan);
+	return err;
+}
+
+int reconcile_scan(struct reconcile *reconcile)
+{
+	struct maps_flow_counts *counts = malloc(sizeof(*counts));
+	struct actual actual;
+	int64_t started_ms = clock_ms();
+	int err;
+
+	if (!counts)
+		return -ENOMEM;
+	err = maps_count_flows(&reconcile->maps, counts);
+	if (err) {
+		log_event(LOG_WARNING, "scan-failed", " error=\"%s\"", strerror(-err));
+		goto out;
+	}
+	reconcile->counters.scans++;
+	publish_counts(&reconcile->maps, counts);
+	actual_view(&actual, &reconcile->maps, reconcile->services);
+	for (unsigned slot = 1; slot <= SLUICE_MAX_BACKENDS; slot++) {
+		const char *service = service_of(reconcile, &actual, slot);
+
+		if (service)
+			model_flows(reconcile->model, service, actual.label[slot].task,
+				    actual.label[slot].port_index,
+				    counts->half_open[slot] + counts->active[slot], started_ms);
+	}
+out:
+	free(counts);
+	return err;
+}
+
+static uint32_t map_id(int fd)
+{
+	struct bpf_map_info info = { 0 };
+	__u32 len = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(fd, &info, &len) ? 0 : info.id;
+}
+
+/* Is the pinned map of backends the one that we write? */
+static bool is_ours(const struct reconcile *reconcile)
+{
+	LIBBPF_OPTS(bpf_obj_get_opts, opts, .file_flags = BPF_F_RDONLY);
+	char path[PATH_LEN];
+	bool same;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", reconcile->pin_dir, SLUICE_MAP_BACKENDS);
+	fd = bpf_obj_get_opts(path, &opts);
+	if (fd < 0)
+		return false;
+	same = map_id(fd) == map_id(reconcile->maps.backends_fd);
+	close(fd);
+	return same;
+}
+
+int reconcile_refresh(struct reconcile *reconcile, char *error, size_t len)
+{
+	struct sluice_service services[SLUICE_MAX_SERVICES + 1];
+	const __u32 zero = 0;
+	struct reconcile fresh;
+	int err;
+
+	if (!is_ours(reconcile)) {
+		/* the old folder's lock would be in our own way if it is still the same folder */
+		flock(reconcile->lock_fd, LOCK_UN);
+		err = reconcile_open(&fresh, reconcile->pin_dir, reconcile->model, error, len);
+		if (err) {
+			flock(reconcile->lock_fd, LOCK_EX | LOCK_NB);
+			return err;
+		}
+		fresh.counters = reconcile->counters;
+		reconcile_close(reconcile);
+		*reconcile = fresh;
+		return 1;
+	}
+	err = maps_read_services(&reconcile->maps, services);
+	if (!err && bpf_map_lookup_elem(reconcile->maps.meta_fd, &zero, &reconcile->maps.meta))
+		err = -errno;
+	if (err) {
+		snprintf(error, len, "%s: cannot read what attach wrote: %s", reconcile->pin_dir,
+			 strerror(-err));
+		return err;
+	}
+	memcpy(reconcile->services, services, sizeof(services));
+	return 0;
+}

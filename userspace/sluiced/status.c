@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Status as JSON. cJSON's printing fails as a whole if any part could not be made, which is what we want.
+ */
+#include "status.h"
+
+#include <cjson/cJSON.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "facts.h"
+#include "model.h"
+#include "version.h"
+
+static void add_age(cJSON *object, const char *name, int64_t at_ms, int64_t now_ms)
+{
+	if (at_ms)
+		cJSON_AddNumberToObject(object, name, (double)(now_ms - at_ms));
+	else
+		cJSON_AddNullToObject(object, name);
+}
+
+static void add_source(cJSON *sources, const struct facts_source *source, int64_t now_ms)
+{
+	cJSON *object = cJSON_CreateObject();
+
+	cJSON_AddStringToObject(object, "name", source->name);
+	cJSON_AddBoolToObject(object, "used", source->used);
+	cJSON_AddBoolToObject(object, "connected", source->connected);
+	cJSON_AddNumberToObject(object, "since",
+				(double)(time(NULL) - (now_ms - source->since_ms) / 1000));
+	add_age(object, "last_event_ms", source->last_event_ms, now_ms);
+	add_age(object, "last_good_ms", source->last_good_ms, now_ms);
+	cJSON_AddStringToObject(object, "error", source->error);
+	if (!cJSON_AddItemToArray(sources, object))
+		cJSON_Delete(object);
+}
+
+static void add_guard(cJSON *guards, const struct model_guard *guard, int64_t now_ms)
+{
+	cJSON *object = cJSON_CreateObject();
+
+	cJSON_AddStringToObject(object, "guard", guard->guard);
+	cJSON_AddStringToObject(object, "service", guard->service);
+	cJSON_AddNumberToObject(object, "port", guard->port);
+	cJSON_AddStringToObject(object, "task", guard->task);
+	cJSON_AddStringToObject(object, "reason", guard->text);
+	add_age(object, "age_ms", guard->since_ms, now_ms);
+	if (!cJSON_AddItemToArray(guards, object))
+		cJSON_Delete(object);
+}
+
+char *status_json(const struct status_input *input)
+{
+	cJSON *root = cJSON_CreateObject(), *sources, *guards;
+	const struct model_guard *guard;
+	size_t guard_count = model_guards(input->model, &guard);
+	char *text;
+
+	cJSON_AddNumberToObject(root, "pid", getpid());
+	cJSON_AddStringToObject(root, "version", SLUICE_VERSION);
+	cJSON_AddStringToObject(root, "config", input->config_file);
+	cJSON_AddStringToObject(root, "needs_attach", input->needs_attach);
+	cJSON_AddNumberToObject(root, "refused", (double)input->refused);
+	sources = cJSON_AddArrayToObject(root, "sources");
+	for (size_t i = 0; i < input->source_count; i++)
+		if (input->source[i])
+			add_source(sources, input->source[i], input->now_ms);
+	guards = cJSON_AddArrayToObject(root, "guards");
+	for (size_t i = 0; i < guard_count; i++)
+		add_guard(guards, &guard[i], input->now_ms);
+	text = root && sources && guards ? cJSON_PrintUnformatted(root) : NULL;
+	cJSON_Delete(root);
+	return text;
+}
+
+char *status_result_json(bool ok, const char *message)
+{
+	cJSON *root = cJSON_CreateObject();
+	char *text;
+
+	cJSON_AddBoolToObject(root, "ok", ok);
+	cJSON_AddStringToObject(root, "message", message);
+	text = root ? cJSON_PrintUnformatted(root) : NULL;
+	cJSON_Delete(root);
+	return text;
+}
