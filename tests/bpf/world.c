@@ -206,18 +206,34 @@ unsigned world_count_flows(struct world *world, bool established)
 	return count;
 }
 
+/* All counters in one call: they are read twice for every packet. Kernels before 5.13 have no batches for this map. */
+static int read_all_reasons(struct world *world, uint64_t *values)
+{
+	uint32_t keys[SLUICE_REASON_COUNT], next = 0, count = SLUICE_REASON_COUNT, i;
+
+	if (!bpf_map_lookup_batch(world->maps->reasons_fd, NULL, &next, keys, values, &count,
+				  NULL) ||
+	    (errno == ENOENT && count == SLUICE_REASON_COUNT))
+		return 0;
+	for (i = 0; i < SLUICE_REASON_COUNT; i++)
+		if (bpf_map_lookup_elem(world->maps->reasons_fd, &i,
+					values + i * world->maps->cpus))
+			return -errno;
+	return 0;
+}
+
 int world_read_reasons(struct world *world, uint64_t counts[SLUICE_REASON_COUNT])
 {
-	uint64_t values[MAX_CPUS];
-	uint32_t i;
-	unsigned cpu;
+	static uint64_t values[SLUICE_REASON_COUNT * MAX_CPUS];
+	int err = read_all_reasons(world, values);
+	unsigned i, cpu;
 
+	if (err)
+		return err;
 	for (i = 0; i < SLUICE_REASON_COUNT; i++) {
-		if (bpf_map_lookup_elem(world->maps->reasons_fd, &i, values))
-			return -errno;
 		counts[i] = 0;
 		for (cpu = 0; cpu < world->maps->cpus; cpu++)
-			counts[i] += values[cpu];
+			counts[i] += values[i * world->maps->cpus + cpu];
 	}
 	return 0;
 }
