@@ -135,6 +135,8 @@ struct step {
 		struct {
 			char name[SLUICE_NAME_LEN];
 			uint16_t port;
+			uint32_t address[SLUICE_MAX_ADDRESS];
+			unsigned address_count; /* 0: every address of the host */
 		} service;
 		struct {
 			uint32_t address;

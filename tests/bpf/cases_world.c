@@ -39,15 +39,24 @@ static const struct name_value names_on_full[] = {
 	{ NULL, 0 },
 };
 
+/* service NAME PORT [ADDRESS...] */
 int cases_read_service(struct reader *reader, struct step *step)
 {
+	struct in_addr address;
 	uint32_t port;
+	unsigned i;
 
-	if (reader->count != 3 || cases_copy_name(step->service.name, reader->words[1]) ||
+	if (reader->count < 3 || cases_copy_name(step->service.name, reader->words[1]) ||
 	    cases_parse_value(reader->words[2], NULL, &port) || !port || port > 65535)
-		return cases_bad(reader, "service NAME PORT", reader->words[0]);
+		return cases_bad(reader, "service NAME PORT [ADDRESS...]", reader->words[0]);
 	step->kind = STEP_SERVICE;
 	step->service.port = (uint16_t)port;
+	for (i = 3; i < reader->count; i++) {
+		if (i - 3 == SLUICE_MAX_ADDRESS ||
+		    inet_pton(AF_INET, reader->words[i], &address) != 1)
+			return cases_bad(reader, "bad address", reader->words[i]);
+		step->service.address[step->service.address_count++] = ntohl(address.s_addr);
+	}
 	return 0;
 }
 

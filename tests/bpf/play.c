@@ -151,14 +151,15 @@ static enum play_result play_set(struct play *play, const struct step_set *step)
 	return PLAY_PASSED;
 }
 
-static enum play_result play_service(struct play *play, const char *name, uint16_t port)
+static enum play_result play_service(struct play *play, const struct step *step)
 {
 	unsigned index = ++play->service_count;
 	int err;
 
-	snprintf(play->services[index], SLUICE_NAME_LEN, "%s", name);
-	play->service_ports[index] = port;
-	err = world_set_service(play->world, index, name, port);
+	snprintf(play->services[index], SLUICE_NAME_LEN, "%s", step->service.name);
+	play->service_ports[index] = step->service.port;
+	err = world_set_service(play->world, index, step->service.name, step->service.port,
+				step->service.address, step->service.address_count);
 	if (!err)
 		err = world_read_stats(play->world, true, index, &play->service_base[index]);
 	return err ? play_fail(play, "cannot write the service: %s", strerror(-err)) : PLAY_PASSED;
@@ -205,7 +206,7 @@ static enum play_result play_step(struct play *play, const struct step *step)
 	play->step = step;
 	switch (step->kind) {
 	case STEP_SERVICE:
-		return play_service(play, step->service.name, step->service.port);
+		return play_service(play, step);
 	case STEP_BACKEND:
 		return play_backend(play, &step->backend);
 	case STEP_SET:

@@ -96,13 +96,17 @@ int world_reset(struct world *world)
 	return 0;
 }
 
-int world_set_service(struct world *world, unsigned index, const char *name, uint16_t port)
+int world_set_service(struct world *world, unsigned index, const char *name, uint16_t port,
+		      const uint32_t *addresses, unsigned count)
 {
 	const struct sluice_port entry = { .service = (uint16_t)index };
-	struct sluice_service service = { .port = htons(port) };
+	struct sluice_service service = { .port = htons(port), .address_count = count };
 	uint32_t port_key = port, index_key = index;
+	unsigned i;
 
 	snprintf(service.name, sizeof(service.name), "%s", name);
+	for (i = 0; i < count; i++)
+		service.address[i] = htonl(addresses[i]);
 	if (bpf_map_update_elem(world->maps->services_fd, &index_key, &service, BPF_ANY) ||
 	    bpf_map_update_elem(world->maps->ports_fd, &port_key, &entry, BPF_ANY))
 		return -errno;

@@ -31,7 +31,9 @@ void world_release(struct world *world);
 /* Forget everything a case has put into the maps; counters stay. 0 or negative errno. */
 int world_reset(struct world *world);
 
-int world_set_service(struct world *world, unsigned index, const char *name, uint16_t port);
+/* addresses: count of them, 0 for every address of the host. */
+int world_set_service(struct world *world, unsigned index, const char *name, uint16_t port,
+		      const uint32_t *addresses, unsigned count);
 int world_add_address(struct world *world, uint32_t address);
 int world_remove_address(struct world *world, uint32_t address);
 
