@@ -265,9 +265,11 @@ class Cluster:
     # -- the scheduler ---------------------------------------------------------------
 
     def _loop(self):
-        while not self._closing:
+        while True:
+            self._changed.clear()       # before the looking, or a change could be missed
+            if self._closing:
+                return
             with self.lock:
-                self._changed.clear()
                 started = []
                 for app in list(self.apps.values()):
                     self._reconcile(app, started)
