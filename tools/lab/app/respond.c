@@ -43,13 +43,17 @@ static bool is_about_health(const char *path)
 
 static void health_page(struct server *server, const char *path, struct page *page)
 {
+	bool healthy;
+
 	if (!strcmp(path, "/health/fail"))
 		server->healthy = false;
 	else if (!strcmp(path, "/health/ok"))
 		server->healthy = true;
-	if (!strcmp(path, "/healthz") && !server->healthy)
+	/* A lame duck that called itself healthy would be sent new connections. */
+	healthy = server->healthy && server->phase == SERVER_SERVING;
+	if (!strcmp(path, "/healthz") && !healthy)
 		page->status = "503 Service Unavailable";
-	page->body = server->healthy ? "healthy\n" : "unhealthy\n";
+	page->body = healthy ? "healthy\n" : "unhealthy\n";
 	page->body_len = strlen(page->body);
 }
 

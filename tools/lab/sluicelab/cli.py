@@ -28,7 +28,7 @@ def cmd_up(args):
     if args.mtu and not 576 <= args.mtu <= 1500:
         raise LabError(f"--mtu: not from 576 to 1500: {args.mtu}")
     options = {"slaves": args.slaves, "containers": args.containers, "mtu": args.mtu, "version": args.version,
-               "events": events, "features": args.features, "daemon": not args.no_daemon, "keep": args.keep}
+               "events": events, "features": "" if args.features == "none" else args.features, "daemon": not args.no_daemon, "keep": args.keep}
     world.up(Lab(), options, say if not args.quiet else lambda text: None)
 
 
@@ -176,7 +176,8 @@ def _parser():
     sub.add_argument("--mtu", type=int, metavar="N", help="put a router with this MTU between the ELB and the rest")
     sub.add_argument("--version", choices=master.versions(), default="1.8", help="of Marathon")
     sub.add_argument("--events", choices=("sse", "callback"), help="how sluiced hears of changes (default sse)")
-    sub.add_argument("--features", metavar="NAME", help="of Marathon, as task_killing")
+    sub.add_argument("--features", metavar="NAMES", default="task_killing",
+                     help="of Marathon (default task_killing: it says that a task will end before it gets SIGTERM), or none")
     sub.add_argument("--no-daemon", action="store_true", help="network and attached programs only")
     sub.add_argument("--keep", action="store_true", help="after a failure leave everything for a look")
     sub.add_argument("--quiet", action="store_true")
