@@ -17,6 +17,8 @@
 #include "log.h"
 #include "source.h"
 
+#define QUICK_MS 300 /* before the next master is tried */
+
 void marathon_schedule(struct event *timer, uint64_t wait_ms)
 {
 	const struct timeval wait = { .tv_sec = wait_ms / 1000, .tv_usec = wait_ms % 1000 * 1000 };
@@ -43,13 +45,30 @@ void marathon_works(struct marathon *marathon, struct marathon_part *part)
 	tell(marathon);
 }
 
-void marathon_fails(struct marathon *marathon, struct marathon_part *part, const char *what,
-		    const char *why)
+void marathon_stable(struct marathon_part *part)
+{
+	part->failures = 0;
+	part->backoff.failures = 0;
+}
+
+uint32_t marathon_fails(struct marathon *marathon, struct marathon_part *part, const char *what,
+			const char *why)
 {
 	part->works = false;
-	snprintf(part->error, sizeof(part->error), "%s%s: %s", masters_current(&marathon->masters),
-		 what, why);
+	snprintf(part->error, sizeof(part->error), "%s%s: %s",
+		 masters_base(&marathon->masters, part->master), what, why);
 	tell(marathon);
+	/* each master is tried once before the pause grows */
+	if (++part->failures % marathon->masters.count)
+		return backoff_between(QUICK_MS / 2, QUICK_MS);
+	return backoff_next_ms(&part->backoff);
+}
+
+int marathon_address(struct marathon *marathon, struct marathon_part *part, const char *path,
+		     char *url, size_t len, struct http_request *request)
+{
+	part->master = marathon->masters.current;
+	return masters_request(&marathon->masters, path, url, len, request);
 }
 
 const char *marathon_refusal(struct marathon *marathon, const struct http_answer *answer)

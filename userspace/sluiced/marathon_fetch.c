@@ -51,16 +51,17 @@ static void start(struct marathon *marathon);
 static void fail(struct marathon *marathon, const char *what, const char *why)
 {
 	struct marathon_fetcher *fetcher = &marathon->fetcher;
+	uint32_t wait_ms;
 
 	if (fetcher->full)
 		fetcher->full_due = true;
 	if (fetcher->app)
 		fetcher->app->due = true;
-	marathon_fails(marathon, &marathon->answers, what, why);
+	wait_ms = marathon_fails(marathon, &marathon->answers, what, why);
 	/* an open stream says that its master lives; its answers will come back there */
 	if (!marathon->stream.opened_ms)
-		masters_rotate(&marathon->masters, fetcher->master);
-	marathon_schedule(fetcher->timer, backoff_next_ms(&fetcher->backoff));
+		masters_rotate(&marathon->masters, marathon->answers.master);
+	marathon_schedule(fetcher->timer, wait_ms);
 }
 
 /* --- the answer --- */
@@ -178,7 +179,7 @@ static void on_answer(void *ctx, const struct http_answer *answer)
 		fail(marathon, what, error.text[0] ? error.text : strerror(-err));
 		return;
 	}
-	fetcher->backoff.failures = 0;
+	marathon_stable(&marathon->answers);
 	note_leader(marathon, answer);
 	deliver(marathon, &parsed);
 	facts_marathon_release(&parsed);
@@ -211,8 +212,7 @@ static void start(struct marathon *marathon)
 		snprintf(path, sizeof(path), "/v2/apps?embed=apps.tasks");
 	else
 		snprintf(path, sizeof(path), "/v2/apps%s?embed=app.tasks", fetcher->app->id);
-	marathon->fetcher.master = marathon->masters.current;
-	err = masters_request(&marathon->masters, path, url, sizeof(url), &request);
+	err = marathon_address(marathon, &marathon->answers, path, url, sizeof(url), &request);
 	if (!err) {
 		fetcher->call = http_start(marathon->http, &request);
 		if (!fetcher->call)

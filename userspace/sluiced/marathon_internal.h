@@ -36,22 +36,18 @@ struct marathon_fetcher {
 	struct http_call *call;
 	struct event *timer; /* the next fetch */
 	struct event *resync;
-	struct backoff backoff;
 	struct pace pace, full_pace;
 	bool full_due, full;	  /* due; the one under way is of everything */
 	struct marathon_app *app; /* the one under way is of it */
 	int hops;
-	unsigned master;  /* that the one under way was sent to */
 	char leader[256]; /* X-Marathon-Leader of the last good answer */
 };
 
 struct marathon_stream {
 	struct http_call *call;
 	struct event *timer; /* the next attempt */
-	struct backoff backoff;
 	struct sse sse;
 	int hops;
-	unsigned master;
 	int64_t opened_ms; /* 0: not open */
 };
 
@@ -59,13 +55,14 @@ struct marathon_subscription {
 	struct callback *server;
 	struct http_call *call;
 	struct event *timer;
-	struct backoff backoff;
-	unsigned master;
 	bool posted; /* the check under way follows our POST */
 };
 
 struct marathon_part {
 	bool works;
+	unsigned master;   /* that the request under way was sent to */
+	unsigned failures; /* since it was stable */
+	struct backoff backoff;
 	char error[200]; /* why not; "" if it has not been tried */
 };
 
@@ -87,12 +84,18 @@ struct marathon {
 	struct marathon_subscription subscription;
 };
 
-/* marathon.c: an event's text; something works or does not (what is borrowed, why too) */
+/* marathon.c: an event's text has come; events were missed */
 void marathon_event(struct marathon *marathon, const char *text, size_t len);
 void marathon_lost(struct marathon *marathon);
+/* A part works, has done so for long enough to try again quickly after a failure. */
 void marathon_works(struct marathon *marathon, struct marathon_part *part);
-void marathon_fails(struct marathon *marathon, struct marathon_part *part, const char *what,
-		    const char *why);
+void marathon_stable(struct marathon_part *part);
+/* A part's request of what failed; returns after how many milliseconds to try again (the next master, or the only one). */
+uint32_t marathon_fails(struct marathon *marathon, struct marathon_part *part, const char *what,
+			const char *why);
+/* Fill in where the part's next request goes. As masters_request(). */
+int marathon_address(struct marathon *marathon, struct marathon_part *part, const char *path,
+		     char *url, size_t len, struct http_request *request);
 void marathon_schedule(struct event *timer, uint64_t wait_ms);
 /* Why the answer is no good, NULL for a 200. In a static buffer. */
 const char *marathon_refusal(struct marathon *marathon, const struct http_answer *answer);

@@ -31,13 +31,14 @@ static void on_lost(void *ctx)
 static void retry(struct marathon *marathon, const char *why)
 {
 	struct marathon_stream *stream = &marathon->stream;
+	uint32_t wait_ms;
 
 	if (stream->opened_ms && clock_ms() - stream->opened_ms > STABLE_MS)
-		stream->backoff.failures = 0;
+		marathon_stable(&marathon->events);
 	stream->opened_ms = 0;
-	marathon_fails(marathon, &marathon->events, "/v2/events", why);
-	masters_rotate(&marathon->masters, stream->master);
-	marathon_schedule(stream->timer, backoff_next_ms(&stream->backoff));
+	wait_ms = marathon_fails(marathon, &marathon->events, "/v2/events", why);
+	masters_rotate(&marathon->masters, marathon->events.master);
+	marathon_schedule(stream->timer, wait_ms);
 }
 
 static void on_opened(void *ctx, const struct http_answer *answer)
@@ -118,10 +119,10 @@ static void connect_stream(struct marathon *marathon)
 
 	sse_release(&stream->sse);
 	sse_init(&stream->sse, &handler, SSE_MAX_EVENT_BYTES);
-	stream->master = marathon->masters.current;
 	err = events_path(path, sizeof(path));
 	if (!err)
-		err = masters_request(&marathon->masters, path, url, sizeof(url), &request);
+		err = marathon_address(marathon, &marathon->events, path, url, sizeof(url),
+				       &request);
 	if (!err) {
 		stream->call = http_start(marathon->http, &request);
 		if (!stream->call)

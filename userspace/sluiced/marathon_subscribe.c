@@ -31,11 +31,10 @@ static void on_lost(void *ctx)
 
 static void fail(struct marathon *marathon, const char *why)
 {
-	struct marathon_subscription *subscription = &marathon->subscription;
+	uint32_t wait_ms = marathon_fails(marathon, &marathon->events, PATH, why);
 
-	marathon_fails(marathon, &marathon->events, PATH, why);
-	masters_rotate(&marathon->masters, subscription->master);
-	marathon_schedule(subscription->timer, backoff_next_ms(&subscription->backoff));
+	masters_rotate(&marathon->masters, marathon->events.master);
+	marathon_schedule(marathon->subscription.timer, wait_ms);
 }
 
 static const char *refusal(struct marathon *marathon, const struct http_answer *answer)
@@ -59,8 +58,7 @@ static void ask(struct marathon *marathon, const char *method, const char *path,
 	char url[MARATHON_MAX_URL];
 	int err;
 
-	marathon->subscription.master = marathon->masters.current;
-	err = masters_request(&marathon->masters, path, url, sizeof(url), &request);
+	err = marathon_address(marathon, &marathon->events, path, url, sizeof(url), &request);
 	if (!err) {
 		marathon->subscription.call = http_start(marathon->http, &request);
 		if (!marathon->subscription.call)
@@ -132,7 +130,7 @@ static void on_list(void *ctx, const struct http_answer *answer)
 		subscribe(marathon);
 		return;
 	}
-	subscription->backoff.failures = 0;
+	marathon_stable(&marathon->events);
 	if (!marathon->events.works) {
 		marathon_works(marathon, &marathon->events);
 		marathon_fetch_all(marathon, true);

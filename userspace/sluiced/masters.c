@@ -97,9 +97,14 @@ int masters_read_user(struct masters *masters)
 	return 0;
 }
 
+const char *masters_base(const struct masters *masters, unsigned number)
+{
+	return masters->master[number].base;
+}
+
 const char *masters_current(const struct masters *masters)
 {
-	return masters->master[masters->current].base;
+	return masters_base(masters, masters->current);
 }
 
 void masters_rotate(struct masters *masters, unsigned failed)

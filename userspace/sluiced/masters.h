@@ -32,7 +32,8 @@ void masters_release(struct masters *masters);
 /* Read the user file, if there is one. 0 or negative errno; the last credentials stay then. */
 int masters_read_user(struct masters *masters);
 
-/* The configured URL that is spoken to now. */
+/* The configured URL of one, and of the one that is spoken to now. */
+const char *masters_base(const struct masters *masters, unsigned number);
 const char *masters_current(const struct masters *masters);
 
 /* Number FAILED did not answer well: speak to the next one from now on, unless somebody has moved on already. */
