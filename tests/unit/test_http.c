@@ -1,0 +1,589 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The HTTP client against a server that says exactly what the test wants, and the callback server with that client: sockets on loopback, one
+ * event loop, no threads. A loop that does not come to its end is stopped after a generous time and fails the test.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <event2/listener.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "callback.h"
+#include "config.h"
+#include "http.h"
+
+#define DEADLINE_S 30
+
+/* --- a server with one answer for everybody --- */
+
+struct world {
+	struct event_base *base;
+	struct evconnlistener *listener;
+	struct http *http;
+	struct event *deadline;
+	const char *answer; /* sent after the request's head; then closed if close is set */
+	bool close;
+	struct bufferevent *open; /* a connection that is not closed by us */
+	char url[64];
+	char request[4096]; /* the last head */
+	struct http_call *call;
+	int opened, done;
+	long status;
+	char error[200], body[256], data[256], header[64];
+};
+
+static void on_deadline(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	fail_msg("the event loop did not come to its end in %d s", DEADLINE_S);
+}
+
+static void on_sent(struct bufferevent *connection, void *arg)
+{
+	struct world *world = arg;
+
+	if (world->close)
+		bufferevent_free(connection);
+}
+
+static void on_read(struct bufferevent *connection, void *arg)
+{
+	struct world *world = arg;
+	struct evbuffer *input = bufferevent_get_input(connection);
+	size_t len = evbuffer_get_length(input);
+
+	assert_true(len < sizeof(world->request));
+	evbuffer_remove(input, world->request, len);
+	world->request[len] = '\0';
+	bufferevent_setcb(connection, NULL, on_sent, NULL, world);
+	bufferevent_write(connection, world->answer, strlen(world->answer));
+}
+
+static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *peer,
+		      int len, void *arg)
+{
+	struct world *world = arg;
+	struct bufferevent *connection =
+		bufferevent_socket_new(world->base, fd, BEV_OPT_CLOSE_ON_FREE);
+
+	(void)listener;
+	(void)peer;
+	(void)len;
+	if (!world->close) {
+		assert_null(world->open);
+		world->open = connection;
+	}
+	bufferevent_setcb(connection, on_read, NULL, NULL, world);
+	bufferevent_enable(connection, EV_READ | EV_WRITE);
+}
+
+static uint16_t free_port(void)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET,
+				       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(address);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, len), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
+	evutil_closesocket(fd);
+	return ntohs(address.sin_port);
+}
+
+static void open_world(struct world *world)
+{
+	const struct timeval deadline = { .tv_sec = DEADLINE_S };
+
+	memset(world, 0, sizeof(*world));
+	world->base = event_base_new();
+	world->http = http_new(world->base);
+	world->deadline = evtimer_new(world->base, on_deadline, NULL);
+	assert_non_null(world->http);
+	evtimer_add(world->deadline, &deadline);
+}
+
+static void serve(struct world *world, const char *answer, bool close)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET,
+				       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(address);
+
+	world->answer = answer;
+	world->close = close;
+	world->listener = evconnlistener_new_bind(world->base, on_accept, world,
+						  LEV_OPT_CLOSE_ON_FREE, -1,
+						  (struct sockaddr *)&address, sizeof(address));
+	assert_non_null(world->listener);
+	getsockname(evconnlistener_get_fd(world->listener), (struct sockaddr *)&address, &len);
+	snprintf(world->url, sizeof(world->url), "http://127.0.0.1:%u/path",
+		 ntohs(address.sin_port));
+}
+
+static void close_world(struct world *world)
+{
+	http_free(world->http);
+	if (world->open)
+		bufferevent_free(world->open);
+	if (world->listener)
+		evconnlistener_free(world->listener);
+	event_free(world->deadline);
+	event_base_free(world->base);
+}
+
+static void on_done(void *ctx, const struct http_answer *answer)
+{
+	struct world *world = ctx;
+	const char *header = http_header(answer, "x-test");
+
+	world->done++;
+	world->status = answer->status;
+	assert_int_equal(strlen(answer->body), answer->body_len);
+	snprintf(world->error, sizeof(world->error), "%s", answer->error);
+	snprintf(world->body, sizeof(world->body), "%s", answer->body);
+	snprintf(world->header, sizeof(world->header), "%s", header ? header : "");
+	event_base_loopbreak(world->base);
+}
+
+static struct http_request request_of(struct world *world)
+{
+	return (struct http_request){ .method = "GET",
+				      .url = world->url,
+				      .max_bytes = 100,
+				      .connect_ms = 5000,
+				      .total_ms = 20000,
+				      .ctx = world,
+				      .done = on_done };
+}
+
+static void run(struct world *world, const struct http_request *request)
+{
+	world->call = http_start(world->http, request);
+	assert_non_null(world->call);
+	assert_int_equal(world->done, 0); /* never from inside */
+	event_base_dispatch(world->base);
+	assert_int_equal(world->done, 1);
+}
+
+static void an_answer(void **state)
+{
+	struct world world;
+	struct http_request request;
+
+	(void)state;
+	open_world(&world);
+	serve(&world,
+	      "HTTP/1.1 200 OK\r\nX-Test: yes\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n",
+	      true);
+	request = request_of(&world);
+	request.user = "me:secret";
+	request.headers[0] = "Accept: application/json";
+	run(&world, &request);
+	assert_int_equal(world.status, 200);
+	assert_string_equal(world.body, "abc");
+	assert_string_equal(world.header, "yes");
+	assert_string_equal(world.error, "");
+	assert_non_null(strstr(world.request, "GET /path HTTP/1.1\r\n"));
+	assert_non_null(strstr(world.request, "Accept: application/json\r\n"));
+	assert_non_null(strstr(world.request, "Authorization: Basic bWU6c2VjcmV0\r\n"));
+	assert_null(strstr(world.request, "Accept-Encoding"));
+	close_world(&world);
+}
+
+static void not_followed_not_proxied(void **state)
+{
+	struct world world;
+	struct http_request request;
+
+	(void)state;
+	setenv("http_proxy", "http://127.0.0.1:1", 1);
+	open_world(&world);
+	serve(&world,
+	      "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n",
+	      true);
+	request = request_of(&world);
+	run(&world, &request);
+	assert_int_equal(world.status, 302);
+	assert_string_equal(world.error, "");
+	close_world(&world);
+	unsetenv("http_proxy");
+}
+
+static void bad_answers(void **state)
+{
+	static const char *const rows[][2] = {
+		{ "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhalf", "remaining" },
+		{ "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nhalf",
+		  "transfer closed" },
+		{ "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "chunk" },
+		{ "HTTP/1.1 200 OK\r\n\r\n"
+		  "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789x",
+		  "larger than 100 bytes" },
+		{ "nonsense\r\n\r\n", "HTTP/0.9" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct world world;
+		struct http_request request;
+
+		open_world(&world);
+		serve(&world, rows[i][0], true);
+		request = request_of(&world);
+		run(&world, &request);
+		if (!strstr(world.error, rows[i][1]))
+			fail_msg("\"%s\" does not say \"%s\"", world.error, rows[i][1]);
+		close_world(&world);
+	}
+}
+
+static void nobody_listens(void **state)
+{
+	struct world world;
+	struct http_request request;
+
+	(void)state;
+	open_world(&world);
+	snprintf(world.url, sizeof(world.url), "http://127.0.0.1:%u/", free_port());
+	request = request_of(&world);
+	run(&world, &request);
+	assert_int_equal(world.status, 0);
+	assert_non_null(strstr(world.error, "onnect"));
+	close_world(&world);
+}
+
+static void only_http(void **state)
+{
+	struct world world;
+	struct http_request request;
+
+	(void)state;
+	open_world(&world);
+	snprintf(world.url, sizeof(world.url), "file:///etc/hostname");
+	request = request_of(&world);
+	run(&world, &request);
+	assert_true(world.error[0]);
+	assert_string_equal(world.body, "");
+	close_world(&world);
+}
+
+/* --- streams --- */
+
+static void on_opened(void *ctx, const struct http_answer *answer)
+{
+	struct world *world = ctx;
+
+	assert_int_equal(answer->status, 200);
+	assert_int_equal(strlen(world->data), 0);
+	world->opened++;
+}
+
+static void on_data(void *ctx, const char *bytes, size_t len)
+{
+	struct world *world = ctx;
+
+	assert_int_equal(world->opened, 1);
+	strncat(world->data, bytes, len);
+}
+
+static struct http_request stream_of(struct world *world)
+{
+	struct http_request request = request_of(world);
+
+	request.max_bytes = 0;
+	request.total_ms = 0;
+	request.opened = on_opened;
+	request.data = on_data;
+	return request;
+}
+
+static void a_stream(void **state)
+{
+	struct world world;
+	struct http_request request;
+
+	(void)state;
+	open_world(&world);
+	serve(&world, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: x\r\n\r\n",
+	      true);
+	request = stream_of(&world);
+	run(&world, &request);
+	assert_int_equal(world.opened, 1);
+	assert_string_equal(world.data, "data: x\r\n\r\n");
+	assert_string_equal(world.body, "");
+	assert_string_equal(world.error, "");
+	close_world(&world);
+}
+
+static void a_refused_stream(void **state)
+{
+	struct world world;
+	struct http_request request;
+
+	(void)state;
+	open_world(&world);
+	serve(&world, "HTTP/1.1 405 No\r\nContent-Length: 4\r\n\r\nwhy?", true);
+	request = stream_of(&world);
+	run(&world, &request);
+	assert_int_equal(world.opened, 0);
+	assert_int_equal(world.status, 405);
+	assert_string_equal(world.body, "why?");
+	close_world(&world);
+}
+
+static void a_silent_stream(void **state)
+{
+	struct world world;
+	struct http_request request;
+
+	(void)state;
+	open_world(&world);
+	serve(&world, "HTTP/1.1 200 OK\r\n\r\nx", false);
+	request = stream_of(&world);
+	request.idle_ms = 1000;
+	run(&world, &request);
+	assert_string_equal(world.data, "x");
+	assert_string_equal(world.error, "silent for 1 s");
+	close_world(&world);
+}
+
+static void on_opened_cancel(void *ctx, const struct http_answer *answer)
+{
+	struct world *world = ctx;
+
+	(void)answer;
+	world->opened++;
+	http_cancel(world->call);
+	event_base_loopbreak(world->base);
+}
+
+static void cancelled_from_its_own_callback(void **state)
+{
+	struct world world;
+	struct http_request request;
+
+	(void)state;
+	open_world(&world);
+	serve(&world, "HTTP/1.1 200 OK\r\n\r\nx", false);
+	request = stream_of(&world);
+	request.opened = on_opened_cancel;
+	world.call = http_start(world.http, &request);
+	event_base_dispatch(world.base);
+	assert_int_equal(world.opened, 1);
+	assert_int_equal(world.done, 0);
+	assert_string_equal(world.data, "");
+	/* and one that is under way when everything ends; nobody has accepted it */
+	assert_non_null(http_start(world.http, &request));
+	close_world(&world);
+}
+
+static void escaping(void **state)
+{
+	char *text = http_escape("sluice:a_b.1:0/ \xc3\xa9%~");
+
+	(void)state;
+	assert_string_equal(text, "sluice%3Aa_b.1%3A0%2F%20%C3%A9%25~");
+	free(text);
+}
+
+/* --- the callback server --- */
+
+struct caller {
+	struct world world;
+	struct config config;
+	struct callback *server;
+	char listen[32];
+	int events, lost, expected, refused;
+	size_t last_len;
+};
+
+static void on_event(void *ctx, const char *json, size_t len)
+{
+	struct caller *caller = ctx;
+
+	caller->events++;
+	caller->last_len = len;
+	if (len == 2)
+		assert_memory_equal(json, "{}", 2);
+}
+
+static void on_lost(void *ctx)
+{
+	struct caller *caller = ctx;
+
+	caller->lost++;
+}
+
+static void open_caller(struct caller *caller, const char *from, unsigned prefix_len)
+{
+	const struct callback_handler handler = { .ctx = caller,
+						  .event = on_event,
+						  .lost = on_lost };
+
+	memset(caller, 0, sizeof(*caller));
+	open_world(&caller->world);
+	snprintf(caller->listen, sizeof(caller->listen), "127.0.0.1:%u", free_port());
+	snprintf(caller->world.url, sizeof(caller->world.url), "http://%s/events", caller->listen);
+	caller->config.callback_listen = caller->listen;
+	caller->config.callback_from_count = 1;
+	caller->config.callback_from[0].address = inet_addr(from);
+	caller->config.callback_from[0].prefix_len = prefix_len;
+	caller->server = callback_new(caller->world.base, &caller->config, &handler);
+	assert_non_null(caller->server);
+}
+
+static void close_caller(struct caller *caller)
+{
+	callback_free(caller->server);
+	close_world(&caller->world);
+}
+
+static long post(struct caller *caller, const char *method, const char *body)
+{
+	struct http_request request = request_of(&caller->world);
+
+	request.method = method;
+	request.body = body;
+	request.max_bytes = 10000;
+	caller->world.done = 0;
+	run(&caller->world, &request);
+	/* what the answer left for later */
+	event_base_loop(caller->world.base, EVLOOP_NONBLOCK);
+	return caller->world.status;
+}
+
+static void callbacks(void **state)
+{
+	const size_t huge_len = (4u << 20) + 1;
+	char *huge = malloc(huge_len + 1);
+	struct caller caller;
+
+	(void)state;
+	memset(huge, 'x', huge_len);
+	huge[huge_len] = '\0';
+	open_caller(&caller, "127.0.0.0", 8);
+	assert_int_equal(post(&caller, "POST", "{}"), 200);
+	assert_int_equal(caller.events, 1);
+	assert_int_equal(post(&caller, "GET", NULL), 405);
+	assert_int_equal(post(&caller, "PUT", "{}"), 405);
+	assert_int_equal(post(&caller, "DELETE", ""), 405);
+	assert_int_equal(caller.events, 1);
+	assert_int_equal(post(&caller, "POST", huge), 413);
+	assert_int_equal(caller.events, 1);
+	huge[huge_len - 1] = '\0';
+	assert_int_equal(post(&caller, "POST", huge), 200);
+	assert_int_equal(caller.events, 2);
+	assert_int_equal(caller.last_len, huge_len - 1);
+	assert_int_equal(caller.lost, 0);
+	close_caller(&caller);
+	free(huge);
+}
+
+static void callbacks_of_strangers(void **state)
+{
+	struct caller caller;
+
+	(void)state;
+	open_caller(&caller, "10.0.0.0", 8);
+	assert_int_equal(post(&caller, "POST", "{}"), 403);
+	assert_int_equal(caller.events, 0);
+	caller.config.callback_from[0].address = 0;
+	caller.config.callback_from[0].prefix_len = 0;
+	assert_int_equal(post(&caller, "POST", "{}"), 200);
+	caller.config.callback_from_count = 0;
+	assert_int_equal(post(&caller, "POST", "{}"), 403);
+	close_caller(&caller);
+}
+
+static void on_one_of_many(void *ctx, const struct http_answer *answer)
+{
+	struct caller *caller = ctx;
+
+	assert_true(answer->status == 200 || answer->status == 503);
+	caller->refused += answer->status == 503;
+	if (++caller->world.done == caller->expected)
+		event_base_loopbreak(caller->world.base);
+}
+
+/* Whoever is refused is told so, and the receiver hears that something is missing. */
+static void too_many_callbacks(void **state)
+{
+	struct caller caller;
+
+	(void)state;
+	open_caller(&caller, "127.0.0.1", 32);
+	/* the bucket holds 500 and gets one each 5 ms: more than this machine posts one by one */
+	for (int round = 0; round < 40 && !caller.refused; round++) {
+		caller.expected = 100;
+		caller.world.done = 0;
+		for (int i = 0; i < caller.expected; i++) {
+			struct http_request request = request_of(&caller.world);
+
+			request.method = "POST";
+			request.body = "{}";
+			request.max_bytes = 10000;
+			request.ctx = &caller;
+			request.done = on_one_of_many;
+			assert_non_null(http_start(caller.world.http, &request));
+		}
+		event_base_dispatch(caller.world.base);
+		assert_int_equal(caller.world.done, caller.expected);
+	}
+	while (event_base_loop(caller.world.base, EVLOOP_NONBLOCK) == 0 && !caller.lost)
+		;
+	assert_true(caller.refused > 0);
+	assert_true(caller.lost > 0);
+	assert_true(caller.events > 0);
+	close_caller(&caller);
+}
+
+static void bad_listen_address(void **state)
+{
+	const struct callback_handler handler = { .event = on_event, .lost = on_lost };
+	struct event_base *base = event_base_new();
+	char text[] = "somewhere";
+	struct config config = { .callback_listen = text };
+
+	(void)state;
+	assert_null(callback_new(base, &config, &handler));
+	assert_int_equal(errno, EINVAL);
+	event_base_free(base);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_answer),
+		cmocka_unit_test(not_followed_not_proxied),
+		cmocka_unit_test(bad_answers),
+		cmocka_unit_test(nobody_listens),
+		cmocka_unit_test(only_http),
+		cmocka_unit_test(a_stream),
+		cmocka_unit_test(a_refused_stream),
+		cmocka_unit_test(a_silent_stream),
+		cmocka_unit_test(cancelled_from_its_own_callback),
+		cmocka_unit_test(escaping),
+		cmocka_unit_test(callbacks),
+		cmocka_unit_test(callbacks_of_strangers),
+		cmocka_unit_test(too_many_callbacks),
+		cmocka_unit_test(bad_listen_address),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
