@@ -664,6 +664,28 @@ static void old_words_are_no_proof_after_a_silence(void **unused)
 	stop(&w);
 }
 
+static void consul_only_silence_raises_nobody(void **unused)
+{
+	struct world w;
+
+	(void)unused;
+	start(&w, false, true);
+	w.ours = false;
+	healthy(&w, 3);
+	w.status[1] = FACTS_STATUS_CRITICAL;
+	w.status[2] = FACTS_STATUS_NONE; /* it has no check: being listed is enough */
+	everybody_says(&w);
+	assert_state(&w, 0, UP);
+	assert_state(&w, 1, DOWN);
+	assert_state(&w, 2, UP);
+	source(&w, "consul", false);
+	pass(&w, 1000);
+	assert_state(&w, 0, UP);
+	assert_state(&w, 1, DOWN);
+	assert_state(&w, 2, UP);
+	stop(&w);
+}
+
 static void last_goes_on_evidence_of_its_own_check(void **unused)
 {
 	struct world w;
@@ -1347,6 +1369,7 @@ int main(void)
 		cmocka_unit_test(consul_only_answers_empty),
 		cmocka_unit_test(consul_silence_changes_nothing),
 		cmocka_unit_test(old_words_are_no_proof_after_a_silence),
+		cmocka_unit_test(consul_only_silence_raises_nobody),
 		cmocka_unit_test(last_goes_on_evidence_of_its_own_check),
 		cmocka_unit_test(last_one_that_is_killed_serves_until_the_kernel_says_no),
 		cmocka_unit_test(no_listener_counts_only_after_one_was_seen),

@@ -175,8 +175,7 @@ static void check_result(const struct world *world, const struct wanted *wanted)
 		assert_string_equal(world->label[slot].reason, b->reason);
 		assert_string_equal(world->label[slot].source, b->source);
 		assert_int_equal(world->label[slot].port_index, b->port_index);
-		assert_int_equal(ntohs(world->hport[b->port].service_port),
-				 wanted->service[b->service].port);
+		assert_int_equal(ntohs(world->hport[b->port].service_port), 80 + b->service);
 		for (uint32_t k = 0; k < world->set[b->service + 1].len; k++)
 			in_table += world->set[b->service + 1].table[k] == slot;
 		if (world->synced[b->service + 1])
@@ -221,7 +220,6 @@ static void random_scene(struct scene *scene, unsigned *seed)
 	for (unsigned i = 0; i < SERVICES; i++)
 		scene->service[i] = (struct wanted_service){
 			.name = names[i],
-			.port = (uint16_t)(80 + i),
 			.balance = (uint8_t)(SLUICE_BALANCE_ROUNDROBIN + below(seed, 4)),
 			.on_empty = (uint8_t)below(seed, 3),
 			.maxconn = below(seed, 2) * 10,
@@ -274,9 +272,9 @@ static void apply_gives_what_was_wanted(void **unused)
 static struct wanted one_service(struct wanted_service *service, struct wanted_backend *backend,
 				 size_t count)
 {
-	*service = (struct wanted_service){
-		.name = "s1", .port = 80, .balance = SLUICE_BALANCE_ROUNDROBIN, .synced = true
-	};
+	*service = (struct wanted_service){ .name = "s1",
+					    .balance = SLUICE_BALANCE_ROUNDROBIN,
+					    .synced = true };
 	return (struct wanted){ 1, service, count, backend };
 }
 
@@ -404,13 +402,11 @@ static void unsynced_until_something_is_known(void **unused)
 static void leaves_services_alone_that_need_attach(void **unused)
 {
 	struct world *world = new_world(2);
-	struct wanted_service services[2] = {
-		{ .name = "s1", .port = 80, .balance = 1, .synced = true },
-		{ .name = "s2", .port = 81, .balance = 1, .synced = true }
-	};
+	struct wanted_service services[2] = { { .name = "s1", .balance = 1, .synced = true },
+					      { .name = "s2", .balance = 1, .synced = true } };
 	struct wanted_backend b[2] = { up("t1", 31000), up("t2", 31001) };
 	struct wanted wanted = { 2, services, 2, b };
-	struct wanted_service other = { .name = "new", .port = 99, .balance = 1, .synced = true };
+	struct wanted_service other = { .name = "new", .balance = 1, .synced = true };
 
 	(void)unused;
 	b[1].service = 1;

@@ -4,7 +4,6 @@
  */
 #include "actual.h"
 
-#include <arpa/inet.h>
 #include <string.h>
 
 #include "maps.h"
@@ -30,10 +29,10 @@ void actual_view(struct actual *actual, const struct maps *maps,
 	}
 }
 
-unsigned actual_service(const struct actual *actual, const char *name, uint16_t port)
+unsigned actual_service(const struct actual *actual, const char *name)
 {
 	for (unsigned i = 1; i <= SLUICE_MAX_SERVICES; i++)
-		if (actual->service[i].port == htons(port) &&
+		if (actual->service[i].name[0] &&
 		    !strncmp(actual->service[i].name, name, sizeof(actual->service[i].name)))
 			return i;
 	return 0;

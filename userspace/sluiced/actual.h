@@ -26,8 +26,8 @@ struct actual {
 void actual_view(struct actual *actual, const struct maps *maps,
 		 const struct sluice_service *services);
 
-/* Index of a service by name and port (host order); 0: attach has not made it. */
-unsigned actual_service(const struct actual *actual, const char *name, uint16_t port);
+/* Index of a service by name; 0: attach has not made it. What port it has is attach's word, not the configuration's. */
+unsigned actual_service(const struct actual *actual, const char *name);
 
 /* Does the slot hold a backend whose label can be trusted to name it? */
 bool actual_is_labelled(const struct actual *actual, unsigned slot);

@@ -16,6 +16,7 @@
 
 #include "addresses.h"
 #include "admin.h"
+#include "attached.h"
 #include "clock.h"
 #include "config.h"
 #include "consul.h"
@@ -54,9 +55,11 @@ struct daemon {
 	struct notify *notify;
 	struct event *turn, *second, *on_hup, *on_term, *on_int;
 	bool facts_changed; /* since registrations were handed over */
+	bool failed;	    /* cannot go on */
 	bool detached;	    /* said so already */
 	int64_t ask_ms;	    /* when to ask for a confirming answer; 0: none is wanted */
 	int64_t scan_ms, refresh_ms, addresses_ms; /* last time */
+	uint64_t attached_ns;			   /* of the attach that needs_attach speaks of */
 	char needs_attach[64];
 };
 
@@ -188,6 +191,26 @@ static void on_addresses(void *ctx)
 	turn_soon(daemon);
 }
 
+/*
+ * What of the configuration waits for attach? Against the configuration before, if there is one and attach has not been run since; and in
+ * any case against the services that attach made.
+ */
+static void judge_attach(struct daemon *daemon, const struct config *before,
+			 const struct config *config)
+{
+	bool run_since = daemon->attached_ns != daemon->reconcile.maps.meta.attached_at_ns;
+	char *what = daemon->needs_attach;
+	size_t len = sizeof(daemon->needs_attach);
+
+	if (run_since || before)
+		what[0] = 0;
+	if (!run_since && before && !config_needs_attach(before, config, what, len))
+		what[0] = 0;
+	if (!what[0] && !attached_differs(daemon->reconcile.services, config, what, len))
+		what[0] = 0;
+	daemon->attached_ns = daemon->reconcile.maps.meta.attached_at_ns;
+}
+
 /* Attach may have been run again, with other services or other maps. */
 static void refresh(struct daemon *daemon)
 {
@@ -198,11 +221,11 @@ static void refresh(struct daemon *daemon)
 	if (result < 0 && !daemon->detached)
 		log_event(LOG_ERR, "detached", " error=\"%s\"", error);
 	daemon->detached = result < 0;
-	if (result <= 0)
-		return;
-	log_event(LOG_NOTICE, "attached-anew", " pin_dir=%s", daemon->config->pin_dir);
-	learn_addresses(daemon);
-	take_turn(daemon);
+	if (result > 0) {
+		log_event(LOG_NOTICE, "attached-anew", " pin_dir=%s", daemon->config->pin_dir);
+		learn_addresses(daemon);
+		take_turn(daemon);
+	}
 }
 
 /* An absence is believed only when it was seen twice: ask, instead of waiting for the next resync. */
@@ -219,26 +242,6 @@ static void ask_again(struct daemon *daemon, int64_t now_ms)
 	daemon->ask_ms = now_ms + ASK_MS;
 	marathon_resync(daemon->marathon);
 	consul_resync(daemon->consul);
-}
-
-static void on_second(evutil_socket_t fd, short what, void *ctx)
-{
-	struct daemon *daemon = ctx;
-	int64_t now = clock_ms();
-
-	(void)fd;
-	(void)what;
-	if (now - daemon->refresh_ms >= REFRESH_MS)
-		refresh(daemon);
-	if (now - daemon->addresses_ms >= ADDRESSES_MS)
-		learn_addresses(daemon);
-	if (now - daemon->scan_ms >=
-	    (model_is_draining(daemon->model) ? SCAN_DRAINING_MS : SCAN_MS)) {
-		daemon->scan_ms = now;
-		reconcile_scan(&daemon->reconcile);
-	}
-	take_turn(daemon);
-	ask_again(daemon, now);
 }
 
 /* --- sources come and go with the configuration --- */
@@ -324,14 +327,19 @@ static struct config *read_config(const char *file, char *error)
 /* Sources for another configuration; if they cannot be made, those of the old one come back. */
 static int change_config(struct daemon *daemon, struct config *config, char *error, size_t len)
 {
-	char again[CONFIG_ERROR_LEN];
+	char again[CONFIG_ERROR_LEN] = "out of memory";
 	int err;
 
-	err = model_configure(daemon->model, config);
+	err = attached_carry_over(daemon->reconcile.services, daemon->config, config);
+	if (!err)
+		err = model_configure(daemon->model, config);
 	if (err) {
 		snprintf(error, len, "out of memory");
 		return err;
 	}
+	/* a service that comes back has backends that only the maps remember */
+	if (reconcile_adopt(&daemon->reconcile))
+		log_event(LOG_ERR, "adoption-incomplete", " error=\"out of memory\"");
 	free_sources(daemon);
 	err = make_sources(daemon, config, error, len);
 	if (err) {
@@ -339,8 +347,8 @@ static int change_config(struct daemon *daemon, struct config *config, char *err
 		if (model_configure(daemon->model, daemon->config) ||
 		    make_sources(daemon, daemon->config, again, sizeof(again))) {
 			log_event(LOG_CRIT, "reload-lost-sources", " error=\"%s\"", again);
-			event_base_loopbreak(
-				daemon->base); /* the service manager starts us afresh */
+			daemon->failed = true; /* the service manager starts us afresh */
+			event_base_loopbreak(daemon->base);
 		}
 		return err;
 	}
@@ -356,16 +364,16 @@ static int reload(struct daemon *daemon, char *message, size_t len)
 	int err;
 
 	notify_reloading();
+	refresh(daemon);
 	config = read_config(daemon->config->file, error);
 	if (!config) {
 		snprintf(message, len, "%s; nothing was changed", error);
 		log_event(LOG_ERR, "reload-refused", " error=\"%s\"", error);
+		judge_attach(daemon, NULL, daemon->config);
 		err = -EINVAL;
 		goto out;
 	}
-	if (!config_needs_attach(daemon->config, config, daemon->needs_attach,
-				 sizeof(daemon->needs_attach)))
-		daemon->needs_attach[0] = 0;
+	judge_attach(daemon, daemon->config, config);
 	err = change_config(daemon, config, error, sizeof(error));
 	if (err) {
 		config_free(config);
@@ -377,13 +385,37 @@ static int reload(struct daemon *daemon, char *message, size_t len)
 		 daemon->needs_attach);
 	log_event(LOG_NOTICE, "reloaded", " config=%s needs_attach=%s", daemon->config->file,
 		  daemon->needs_attach[0] ? daemon->needs_attach : "-");
-	refresh(daemon);
 	learn_addresses(daemon);
 	daemon->facts_changed = true;
 	take_turn(daemon);
 out:
 	notify_ready(err ? "running with the last good configuration" : "running");
 	return err;
+}
+
+static void on_second(evutil_socket_t fd, short what, void *ctx)
+{
+	struct daemon *daemon = ctx;
+	char message[CONFIG_ERROR_LEN + 64];
+	int64_t now = clock_ms();
+
+	(void)fd;
+	(void)what;
+	if (now - daemon->refresh_ms >= REFRESH_MS) {
+		refresh(daemon);
+		if (daemon->attached_ns != daemon->reconcile.maps.meta.attached_at_ns)
+			reload(daemon, message,
+			       sizeof(message)); /* what waited for attach may be true now */
+	}
+	if (now - daemon->addresses_ms >= ADDRESSES_MS)
+		learn_addresses(daemon);
+	if (now - daemon->scan_ms >=
+	    (model_is_draining(daemon->model) ? SCAN_DRAINING_MS : SCAN_MS)) {
+		daemon->scan_ms = now;
+		reconcile_scan(&daemon->reconcile);
+	}
+	take_turn(daemon);
+	ask_again(daemon, now);
 }
 
 static void on_hangup(evutil_socket_t signal, short what, void *ctx)
@@ -573,11 +605,14 @@ int daemon_run(const char *file, char *error, size_t len)
 	if (err)
 		goto out;
 	learn_addresses(&daemon);
+	judge_attach(&daemon, NULL, daemon.config);
+	if (daemon.needs_attach[0])
+		log_event(LOG_WARNING, "needs-attach", " key=%s", daemon.needs_attach);
 	take_turn(&daemon);
 	log_event(LOG_NOTICE, "started", " config=%s pin_dir=%s services=%u", daemon.config->file,
 		  daemon.config->pin_dir, daemon.config->service_count);
 	notify_ready("running");
-	err = event_base_dispatch(daemon.base) < 0 ? -EIO : 0;
+	err = event_base_dispatch(daemon.base) < 0 || daemon.failed ? -EIO : 0;
 	if (err)
 		snprintf(error, len, "the event loop failed");
 out:

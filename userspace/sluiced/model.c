@@ -179,7 +179,7 @@ int model_configure(struct model *model, const struct config *config)
 	}
 	for (unsigned i = 0; i < config->service_count; i++) {
 		old = model_find_service(model, config->service[i].name);
-		if (old && old->config->port == config->service[i].port) {
+		if (old) {
 			service[i] = *old;
 			old->backends = NULL;
 			old->checks = NULL;
@@ -277,6 +277,18 @@ static enum state_m now_m(const struct model *model, const struct model_service 
 	return backend->m_lost ? STATE_M_LOST : backend->m_last;
 }
 
+/* Where Consul alone knows the service, what the table says of Marathon was Consul's word. */
+static void say_registry(struct state_output *out)
+{
+	if (strcmp(out->source, "marathon"))
+		return;
+	out->source = "consul";
+	if (out->row == 3)
+		out->reason = "Consul no longer lists it";
+	else if (out->row == 10 && out->state == SLUICE_BACKEND_UP)
+		out->reason = "registered, and no check of its own";
+}
+
 static void decide(const struct model *model, const struct model_service *service,
 		   struct model_backend *backend, int64_t now_ms)
 {
@@ -296,6 +308,8 @@ static void decide(const struct model *model, const struct model_service *servic
 				  now_ms - backend->gone_ms >=
 					  (int64_t)service->config->drain_timeout_ms;
 	backend->out = state_decide(&in);
+	if (!model_by_marathon(model, service))
+		say_registry(&backend->out);
 	backend->state = backend->out.state;
 	backend->guard = NULL;
 	if ((backend->out.row == 6 || backend->out.row == 7) && backend->c_output[0])
@@ -481,7 +495,6 @@ static void write_service(struct model *model, size_t s, int64_t now_ms)
 
 	model->wanted_service[s] = (struct wanted_service){
 		.name = config->name,
-		.port = config->port,
 		.balance = (uint8_t)config->balance,
 		.on_empty = (uint8_t)config->on_empty,
 		.on_full = (uint8_t)config->on_full,

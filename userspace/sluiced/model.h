@@ -31,7 +31,7 @@ struct model *model_new(const struct config *config, const char *boot_id, int64_
 void model_free(struct model *model);
 
 /*
- * Another configuration: backends of services that stay (by name and port) are kept, others are forgotten. 0 or -ENOMEM,
+ * Another configuration: backends of services that stay (by name) are kept, others are forgotten. 0 or -ENOMEM,
  * which changes nothing.
  */
 int model_configure(struct model *model, const struct config *config);

@@ -417,7 +417,8 @@ static int consul_only(struct model *model, struct model_service *service,
 		model_set_port(model, backend, name->port);
 		backend->seen = true;
 		backend->m_last = STATE_M_RUNNING;
-		backend->health = FACTS_HEALTH_NO_CHECKS;
+		backend->health = decides->status == FACTS_STATUS_NONE ? FACTS_HEALTH_NO_CHECKS
+								       : FACTS_HEALTH_UNKNOWN;
 		m_has(backend);
 		take_entry(backend, decides, now_ms);
 	}

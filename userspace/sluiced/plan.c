@@ -92,8 +92,7 @@ static void choose_seats(struct builder *builder)
 	const char *reason;
 
 	for (size_t i = 0; i < wanted->service_count; i++) {
-		builder->service[i] = actual_service(builder->actual, wanted->service[i].name,
-						     wanted->service[i].port);
+		builder->service[i] = actual_service(builder->actual, wanted->service[i].name);
 		builder->managed[builder->service[i]] = true;
 	}
 	builder->managed[0] = false;
@@ -343,7 +342,7 @@ static int add_owners(struct builder *builder)
 		const struct seat *seat = &builder->seat[i];
 
 		err = add_hport(builder, seat->backend->port, seat->slot,
-				builder->wanted->service[seat->backend->service].port);
+				ntohs(builder->actual->service[seat->service].port));
 	}
 	return err;
 }

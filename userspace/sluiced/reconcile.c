@@ -126,7 +126,7 @@ int reconcile_adopt(struct reconcile *reconcile)
 		count++;
 	}
 	if (count)
-		log_event(LOG_INFO, "adopted", " backends=%u", count);
+		log_event(LOG_DEBUG, "adopted", " backends=%u", count);
 	return err;
 }
 

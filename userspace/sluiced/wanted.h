@@ -13,8 +13,7 @@
 #include <sluice/abi.h>
 
 struct wanted_service {
-	const char *name;
-	uint16_t port; /* host order; name and port together are found in sluice_services */
+	const char *name; /* as in sluice_services, which has its port */
 	uint8_t balance, on_empty, on_full;
 	uint32_t maxconn;
 	bool synced; /* false: too little is known for a first publication; a set in force is kept right anyway */

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Publication into memory laid out as the maps are: what was wanted can be read back by the same code that the daemon reads with, and a slot
+ * that is used again brings nothing along.
+ */
+#include <arpa/inet.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "maps.h"
+#include "publish.h"
+
+static struct sluice_service services[SLUICE_MAX_SERVICES + 1];
+
+static void open_memory(struct maps *maps)
+{
+	*maps = (struct maps){ .access = MAPS_DAEMON, .override_fd = -1 };
+	maps->meta.port_min = 31000;
+	maps->meta.port_max = 32000;
+	maps->active = calloc(SLUICE_MAX_SERVICES + 1, sizeof(*maps->active));
+	maps->sets = calloc((SLUICE_MAX_SERVICES + 1) * SLUICE_SET_RING, sizeof(*maps->sets));
+	maps->backends = calloc(SLUICE_MAX_BACKENDS + 1, sizeof(*maps->backends));
+	maps->labels = calloc(SLUICE_MAX_BACKENDS + 1, sizeof(*maps->labels));
+	maps->hports = calloc(65536, sizeof(*maps->hports));
+	assert_true(maps->active && maps->sets && maps->backends && maps->labels && maps->hports);
+	strcpy(services[1].name, "web");
+	services[1].port = htons(80);
+}
+
+static void close_memory(struct maps *maps)
+{
+	free(maps->active);
+	free(maps->sets);
+	free(maps->backends);
+	free(maps->labels);
+	free(maps->hports);
+}
+
+static size_t turn(struct maps *maps, struct wanted_backend *backends, size_t count,
+		   uint64_t now_ns)
+{
+	const struct wanted_service service = { .name = "web",
+						.balance = SLUICE_BALANCE_ROUNDROBIN,
+						.synced = true };
+	const struct wanted wanted = { 1, &service, count, backends };
+	struct actual actual;
+	struct plan plan = { 0 };
+	size_t steps;
+
+	actual_view(&actual, maps, services);
+	assert_int_equal(plan_build(&plan, &actual, &wanted), 0);
+	steps = plan.count;
+	assert_int_equal(publish_apply(maps, &plan, now_ns), 0);
+	plan_release(&plan);
+	return steps;
+}
+
+static struct wanted_backend up(const char *task, uint16_t port)
+{
+	return (struct wanted_backend){ .task = task,
+					.app = "/web",
+					.port = port,
+					.state = SLUICE_BACKEND_UP,
+					.weight = 100,
+					.reason = "all checks pass",
+					.source = "consul" };
+}
+
+static void what_is_written_is_read_back(void **unused)
+{
+	struct wanted_backend b[2] = { up("t1", 31000), up("t2", 31001) };
+	struct sluice_set set;
+	struct maps maps;
+	unsigned slot;
+
+	(void)unused;
+	open_memory(&maps);
+	assert_true(turn(&maps, b, 2, 1000) > 0);
+	assert_int_equal(turn(&maps, b, 2, 2000),
+			 0); /* a daemon that starts now replaces nothing */
+	assert_true(maps_read_set(&maps, 1, &set));
+	assert_int_equal(set.len, 2);
+	assert_int_equal(maps.active[1].published_ns, 1000);
+	slot = maps.hports[31001].slot;
+	assert_int_equal(maps.hports[31001].service_port, htons(80));
+	assert_int_equal(maps.backends[slot].service, 1);
+	assert_int_equal(maps.backends[slot].state_since_ns, 1000);
+	assert_string_equal(maps.labels[slot].task, "t2");
+	b[1].state = SLUICE_BACKEND_DOWN;
+	b[1].reason = "a check is critical";
+	turn(&maps, b, 2, 3000);
+	assert_int_equal(maps.backends[slot].state_since_ns, 3000);
+	assert_int_equal(maps.backends[slot].created_ns, 1000);
+	assert_string_equal(maps.labels[slot].reason, "a check is critical");
+	assert_true(maps_read_set(&maps, 1, &set));
+	assert_int_equal(set.len, 1);
+	assert_int_equal(maps.active[1].version, 2);
+	close_memory(&maps);
+}
+
+static void a_slot_brings_nothing_along(void **unused)
+{
+	struct wanted_backend b = up("t1", 31000);
+	struct maps maps;
+	unsigned slot;
+
+	(void)unused;
+	open_memory(&maps);
+	for (unsigned i = 1; i <= SLUICE_MAX_BACKENDS; i++)
+		maps.backends[i].last_generation =
+			9; /* all have been used; the lowest index comes first */
+	turn(&maps, &b, 1, 1000);
+	slot = maps.hports[31000].slot;
+	assert_int_equal(maps.backends[slot].generation, 10);
+	maps.backends[slot].active = 17;
+	maps.backends[slot].suspect = 1;
+	memset(maps.labels[slot].reason, 'x', sizeof(maps.labels[slot].reason) - 1);
+	turn(&maps, NULL, 0, 2000);
+	assert_int_equal(maps.backends[slot].generation, 0);
+	assert_int_equal(maps.backends[slot].last_generation, 10);
+	for (unsigned i = 1; i <= SLUICE_MAX_BACKENDS; i++)
+		maps.backends[i].last_generation = i == slot ? 10 : 11;
+	b = up("t2", 31000);
+	turn(&maps, &b, 1, 3000);
+	assert_int_equal(maps.hports[31000].slot, slot);
+	assert_int_equal(maps.backends[slot].generation, 11);
+	assert_int_equal(maps.backends[slot].active, 0);
+	assert_int_equal(maps.backends[slot].suspect, 0);
+	assert_string_equal(maps.labels[slot].reason, "all checks pass");
+	close_memory(&maps);
+}
+
+static void counts_are_put_right(void **unused)
+{
+	struct maps_flow_counts *counts = calloc(1, sizeof(*counts));
+	struct wanted_backend b = up("t1", 31000);
+	struct maps maps;
+	unsigned slot;
+
+	(void)unused;
+	assert_non_null(counts);
+	open_memory(&maps);
+	turn(&maps, &b, 1, 1000);
+	slot = maps.hports[31000].slot;
+	maps.backends[slot].active = 40;
+	maps.backends[slot + 1].active = 3; /* free: nobody's business */
+	counts->active[slot] = 7;
+	counts->half_open[slot] = 2;
+	publish_counts(&maps, counts);
+	assert_int_equal(maps.backends[slot].active, 9);
+	assert_int_equal(maps.backends[slot + 1].active, 3);
+	counts->active[slot] = counts->half_open[slot] = 0;
+	maps.backends[slot].active = -1;
+	publish_counts(&maps, counts);
+	assert_int_equal(maps.backends[slot].active, 0);
+	free(counts);
+	close_memory(&maps);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_written_is_read_back),
+		cmocka_unit_test(a_slot_brings_nothing_along),
+		cmocka_unit_test(counts_are_put_right),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
