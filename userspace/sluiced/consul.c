@@ -95,7 +95,8 @@ static void fail(struct consul *consul, const char *what, const char *why)
 	stop(consul);
 	if (consul->source.connected && now_ms - consul->source.since_ms > STABLE_MS)
 		consul->backoff.failures = 0;
-	source_down(&consul->source, consul->sink, now_ms, "%s: %s", what, why);
+	source_down(&consul->source, consul->sink, now_ms, "%s: %s: %s", consul->config->consul_url,
+		    what, why);
 	schedule(consul->restart, backoff_next_ms(&consul->backoff));
 }
 
