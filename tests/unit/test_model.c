@@ -1069,7 +1069,7 @@ static void our_entry_decides(void **unused)
 {
 	struct world w;
 	char id[] = "sluice:t0:0", task[] = "t0", ruby[] = "ruby", old_id[] = "sluice:old:0",
-	     old[] = "old", old_boot[] = "boot-0";
+	     old[] = "old", old_boot[] = "boot-0", loopback[] = "127.0.0.1";
 	struct facts_entry entries[3];
 
 	(void)unused;
@@ -1093,6 +1093,11 @@ static void our_entry_decides(void **unused)
 	entries[0].status = FACTS_STATUS_PASSING;
 	say(&w, entries, 3);
 	assert_state(&w, 0, DOWN);
+	entries[1].address =
+		loopback; /* an agent bound to loopback gives this to entries without an address */
+	entries[1].status = FACTS_STATUS_PASSING;
+	say(&w, entries, 2);
+	assert_string_equal(find(&w, "t0")->source, "consul");
 	stop(&w);
 }
 

@@ -471,7 +471,8 @@ static int consul_service(struct model *model, struct model_service *service,
 		const struct facts_entry *entry = &answer->entries[i];
 
 		if (!strcmp(entry->service, service->config->consul_service) &&
-		    !is_ghost(model, entry) && is_own_address(model, entry->address))
+		    !is_ghost(model, entry) &&
+		    (entry->ours || is_own_address(model, entry->address)))
 			entries[count++] = entry;
 	}
 	if (model_by_marathon(model, service)) {
