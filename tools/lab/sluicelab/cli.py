@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The command line: one function a verb. Exit 0 done, 1 failed, 2 usage."""
+"""The command line: one function a verb. Exit 0 done, 1 failed, 2 usage.
+
+A verb imports what it needs itself: tests run `lab exec` hundreds of times, and HTTP alone takes longer to load than it does.
+"""
 import argparse
 import json
 import os
 import signal
 import sys
 
-from . import consul, docker, inifile, master, processes, scale, slave, world
+from . import processes
 from .failure import LabError
 from .state import Lab
 
@@ -20,6 +23,7 @@ def say(text):
 
 
 def cmd_up(args):
+    from . import world
     events = args.events or "sse"
     if events == "callback" and args.version != "1.4":
         raise LabError("--events callback needs --version 1.4: later ones have no event subscriptions")
@@ -33,6 +37,7 @@ def cmd_up(args):
 
 
 def cmd_down(_args):
+    from . import world
     world.down(Lab())
 
 
@@ -44,26 +49,21 @@ def cmd_exec(args):
         raise LabError("exec: no command")
     environment = dict(os.environ)
     environment["PATH"] = ":".join([os.path.join(lab.build, "bin"), os.path.join(lab.build, "lab"),
-                                    os.path.dirname(consul_or_nothing(lab)), os.environ.get("PATH", "")])
+                                    *([os.path.dirname(lab.data["consul"])] if lab.data.get("consul") else []),
+                                    os.environ.get("PATH", "")])
     environment |= {"LAB": lab.name, "LAB_DIR": lab.work}
     if args.host in lab.slaves:
         environment["SLUICE_CONFIG"] = lab.config(args.host)
         if lab.data["containers"] == "docker":
             environment["DOCKER_HOST"] = f"unix://{lab.docker_socket(args.host)}"
     if args.host != "elb":
-        environment["CONSUL_HTTP_ADDR"] = f"http://{consul.HTTP}"
+        environment["CONSUL_HTTP_ADDR"] = "http://127.0.0.1:8500"
     sys.stdout.flush()
     os.execvpe("nsenter", processes.on_host(lab, args.host, *command), environment)
 
 
-def consul_or_nothing(lab):
-    try:
-        return consul.program(lab)
-    except LabError:
-        return ""
-
-
 def cmd_config(args):
+    from . import inifile, slave
     lab = Lab().load()
     lab.check_host(args.host, only_slaves=True)
     changes = []
@@ -80,6 +80,7 @@ def cmd_config(args):
 
 
 def cmd_scale(args):
+    from . import scale
     options = {"on_term": args.on_term or "lameduck:1000", "health": args.health or "http", "network": args.network or "bridge",
                "arg": args.arg, "json": args.json,
                "given": bool(args.on_term or args.health or args.network or args.arg or args.json)}
@@ -88,6 +89,7 @@ def cmd_scale(args):
 
 def cmd_kill(args):
     """Either a task, or a host and one of its processes."""
+    from . import master
     lab = Lab().load()
     if args.process:
         _signal(lab, args.task, args.process, signal.SIGKILL)
@@ -107,6 +109,7 @@ def cmd_stop(args):
 
 
 def cmd_start(args):
+    from . import consul, docker, master, slave
     lab = Lab().load()
     lab.check_host(args.host)
     if processes.pid_of(lab, args.host, args.process):
@@ -123,6 +126,7 @@ def cmd_start(args):
 
 
 def cmd_marathon(args):
+    from . import master
     lab = Lab().load()
     settings, rest = {}, list(args.setting)
     if args.mode == "error":
@@ -141,6 +145,7 @@ def cmd_marathon(args):
 
 
 def cmd_status(args):
+    from . import master
     lab = Lab().load()
     hosts = [{"name": host, "address": lab.address(host), "config": lab.config(host) if host in lab.slaves else None,
               "pids": processes.pids_of(lab, host)} for host in lab.hosts]
@@ -174,7 +179,7 @@ def _parser():
     sub.add_argument("--slaves", type=int, default=1, metavar="N")
     sub.add_argument("--containers", choices=("docker", "process"), default="docker")
     sub.add_argument("--mtu", type=int, metavar="N", help="put a router with this MTU between the ELB and the rest")
-    sub.add_argument("--version", choices=master.versions(), default="1.8", help="of Marathon")
+    sub.add_argument("--version", choices=("1.4", "1.8"), default="1.8", help="of Marathon")
     sub.add_argument("--events", choices=("sse", "callback"), help="how sluiced hears of changes (default sse)")
     sub.add_argument("--features", metavar="NAMES", default="task_killing",
                      help="of Marathon (default task_killing: it says that a task will end before it gets SIGTERM), or none")

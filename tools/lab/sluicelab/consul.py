@@ -11,7 +11,7 @@ from .web import ask
 HTTP = "127.0.0.1:8500"
 
 
-def program(lab):
+def find(lab):
     """A consul in PATH, else the one that tools/deps has unpacked."""
     found = run(os.path.join(lab.repository, "tools", "deps"), "--consul-path", check=False)
     if found.returncode:
@@ -38,7 +38,7 @@ def start(lab, host):
         settings |= {"retry_join": [MASTER_ADDRESS], "retry_interval": "1s"}
     with open(lab.path(host, "consul.json"), "w", encoding="utf-8") as file:
         json.dump(settings, file, indent=1)
-    spawn(lab, host, "consul", [program(lab), "agent", "-config-file", lab.path(host, "consul.json")])
+    spawn(lab, host, "consul", [lab.data["consul"], "agent", "-config-file", lab.path(host, "consul.json")])
 
 
 def wait(lab, host):

@@ -14,10 +14,6 @@ API = f"{MASTER_ADDRESS}:8080"
 _VERSIONS = {"1.4": "1.4.13", "1.8": "1.8.222"}
 
 
-def versions():
-    return sorted(_VERSIONS)
-
-
 def _agent(lab, host):
     agent = {"name": host, "host": f"{host}.{DOMAIN}", "address": lab.address(host), "ports": [31000, 32000],
              "command": ["--on-term", "lameduck:1000"]}

@@ -47,6 +47,8 @@ def _build(lab, options, say):
     for host in lab.slaves:
         slave.write_config(lab, host, options["events"])
     if options["daemon"]:
+        with lab.changed() as data:
+            data["consul"] = consul.find(lab)
         if options["containers"] == "docker":
             docker.make_image(lab)
         _parallel([_start_master_consul, *[_start_slave for _ in lab.slaves]], lab, ["master", *lab.slaves])
