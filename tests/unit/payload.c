@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Reads recorded payloads. The chunk decoder is its own, so that it shares no fault with the code under test. */
+/*
+ * Reads recorded payloads. The chunk decoder is its own, so that it shares no fault with the code
+ * under test.
+ */
 #include "payload.h"
 
 #include <setjmp.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Recorded payloads for the unit tests, from tests/data. Fails the running test if a file is not there.
+ * Recorded payloads for the unit tests, from tests/data. Fails the running test if a file is not
+ * there.
  */
 #ifndef TESTS_PAYLOAD_H
 #define TESTS_PAYLOAD_H

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Consul's services and checks of one node into facts: recorded answers, the sum of checks, ownership, and what is refused. */
+/*
+ * Consul's services and checks of one node into facts: recorded answers, the sum of checks,
+ * ownership, and what is refused.
+ */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

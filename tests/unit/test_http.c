@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The HTTP client against a server that says exactly what the test wants, and the callback server with that client: sockets on loopback, one
- * event loop, no threads. A loop that does not come to its end is stopped after a generous time and fails the test.
+ * The HTTP client against a server that says exactly what the test wants, and the callback server
+ * with that client: sockets on loopback, one event loop, no threads. A loop that does not come to
+ * its end is stopped after a generous time and fails the test.
  */
 #include <errno.h>
 #include <setjmp.h>

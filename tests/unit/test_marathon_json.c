@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Marathon's apps into facts: payloads of 0.7, 1.1-1.3, 1.4 and 1.8, port assignment, health, and everything that must be refused. */
+/*
+ * Marathon's apps into facts: payloads of 0.7, 1.1-1.3, 1.4 and 1.8, port assignment, health, and
+ * everything that must be refused.
+ */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The registrar's thinking: what a registration looks like, what is written and what never is, and that applying a plan ends it. */
+/*
+ * The registrar's thinking: what a registration looks like, what is written and what never is, and
+ * that applying a plan ends it.
+ */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -321,7 +324,10 @@ static void empty_agent_gets_everything(void **state)
 		registration_release(&want[i]);
 }
 
-/* What Consul holds after the plan's steps needs no further step; nothing that is not ours has gone. */
+/*
+ * What Consul holds after the plan's steps needs no further step; nothing that is not ours has
+ * gone.
+ */
 static void plans_end(void **state)
 {
 	unsigned seed = 1;

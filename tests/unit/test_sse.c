@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The framing of server-sent events: recorded streams, every way of cutting them into reads, and what is too large. */
+/*
+ * The framing of server-sent events: recorded streams, every way of cutting them into reads, and
+ * what is too large.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -38,7 +41,10 @@ static void on_lost(void *ctx)
 	seen->lost++;
 }
 
-/* Feed text in reads of step bytes, from a buffer that ends where the read ends: ASan sees a read beyond. */
+/*
+ * Feed text in reads of step bytes, from a buffer that ends where the read ends: ASan sees a read
+ * beyond.
+ */
 static void feed(const char *text, size_t len, size_t step, size_t max, struct seen *seen)
 {
 	const struct sse_handler handler = { .ctx = seen, .event = on_event, .lost = on_lost };
@@ -116,7 +122,9 @@ static void recorded_streams(void **state)
 	free(text);
 }
 
-/* Whatever is too large is skipped up to the next empty line, said once, and what follows is read. */
+/*
+ * Whatever is too large is skipped up to the next empty line, said once, and what follows is read.
+ */
 static void too_large(void **state)
 {
 	static const char *const streams[] = {

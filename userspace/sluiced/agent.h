@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Where the host's Consul agent is and how to speak to it: TCP, TLS or a Unix socket, and the token. Shared by the reader (consul) and the
- * writer (registrar). The token is read anew when it is asked for, so that a corrected file needs no reload; it never
- * appears in a URL, a message or a log line.
+ * Where the host's Consul agent is and how to speak to it: TCP, TLS or a Unix socket, and the
+ * token. Shared by the reader (consul) and the writer (registrar). The token is read anew when it
+ * is asked for, so that a corrected file needs no reload; it never appears in a URL, a message or a
+ * log line.
  */
 #ifndef SLUICED_AGENT_H
 #define SLUICED_AGENT_H
@@ -26,8 +27,8 @@ void agent_release(struct agent *agent);
 int agent_read_token(struct agent *agent);
 
 /*
- * Fill in request all that is the agent's: transport and headers. path begins with a slash. url is a buffer of len bytes that must live
- * until the call is started. 0, or -ENAMETOOLONG.
+ * Fill in request all that is the agent's: transport and headers. path begins with a slash. url is
+ * a buffer of len bytes that must live until the call is started. 0, or -ENAMETOOLONG.
  */
 int agent_request(const struct agent *agent, const char *path, char *url, size_t len,
 		  struct http_request *request);

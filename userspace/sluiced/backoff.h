@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * How long to wait before trying again: doubles with each failure up to a limit, and is spread by chance so that many hosts do not
- * come back at the same moment.
+ * How long to wait before trying again: doubles with each failure up to a limit, and is spread by
+ * chance so that many hosts do not come back at the same moment.
  */
 #ifndef SLUICED_BACKOFF_H
 #define SLUICED_BACKOFF_H

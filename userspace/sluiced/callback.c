@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The callback server on libevent's evhttp, see callback.h. Marathon waits for the answer and stops calling a slow receiver for a while, so
- * the answer goes out first: the body is put into a queue that the next round of the event loop works off.
+ * The callback server on libevent's evhttp, see callback.h. Marathon waits for the answer and stops
+ * calling a slow receiver for a while, so the answer goes out first: the body is put into a queue
+ * that the next round of the event loop works off.
  */
 #include "callback.h"
 

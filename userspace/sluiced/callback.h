@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The HTTP server that an old Marathon posts its events to. Anybody can forge a callback, so an event is only handed on as
- * text and can do no more than a hint does. Refuses by address (403), method (405), size (413) and rate (503), answers
- * 200 before the work is done, and keeps at most a bounded queue; what does not fit is reported as lost.
+ * The HTTP server that an old Marathon posts its events to. Anybody can forge a callback, so an
+ * event is only handed on as text and can do no more than a hint does. Refuses by address (403),
+ * method (405), size (413) and rate (503), answers 200 before the work is done, and keeps at most a
+ * bounded queue; what does not fit is reported as lost.
  */
 #ifndef SLUICED_CALLBACK_H
 #define SLUICED_CALLBACK_H
@@ -22,8 +23,8 @@ struct callback_handler {
 };
 
 /*
- * Listen on config's callback_listen. config must outlive the object; handler is copied. Returns NULL with errno set (EINVAL:
- * callback_listen is not an address and a port).
+ * Listen on config's callback_listen. config must outlive the object; handler is copied. Returns
+ * NULL with errno set (EINVAL: callback_listen is not an address and a port).
  */
 struct callback *callback_new(struct event_base *base, const struct config *config,
 			      const struct callback_handler *handler);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The daemon's clock: CLOCK_BOOTTIME, which no administrator sets and which counts a suspended host's sleep. Only the event loop's
- * edge reads it (sources, timers); pure modules are given the time.
+ * The daemon's clock: CLOCK_BOOTTIME, which no administrator sets and which counts a suspended
+ * host's sleep. Only the event loop's edge reads it (sources, timers); pure modules are given the
+ * time.
  */
 #ifndef SLUICED_CLOCK_H
 #define SLUICED_CLOCK_H

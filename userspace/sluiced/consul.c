@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Two blocking queries about the own node, one for services and one for checks, as Consul's documentation wants them: the index comes from good
- * answers only, one that goes backwards is dropped, an answer is compared by content since waking up does
- * not mean change. Whatever fails starts the whole source again after a pause: who am I, then both lists.
+ * Two blocking queries about the own node, one for services and one for checks, as Consul's
+ * documentation wants them: the index comes from good answers only, one that goes backwards is
+ * dropped, an answer is compared by content since waking up does not mean change. Whatever fails
+ * starts the whole source again after a pause: who am I, then both lists.
  *
- * Node-scoped, because a query for a service name wakes up on every node for each flip of each instance.
+ * Node-scoped, because a query for a service name wakes up on every node for each flip of each
+ * instance.
  */
 #include "consul.h"
 
@@ -100,7 +102,10 @@ static void fail(struct consul *consul, const char *what, const char *why)
 	schedule(consul->restart, backoff_next_ms(&consul->backoff));
 }
 
-/* NULL if the answer is good as far as HTTP and the agent's headers go, else why not, in a static buffer. */
+/*
+ * NULL if the answer is good as far as HTTP and the agent's headers go, else why not, in a static
+ * buffer.
+ */
 static const char *refusal(const struct http_answer *answer)
 {
 	static char why[160];
@@ -184,7 +189,10 @@ static int keep_body(struct list *list, const struct http_answer *answer)
 	return 0;
 }
 
-/* Take in a good answer. 1: news, or the confirmation that nothing changed; 0: neither; or negative errno. */
+/*
+ * Take in a good answer. 1: news, or the confirmation that nothing changed; 0: neither; or negative
+ * errno.
+ */
 static int take_in(struct list *list, const struct http_answer *answer)
 {
 	const char *value = http_header(answer, "X-Consul-Index");
@@ -198,7 +206,10 @@ static int take_in(struct list *list, const struct http_answer *answer)
 	if (*end || end == value)
 		return -EPROTO;
 	if (index < sent) {
-		/* the servers were restored or wiped: what they say now may be half filled, ask anew */
+		/*
+		 * the servers were restored or wiped: what they say now may be half filled, ask
+		 * anew
+		 */
 		list->index = 0;
 		return 0;
 	}

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The host's own Consul agent as a source: what is registered on this node and how its checks stand, by two blocking
- * queries (services of the node, checks of the node). Only answers with a known leader reach the sink, and empty
- * ones reach it as they are; judging them is the model's work. Writes nothing to Consul: the registrar does.
+ * The host's own Consul agent as a source: what is registered on this node and how its checks
+ * stand, by two blocking queries (services of the node, checks of the node). Only answers with a
+ * known leader reach the sink, and empty ones reach it as they are; judging them is the model's
+ * work. Writes nothing to Consul: the registrar does.
  */
 #ifndef SLUICED_CONSUL_H
 #define SLUICED_CONSUL_H

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Consul's services and checks, see consul_json.h. The status of an entry is the worst of its own checks; a check that has not run yet says
- * nothing (Consul calls it critical, with no output and untouched since it was made). serfHealth is about
- * the agent, not about the service, and does not count; maintenance of the service or the node does.
+ * Consul's services and checks, see consul_json.h. The status of an entry is the worst of its own
+ * checks; a check that has not run yet says nothing (Consul calls it critical, with no output and
+ * untouched since it was made). serfHealth is about the agent, not about the service, and does not
+ * count; maintenance of the service or the node does.
  */
 #include "consul_json.h"
 
@@ -55,7 +56,10 @@ static int read_ours(const cJSON *service, const char *place, struct facts_entry
 	return 0;
 }
 
-/* 1: read, 0: has no port that a packet can be sent to. Consul lets one register port 0 and even negative ones. */
+/*
+ * 1: read, 0: has no port that a packet can be sent to. Consul lets one register port 0 and even
+ * negative ones.
+ */
 static int read_service(const cJSON *item, const char *place, const char *node_address,
 			struct facts_entry *entry, struct json_error *error)
 {
@@ -270,7 +274,9 @@ static int read_checks(const cJSON *document, const char *node, struct facts_con
 	}
 	for (size_t i = 0; i < answer->entry_count; i++) {
 		answer->entries[i].status = verdicts[i].worst;
-		/* passing is said when all have run; until then the others may only make it worse */
+		/*
+		 * passing is said when all have run; until then the others may only make it worse
+		 */
 		if (verdicts[i].worst == FACTS_STATUS_PASSING && verdicts[i].one_has_not_run)
 			answer->entries[i].status = FACTS_STATUS_NONE;
 	}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Consul's answers about one node into plain facts: /v1/catalog/node/NODE (services) joined with /v1/health/node/NODE (checks).
- * Pure. Taken whole or refused whole. An unknown node is `null` and `[]` and makes an empty answer; judging that is the
- * model's work.
+ * Consul's answers about one node into plain facts: /v1/catalog/node/NODE (services) joined with
+ * /v1/health/node/NODE (checks). Pure. Taken whole or refused whole. An unknown node is `null` and
+ * `[]` and makes an empty answer; judging that is the model's work.
  */
 #ifndef SLUICED_CONSUL_JSON_H
 #define SLUICED_CONSUL_JSON_H
@@ -29,13 +29,17 @@ struct consul_text {
 };
 
 /*
- * 0, or -EINVAL with one of the errors filled, or -ENOMEM; answer is empty unless 0, and the caller's to release. Services and checks
- * of another node than node are refused: the question was about this one. Entries are in the order of their ids.
+ * 0, or -EINVAL with one of the errors filled, or -ENOMEM; answer is empty unless 0, and the
+ * caller's to release. Services and checks of another node than node are refused: the question was
+ * about this one. Entries are in the order of their ids.
  */
 int consul_json_node(const struct consul_text *services, const struct consul_text *checks,
 		     const char *node, struct facts_consul *answer);
 
-/* Config.NodeName and Member.Addr of /v1/agent/self into new strings, NULL unless 0. 0, -EINVAL with error filled, -ENOMEM. */
+/*
+ * Config.NodeName and Member.Addr of /v1/agent/self into new strings, NULL unless 0. 0, -EINVAL
+ * with error filled, -ENOMEM.
+ */
 int consul_json_self(const char *text, size_t len, char **node, char **address,
 		     struct json_error *error);
 

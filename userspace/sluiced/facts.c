@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Releases what the parsers fill in. Every function accepts a zeroed structure, one that a parser gave up half way, and one
- * that was released before.
+ * Releases what the parsers fill in. Every function accepts a zeroed structure, one that a parser
+ * gave up half way, and one that was released before.
  */
 #include "facts.h"
 

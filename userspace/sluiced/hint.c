@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Events to hints, see hint.h. One row per event type says where its fields are; task-keyed and instance-keyed ids are joined by the
- * UUID in them. Unknown types are no error: every version of Marathon adds some.
+ * Events to hints, see hint.h. One row per event type says where its fields are; task-keyed and
+ * instance-keyed ids are joined by the UUID in them. Unknown types are no error: every version of
+ * Marathon adds some.
  */
 #include "hint.h"
 
@@ -105,8 +106,9 @@ struct emitter {
 };
 
 /*
- * Light or heavy, a plan names each app (or pod) in steps[].actions[]; before 0.10 there is no plan. One app is often in several
- * steps, so a name is emitted once, unless there are more than a handful.
+ * Light or heavy, a plan names each app (or pod) in steps[].actions[]; before 0.10 there is no
+ * plan. One app is often in several steps, so a name is emitted once, unless there are more than a
+ * handful.
  */
 static int emit_deployment(const cJSON *event, const struct emitter *out, struct json_error *error)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * libcurl's socket and timer callbacks mapped on libevent. What libcurl delivers is put aside and handed on after libcurl has returned
- * (deliver()): libcurl refuses to be called from inside its own callbacks.
+ * libcurl's socket and timer callbacks mapped on libevent. What libcurl delivers is put aside and
+ * handed on after libcurl has returned (deliver()): libcurl refuses to be called from inside its
+ * own callbacks.
  */
 #include "http.h"
 
@@ -331,7 +332,10 @@ static CURLcode set_transport(CURL *easy, const struct http_request *request)
 	SET(CURLOPT_NOPROXY, "*");
 	SET(CURLOPT_NOSIGNAL, 1L);
 	SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-	/* Consul would take HTTP/2 if it were offered, and one connection for all blocking queries with it */
+	/*
+	 * Consul would take HTTP/2 if it were offered, and one connection for all blocking queries
+	 * with it
+	 */
 	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	SET(CURLOPT_USERAGENT, "sluiced");
 	SET(CURLOPT_TCP_KEEPALIVE, 1L);

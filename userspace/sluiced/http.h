@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * HTTP client for the sources: libcurl's multi interface on the daemon's event loop. One object a source; any number of calls at once.
- * Nothing is followed, decoded or proxied behind the caller's back: a redirect is an answer, bodies are
- * asked for as they are, environment variables do not matter, only http and https are spoken. Answers are bounded.
+ * HTTP client for the sources: libcurl's multi interface on the daemon's event loop. One object a
+ * source; any number of calls at once. Nothing is followed, decoded or proxied behind the caller's
+ * back: a redirect is an answer, bodies are asked for as they are, environment variables do not
+ * matter, only http and https are spoken. Answers are bounded.
  *
- * Callbacks come from the event loop, never from inside a function of this header and never from inside
- * libcurl, so they may start and cancel any call, their own too.
+ * Callbacks come from the event loop, never from inside a function of this header and never from
+ * inside libcurl, so they may start and cancel any call, their own too.
  */
 #ifndef SLUICED_HTTP_H
 #define SLUICED_HTTP_H
@@ -41,7 +42,9 @@ struct http_request {
 	void *ctx;
 	/* once for a stream, if it is given: status 200 has come, headers can be read */
 	void (*opened)(void *ctx, const struct http_answer *answer);
-	/* makes the call a stream: called with each piece of a 200's body, which then has no limit */
+	/*
+	 * makes the call a stream: called with each piece of a 200's body, which then has no limit
+	 */
 	void (*data)(void *ctx, const char *bytes, size_t len);
 	/* once, the last callback; the call is over */
 	void (*done)(void *ctx, const struct http_answer *answer);
@@ -57,10 +60,16 @@ struct http_call *http_start(struct http *http, const struct http_request *reque
 /* No callback comes any more. Accepts NULL. */
 void http_cancel(struct http_call *call);
 
-/* A header of the answer, whatever its case; NULL if there is none. Valid until the callback returns or the next http_header(). */
+/*
+ * A header of the answer, whatever its case; NULL if there is none. Valid until the callback
+ * returns or the next http_header().
+ */
 const char *http_header(const struct http_answer *answer, const char *name);
 
-/* text with everything but letters, digits and -._~ percent-encoded, into a new string; NULL for want of memory. */
+/*
+ * text with everything but letters, digits and -._~ percent-encoded, into a new string; NULL for
+ * want of memory.
+ */
 char *http_escape(const char *text);
 
 #endif

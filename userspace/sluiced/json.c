@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Bounded parsing on top of cJSON, see json.h. Nesting is counted before cJSON sees the text: its own limit is compiled in (1000),
- * and its recursion would run on the daemon's stack.
+ * Bounded parsing on top of cJSON, see json.h. Nesting is counted before cJSON sees the text: its
+ * own limit is compiled in (1000), and its recursion would run on the daemon's stack.
  */
 #include "json.h"
 
@@ -32,7 +32,10 @@ int json_fail(struct json_error *error, const char *format, ...)
 	return -EINVAL;
 }
 
-/* Brackets inside strings do not nest, so strings are skipped; whether they end is for cJSON to say. */
+/*
+ * Brackets inside strings do not nest, so strings are skipped; whether they end is for cJSON to
+ * say.
+ */
 static int check_depth(const char *text, size_t len, struct json_error *error)
 {
 	bool in_string = false;
@@ -92,7 +95,10 @@ cJSON *json_parse(const char *text, size_t len, size_t max_len, struct json_erro
 		goto invalid;
 	document = cJSON_ParseWithLengthOpts(text, len, &end, false);
 	if (!document) {
-		/* cJSON does not tell want of memory from bad text; a body that ends early is the usual case */
+		/*
+		 * cJSON does not tell want of memory from bad text; a body that ends early is the
+		 * usual case
+		 */
 		size_t at = end >= text && end <= text + len ? (size_t)(end - text) : 0;
 
 		json_fail(error, "byte %zu of %zu: not JSON%s", at, len,
@@ -172,7 +178,10 @@ int json_string(const cJSON *object, const char *key, bool required, const char 
 
 bool json_is_whole(const cJSON *item, int64_t min, int64_t max, int64_t *value)
 {
-	/* the comparison also refuses NaN; doubles hold every whole number up to 2^53, which is enough for all callers */
+	/*
+	 * the comparison also refuses NaN; doubles hold every whole number up to 2^53, which is
+	 * enough for all callers
+	 */
 	if (!cJSON_IsNumber(item) ||
 	    !(item->valuedouble >= (double)min && item->valuedouble <= (double)max) ||
 	    item->valuedouble != (double)(int64_t)item->valuedouble)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A guard around cJSON for documents that come from the network: size, nesting and string lengths are bounded, the whole body must be
- * one document, numbers must be whole and in range. The first thing that is wrong is written down once,
- * with the place (where it came from, and the field or the byte), and the document is refused as a whole.
+ * A guard around cJSON for documents that come from the network: size, nesting and string lengths
+ * are bounded, the whole body must be one document, numbers must be whole and in range. The first
+ * thing that is wrong is written down once, with the place (where it came from, and the field or
+ * the byte), and the document is refused as a whole.
  */
 #ifndef SLUICED_JSON_H
 #define SLUICED_JSON_H
@@ -24,19 +25,22 @@ struct json_error {
 
 void json_error_init(struct json_error *error, const char *where);
 
-/* Note "WHERE: ...", unless something was noted before. Always -EINVAL, so that it can be returned. */
+/*
+ * Note "WHERE: ...", unless something was noted before. Always -EINVAL, so that it can be returned.
+ */
 int json_fail(struct json_error *error, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
 /*
- * Parse text, which needs no NUL. NULL with errno EINVAL (error is filled) or ENOMEM. The caller frees with cJSON_Delete().
+ * Parse text, which needs no NUL. NULL with errno EINVAL (error is filled) or ENOMEM. The caller
+ * frees with cJSON_Delete().
  */
 cJSON *json_parse(const char *text, size_t len, size_t max_len, struct json_error *error);
 
 /*
- * Members of an object. A member that is missing or null is no error unless required; *value is then NULL or the
- * default. -EINVAL with error filled where the type or the range is wrong; place is the object's own
- * path, as "apps[3]". Strings are borrowed from the document.
+ * Members of an object. A member that is missing or null is no error unless required; *value is
+ * then NULL or the default. -EINVAL with error filled where the type or the range is wrong; place
+ * is the object's own path, as "apps[3]". Strings are borrowed from the document.
  */
 int json_object(const cJSON *object, const char *key, bool required, const char *place,
 		const cJSON **value, struct json_error *error);

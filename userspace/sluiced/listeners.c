@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The kernel's listeners over netlink's sock_diag, without a capability. Two sockets: one is told of each TCP socket that is destroyed (a
- * filter lets only listeners of the port range through, for every closed connection is told too), the other is
- * asked for all that listen. An end is never taken from the message itself, since another socket may
- * listen on the same port: it makes us ask. There is no message for a new listener, so we ask each second anyway.
+ * The kernel's listeners over netlink's sock_diag, without a capability. Two sockets: one is told
+ * of each TCP socket that is destroyed (a filter lets only listeners of the port range through, for
+ * every closed connection is told too), the other is asked for all that listen. An end is never
+ * taken from the message itself, since another socket may listen on the same port: it makes us ask.
+ * There is no message for a new listener, so we ask each second anyway.
  */
 #include "listeners.h"
 
@@ -211,7 +212,10 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	arm(listeners, POLL_MS);
 }
 
-/* Lets through what ended in state "no peer" with a local port of the range. Offsets are those of struct inet_diag_msg. */
+/*
+ * Lets through what ended in state "no peer" with a local port of the range. Offsets are those of
+ * struct inet_diag_msg.
+ */
 static int attach_filter(int fd, uint16_t port_min, uint16_t port_max)
 {
 	const unsigned id = sizeof(struct nlmsghdr) + offsetof(struct inet_diag_msg, id);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The kernel as a source: which TCP ports of the range that packets may be sent to have a listener in this network namespace.
- * sock_diag tells the end of a listener as it happens; new ones are found by a dump each second. Needs no capability.
- * Delivers the set when it changed, and the first one always.
+ * The kernel as a source: which TCP ports of the range that packets may be sent to have a listener
+ * in this network namespace. sock_diag tells the end of a listener as it happens; new ones are
+ * found by a dump each second. Needs no capability. Delivers the set when it changed, and the first
+ * one always.
  */
 #ifndef SLUICED_LISTENERS_H
 #define SLUICED_LISTENERS_H
@@ -13,13 +14,18 @@ struct config;
 struct event_base;
 struct listeners;
 
-/* As marathon_new(). The port range is config's [node] ports; other ports are never set in an answer. */
+/*
+ * As marathon_new(). The port range is config's [node] ports; other ports are never set in an
+ * answer.
+ */
 struct listeners *listeners_new(struct event_base *base, const struct config *config,
 				const struct facts_sink *sink);
 /* Not from inside a call of the sink. Accepts NULL. */
 void listeners_free(struct listeners *listeners);
 
-/* Ask the kernel now and deliver the answer whether it changed or not. May be called from the sink. */
+/*
+ * Ask the kernel now and deliver the answer whether it changed or not. May be called from the sink.
+ */
 void listeners_resync(struct listeners *listeners);
 
 const struct facts_source *listeners_source(const struct listeners *listeners);

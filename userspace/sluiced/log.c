@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* One line an event on standard error, see log.h. Each line is one write(2), so that lines never mix. */
+/*
+ * One line an event on standard error, see log.h. Each line is one write(2), so that lines never
+ * mix.
+ */
 #include "log.h"
 
 #include <stdarg.h>

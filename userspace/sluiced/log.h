@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The daemon's log: one line an event, on standard error: the event's name, then key=value pairs. Under systemd each line begins with its
- * priority as journald understands it. Never give it a secret.
+ * The daemon's log: one line an event, on standard error: the event's name, then key=value pairs.
+ * Under systemd each line begins with its priority as journald understands it. Never give it a
+ * secret.
  */
 #ifndef SLUICED_LOG_H
 #define SLUICED_LOG_H
@@ -9,9 +10,10 @@
 #include <syslog.h>
 
 /*
- * priority: LOG_ERR (an operator must act), LOG_WARNING (something is wrong and handled), LOG_NOTICE (a change that people look for),
- * LOG_INFO, LOG_DEBUG (left out unless log_verbose). event: a name with dashes; format: " key=value" pairs.
- * Control characters are replaced, longer lines cut.
+ * priority: LOG_ERR (an operator must act), LOG_WARNING (something is wrong and handled),
+ * LOG_NOTICE (a change that people look for), LOG_INFO, LOG_DEBUG (left out unless log_verbose).
+ * event: a name with dashes; format: " key=value" pairs. Control characters are replaced, longer
+ * lines cut.
  */
 void log_event(int priority, const char *event, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Marathon as a source, see marathon.h: which apps and tasks are of interest, what an event leads to, and whether the source as a whole
- * works. An event that does not concern this host leads to no request: the app must be wanted, and the host
- * ours or, where the event names none, the task one that we know or the app one that has tasks here.
+ * Marathon as a source, see marathon.h: which apps and tasks are of interest, what an event leads
+ * to, and whether the source as a whole works. An event that does not concern this host leads to no
+ * request: the app must be wanted, and the host ours or, where the event names none, the task one
+ * that we know or the app one that has tasks here.
  */
 #include "marathon_internal.h"
 
@@ -26,7 +27,10 @@ void marathon_schedule(struct event *timer, uint64_t wait_ms)
 	evtimer_add(timer, &wait);
 }
 
-/* The parts fail independently; what people read is why the answers do not come, else why the events do not. */
+/*
+ * The parts fail independently; what people read is why the answers do not come, else why the
+ * events do not.
+ */
 static void tell(struct marathon *marathon)
 {
 	const struct marathon_part *failed = marathon->answers.works ? &marathon->events

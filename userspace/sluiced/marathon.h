@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Marathon as a source: follows the masters' event stream (or takes their callbacks), and answers each hint by asking
- * for the truth. Delivers whole, checked answers and removal hints to the sink; an error, a half document or a
- * silent stream is never an answer. Knows nothing of backends, states or maps.
+ * Marathon as a source: follows the masters' event stream (or takes their callbacks), and answers
+ * each hint by asking for the truth. Delivers whole, checked answers and removal hints to the sink;
+ * an error, a half document or a silent stream is never an answer. Knows nothing of backends,
+ * states or maps.
  */
 #ifndef SLUICED_MARATHON_H
 #define SLUICED_MARATHON_H
@@ -14,9 +15,9 @@ struct event_base;
 struct marathon;
 
 /*
- * Start following the masters that config names, if any (else the source is there, unused). config and sink must outlive
- * the object and stay unchanged; after a reload make a new one. Nothing is delivered before the event loop runs. Returns
- * NULL with errno set.
+ * Start following the masters that config names, if any (else the source is there, unused). config
+ * and sink must outlive the object and stay unchanged; after a reload make a new one. Nothing is
+ * delivered before the event loop runs. Returns NULL with errno set.
  */
 struct marathon *marathon_new(struct event_base *base, const struct config *config,
 			      const struct facts_sink *sink);

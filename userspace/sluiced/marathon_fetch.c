@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Asks Marathon for the truth: everything after each (re)connect, leader change and resync interval, single apps after hints. One request at a
- * time; hints that come close together are one request, and what changes while a request is under way is asked
- * for again afterwards. Only a whole and well-formed answer reaches the sink.
+ * Asks Marathon for the truth: everything after each (re)connect, leader change and resync
+ * interval, single apps after hints. One request at a time; hints that come close together are one
+ * request, and what changes while a request is under way is asked for again afterwards. Only a
+ * whole and well-formed answer reaches the sink.
  */
 #include "marathon_internal.h"
 
@@ -17,7 +18,10 @@
 #include "source.h"
 
 #define TOTAL_MS 30000
-/* a hint waits so long for others of its kind; hosts that share an event spread their requests over it */
+/*
+ * a hint waits so long for others of its kind; hosts that share an event spread their requests over
+ * it
+ */
 #define GATHER_MIN_MS 100
 #define GATHER_MAX_MS 200
 
@@ -115,7 +119,9 @@ static void deliver(struct marathon *marathon, const struct facts_marathon *answ
 	marathon->sink->marathon(marathon->sink->ctx, answer, now_ms);
 }
 
-/* Another leader than before may know another truth, and knows no health yet: look at everything. */
+/*
+ * Another leader than before may know another truth, and knows no health yet: look at everything.
+ */
 static void note_leader(struct marathon *marathon, const struct http_answer *answer)
 {
 	struct marathon_fetcher *fetcher = &marathon->fetcher;
@@ -273,7 +279,10 @@ int marathon_fetcher_init(struct marathon *marathon, struct event_base *base)
 	fetcher->resync = evtimer_new(base, on_resync, marathon);
 	if (!fetcher->timer || !fetcher->resync)
 		return -ENOMEM;
-	/* the answer does not wait for a stream that may be slow to come; the stream asks again when it is there */
+	/*
+	 * the answer does not wait for a stream that may be slow to come; the stream asks again
+	 * when it is there
+	 */
 	marathon_schedule(fetcher->resync, 0);
 	return 0;
 }

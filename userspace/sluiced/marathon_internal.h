@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What marathon.c, marathon_fetch.c, marathon_stream.c and marathon_subscribe.c share: one struct marathon, seen by its four parts. The fetcher
- * asks for the truth, the stream and the subscription only say when to ask, marathon.c joins them.
+ * What marathon.c, marathon_fetch.c, marathon_stream.c and marathon_subscribe.c share: one struct
+ * marathon, seen by its four parts. The fetcher asks for the truth, the stream and the subscription
+ * only say when to ask, marathon.c joins them.
  */
 #ifndef SLUICED_MARATHON_INTERNAL_H
 #define SLUICED_MARATHON_INTERNAL_H
@@ -90,7 +91,10 @@ void marathon_lost(struct marathon *marathon);
 /* A part works, has done so for long enough to try again quickly after a failure. */
 void marathon_works(struct marathon *marathon, struct marathon_part *part);
 void marathon_stable(struct marathon_part *part);
-/* A part's request of what failed; returns after how many milliseconds to try again (the next master, or the only one). */
+/*
+ * A part's request of what failed; returns after how many milliseconds to try again (the next
+ * master, or the only one).
+ */
 uint32_t marathon_fails(struct marathon *marathon, struct marathon_part *part, const char *what,
 			const char *why);
 /* Fill in where the part's next request goes. As masters_request(). */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Marathon's apps and tasks, see marathon_json.h. Health is told as Marathon means it: a failure inside the grace period before the
- * first success says nothing, a check that has not reported says nothing, and no defined check is not the same
- * as no report. Names in the JSON are those of Marathon's documentation.
+ * Marathon's apps and tasks, see marathon_json.h. Health is told as Marathon means it: a failure
+ * inside the grace period before the first success says nothing, a check that has not reported says
+ * nothing, and no defined check is not the same as no report. Names in the JSON are those of
+ * Marathon's documentation.
  */
 #include "marathon_json.h"
 #include "marathon_ports.h"
@@ -231,7 +232,10 @@ static int read_task(const struct app_reader *reader, const cJSON *item, const c
 	task->host = strdup(host ? host : "");
 	if (!task->id || !task->host)
 		return -ENOMEM;
-	/* before 1.2 there is no state: a task that has started runs, one that has ended is not listed */
+	/*
+	 * before 1.2 there is no state: a task that has started runs, one that has ended is not
+	 * listed
+	 */
 	if (state)
 		task->state = marathon_json_state(state);
 	else
@@ -245,7 +249,10 @@ static int read_task(const struct app_reader *reader, const cJSON *item, const c
 	return err;
 }
 
-/* Tasks that are not embedded are missing; that is not the same as none, unless the app's own counts say so. */
+/*
+ * Tasks that are not embedded are missing; that is not the same as none, unless the app's own
+ * counts say so.
+ */
 static int check_no_tasks(const cJSON *app, const char *place, struct json_error *error)
 {
 	int64_t running, staged;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Marathon's answers to /v2/apps into plain facts, for the shapes of 0.7 to 1.11. Pure: text in, facts out. An answer is taken whole or
- * refused whole; what Marathon leaves out where it may (a task's state before 1.2, empty lists before 1.6,
- * nulls) is filled in here, so that no one else needs to know versions.
+ * Marathon's answers to /v2/apps into plain facts, for the shapes of 0.7 to 1.11. Pure: text in,
+ * facts out. An answer is taken whole or refused whole; what Marathon leaves out where it may (a
+ * task's state before 1.2, empty lists before 1.6, nulls) is filled in here, so that no one else
+ * needs to know versions.
  */
 #ifndef SLUICED_MARATHON_JSON_H
 #define SLUICED_MARATHON_JSON_H
@@ -12,7 +13,10 @@
 
 #define MARATHON_JSON_MAX_BYTES (64u << 20)
 
-/* What to keep of an answer; everything else is dropped while parsing. Names are compared without regard to case. */
+/*
+ * What to keep of an answer; everything else is dropped while parsing. Names are compared without
+ * regard to case.
+ */
 struct marathon_filter {
 	const char *const *apps; /* absolute ids; count 0: keep all */
 	size_t app_count;
@@ -22,8 +26,9 @@ struct marathon_filter {
 };
 
 /*
- * GET /v2/apps?embed=apps.tasks. 0, or -EINVAL with error filled, or -ENOMEM; answer is empty unless 0, and the caller's to
- * release. An app that is wanted must carry its tasks, else the request was not understood and nothing is known.
+ * GET /v2/apps?embed=apps.tasks. 0, or -EINVAL with error filled, or -ENOMEM; answer is empty
+ * unless 0, and the caller's to release. An app that is wanted must carry its tasks, else the
+ * request was not understood and nothing is known.
  */
 int marathon_json_apps(const char *text, size_t len, const struct marathon_filter *filter,
 		       struct facts_marathon *answer, struct json_error *error);
@@ -34,13 +39,17 @@ int marathon_json_app(const char *text, size_t len, const char *app,
 		      struct json_error *error);
 
 /*
- * GET /v2/apps/ID, status 404: true and an answer with `gone` if this is Marathon's own word that there is no such app. A 404 of
- * something in between (a proxy, another server) is not, and neither is want of memory.
+ * GET /v2/apps/ID, status 404: true and an answer with `gone` if this is Marathon's own word that
+ * there is no such app. A 404 of something in between (a proxy, another server) is not, and neither
+ * is want of memory.
  */
 bool marathon_json_app_gone(const char *text, size_t len, const char *app,
 			    struct facts_marathon *answer);
 
-/* The state that a task's `state` (TASK_RUNNING) or a condition (Running) stands for; LOST for unknown words. */
+/*
+ * The state that a task's `state` (TASK_RUNNING) or a condition (Running) stands for; LOST for
+ * unknown words.
+ */
 enum facts_task_state marathon_json_state(const char *word);
 
 /* Does GET /v2/eventSubscriptions list url? 1, 0 or -EINVAL with error filled. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Port assignment. Mappings are walked with a cursor into the task's list: a mapping that has no host-port takes none of it. The
- * task's list holds host-ports only; an app's own `ports` and `portDefinitions[].port` are service ports,
- * which nothing listens on.
+ * Port assignment. Mappings are walked with a cursor into the task's list: a mapping that has no
+ * host-port takes none of it. The task's list holds host-ports only; an app's own `ports` and
+ * `portDefinitions[].port` are service ports, which nothing listens on.
  */
 #include "marathon_ports.h"
 
@@ -13,7 +13,9 @@
 
 enum network { NETWORK_HOST, NETWORK_BRIDGE, NETWORK_CONTAINER };
 
-/* From 1.5 on `networks` says it; before, docker.network, and `ipAddress` for an address per task. */
+/*
+ * From 1.5 on `networks` says it; before, docker.network, and `ipAddress` for an address per task.
+ */
 static int read_network(const cJSON *app, const cJSON *docker, const char *place,
 			enum network *network, struct json_error *error)
 {
@@ -70,7 +72,10 @@ static int read_port(const cJSON *item, enum network network, bool mapping, cons
 	err = json_number(item, "hostPort", 0, 65535, -1, place, &host_port, error);
 	if (err)
 		return err;
-	/* Docker's bridge without a hostPort means a dynamic one; in a container network it means none */
+	/*
+	 * Docker's bridge without a hostPort means a dynamic one; in a container network it means
+	 * none
+	 */
 	port->on_host = host_port >= 0 || network == NETWORK_BRIDGE;
 	return 0;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Which host-port serves which port of an app: the one rule of Marathon that changed its place in the JSON with nearly every version
- * (NetworkInfo.portAssignments). Reads an app's definition once, then answers for each of its tasks. Pure.
+ * Which host-port serves which port of an app: the one rule of Marathon that changed its place in
+ * the JSON with nearly every version (NetworkInfo.portAssignments). Reads an app's definition once,
+ * then answers for each of its tasks. Pure.
  */
 #ifndef SLUICED_MARATHON_PORTS_H
 #define SLUICED_MARATHON_PORTS_H
@@ -16,7 +17,7 @@ struct marathon_port {
 
 struct marathon_ports {
 	bool own_address; /* container network without mappings: no port is on the host */
-	bool defined; /* count says how many ports the app has; else the task's ports speak for themselves */
+	bool defined; /* the app says which ports it has; else the task's speak for themselves */
 	size_t count;
 	struct marathon_port port[FACTS_MAX_PORTS];
 };
@@ -26,8 +27,9 @@ int marathon_ports_read(const cJSON *app, const char *place, struct marathon_por
 			struct json_error *error);
 
 /*
- * Fill ports, port_count and problem of out from the task's own list. same_version: the task runs the definition that was read, so the
- * counts must agree; else as many as there are are matched. 0 or -ENOMEM.
+ * Fill ports, port_count and problem of out from the task's own list. same_version: the task runs
+ * the definition that was read, so the counts must agree; else as many as there are are matched. 0
+ * or -ENOMEM.
  */
 int marathon_ports_assign(const struct marathon_ports *ports, const uint16_t *task_ports,
 			  size_t task_port_count, bool same_version, struct facts_task *out);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Keeps Marathon's event stream open: one connection, silent for too long is dead, another master after a failure, with a growing pause. A
- * stream has no memory of what it missed, so each time it opens everything is asked for.
+ * Keeps Marathon's event stream open: one connection, silent for too long is dead, another master
+ * after a failure, with a growing pause. A stream has no memory of what it missed, so each time it
+ * opens everything is asked for.
  */
 #include "marathon_internal.h"
 
@@ -47,7 +48,10 @@ static void on_opened(void *ctx, const struct http_answer *answer)
 	struct marathon_stream *stream = &marathon->stream;
 	const char *leader = http_header(answer, "X-Marathon-Leader");
 
-	/* before 1.7 a standby passes the stream on, and cuts it now and then: better the leader's own */
+	/*
+	 * before 1.7 a standby passes the stream on, and cuts it now and then: better the leader's
+	 * own
+	 */
 	if (leader && stream->hops < MARATHON_MAX_HOPS &&
 	    masters_switch(&marathon->masters, leader)) {
 		stream->hops++;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Marathon's HTTP callbacks (up to 1.4): runs the server that takes them, and sees to it that Marathon lists our URL: asks, subscribes if it
- * does not, asks again. Repeated as long as we live, since a subscription can get lost; then events were missed, so
- * everything is asked for.
+ * Marathon's HTTP callbacks (up to 1.4): runs the server that takes them, and sees to it that
+ * Marathon lists our URL: asks, subscribes if it does not, asks again. Repeated as long as we live,
+ * since a subscription can get lost; then events were missed, so everything is asked for.
  */
 #include "marathon_internal.h"
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The configured Marathon masters, see masters.h. URLs are taken apart by libcurl, so that it and we agree on what they mean. */
+/*
+ * The configured Marathon masters, see masters.h. URLs are taken apart by libcurl, so that it and
+ * we agree on what they mean.
+ */
 #include "masters.h"
 
 #include <errno.h>

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The Marathon masters of the configuration: which one is spoken to, and whether an address that somebody names (a redirect, a
- * leader header) is one of them. No other address is ever contacted, so nothing that comes over the network can
- * send the daemon anywhere else. Holds the credentials and puts them on every request.
+ * The Marathon masters of the configuration: which one is spoken to, and whether an address that
+ * somebody names (a redirect, a leader header) is one of them. No other address is ever contacted,
+ * so nothing that comes over the network can send the daemon anywhere else. Holds the credentials
+ * and puts them on every request.
  */
 #ifndef SLUICED_MASTERS_H
 #define SLUICED_MASTERS_H
@@ -36,7 +37,10 @@ int masters_read_user(struct masters *masters);
 const char *masters_base(const struct masters *masters, unsigned number);
 const char *masters_current(const struct masters *masters);
 
-/* Number FAILED did not answer well: speak to the next one from now on, unless somebody has moved on already. */
+/*
+ * Number FAILED did not answer well: speak to the next one from now on, unless somebody has moved
+ * on already.
+ */
 void masters_rotate(struct masters *masters, unsigned failed);
 
 /* Speak to the one that url names from now on. false: it is none of ours, or is the current one. */

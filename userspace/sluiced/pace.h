@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A token bucket: so many at once, then one each interval. Keeps a single time (when the bucket will be full again), so that an idle one
- * costs nothing. Time is passed in.
+ * A token bucket: so many at once, then one each interval. Keeps a single time (when the bucket
+ * will be full again), so that an idle one costs nothing. Time is passed in.
  */
 #ifndef SLUICED_PACE_H
 #define SLUICED_PACE_H

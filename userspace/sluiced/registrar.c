@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Sends what registrar_plan() finds, one write at a time. A plan is made from the newest list and the newest answer, worked off, and made again
- * when either has changed; a write that failed is planned again after a growing pause. What Consul then holds is not
- * assumed: the next answer tells. An agent that restarts empty so gets everything again by itself.
+ * Sends what registrar_plan() finds, one write at a time. A plan is made from the newest list and
+ * the newest answer, worked off, and made again when either has changed; a write that failed is
+ * planned again after a growing pause. What Consul then holds is not assumed: the next answer
+ * tells. An agent that restarts empty so gets everything again by itself.
  */
 #include "registrar.h"
 
@@ -240,7 +241,10 @@ static int write_step(struct registrar *registrar, const struct step *step)
 	return start_call(registrar, "PUT", path, NULL, on_written);
 }
 
-/* Where checks go for entries without an address: a connection to 127.0.0.1 would meet docker-proxy, which always accepts. */
+/*
+ * Where checks go for entries without an address: a connection to 127.0.0.1 would meet
+ * docker-proxy, which always accepts.
+ */
 static void on_self(void *ctx, const struct http_answer *answer)
 {
 	struct registrar *registrar = ctx;

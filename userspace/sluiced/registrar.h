@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Writes this host's own tasks into its own Consul agent: id "sluice:TASK:INDEX", the host's name as a tag, Marathon's
- * checks translated. Compares what the model wants with what Consul said last and sends only the differences,
- * one at a time, rate limited, again after a failure.
+ * Writes this host's own tasks into its own Consul agent: id "sluice:TASK:INDEX", the host's name
+ * as a tag, Marathon's checks translated. Compares what the model wants with what Consul said last
+ * and sends only the differences, one at a time, rate limited, again after a failure.
  *
- * Invariants: only ids that carry our prefix and our meta are ever removed, and those only on proof: the
- * model says gone_proved, or the entry is of another boot of this host and no longer wanted. Being absent
- * from what is wanted proves nothing.
+ * Invariants: only ids that carry our prefix and our meta are ever removed, and those only on
+ * proof: the model says gone_proved, or the entry is of another boot of this host and no longer
+ * wanted. Being absent from what is wanted proves nothing.
  */
 #ifndef SLUICED_REGISTRAR_H
 #define SLUICED_REGISTRAR_H
@@ -21,29 +21,34 @@ struct registrar_entry {
 	const char *task;
 	const char *app;
 	unsigned port_index;
-	const char *address; /* "": the node's address; checks then go to 127.0.0.1 */
+	const char *address; /* "": the node's address, which the agent tells */
 	uint16_t port;
-	const char *service;	  /* Consul's service name */
-	enum facts_status status; /* what new checks start with; NONE: Consul's own start, critical until the first run */
+	const char *service; /* Consul's service name */
+	/* what new checks start with; NONE: as Consul does it, critical until the first run */
+	enum facts_status status;
 	const struct facts_check *checks; /* of the app; all of them, whatever their port index */
 	size_t check_count;
-	const uint16_t *ports; /* the task's host-ports by index, for checks of another index; may be NULL */
+	const uint16_t *ports; /* by index, for checks of another index than ours; may be NULL */
 	size_t port_count;
 	/*
-	 * The task has ended for sure (terminal state, or two full answers lack it): deregister, whatever the rest of the
-	 * entry says; task and port_index suffice. Give such an entry also for a task that only Consul still knows
-	 * (facts_entry.ours, same boot), else it stays registered for ever.
+	 * The task has ended for sure (terminal state, or two full answers lack it): deregister,
+	 * whatever the rest of the entry says; task and port_index suffice. Give such an entry also
+	 * for a task that only Consul still knows (facts_entry.ours, same boot), else it stays
+	 * registered for ever.
 	 */
 	bool gone_proved;
 };
 
-/* config must outlive the object. Without [consul] or with register = no the object does nothing. NULL with errno set. */
+/*
+ * config must outlive the object. Without [consul] or with register = no the object does nothing.
+ * NULL with errno set.
+ */
 struct registrar *registrar_new(struct event_base *base, const struct config *config);
 void registrar_free(struct registrar *registrar);
 
 /*
- * What should be registered now: the whole list, each time. Copied. An entry that is not in the list is left as it is in Consul.
- * 0 or -ENOMEM (the last list stays).
+ * What should be registered now: the whole list, each time. Copied. An entry that is not in the
+ * list is left as it is in Consul. 0 or -ENOMEM (the last list stays).
  */
 int registrar_want(struct registrar *registrar, const struct registrar_entry *entries, size_t n);
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Registrations and the difference to what Consul holds, see registrar_plan.h. Agents refuse keys that they do not know, so only those that
- * every version knows are written; durations are strings, since numbers are nanoseconds; check ids are left to the
- * agent, because they are unique in the whole agent and would be stolen from each other.
+ * Registrations and the difference to what Consul holds, see registrar_plan.h. Agents refuse keys
+ * that they do not know, so only those that every version knows are written; durations are strings,
+ * since numbers are nanoseconds; check ids are left to the agent, because they are unique in the
+ * whole agent and would be stolen from each other.
  */
 #include "registrar_plan.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The registrar's thinking, pure: what a wanted entry looks like in Consul's own JSON, and what has to be written so that Consul holds it.
- * No I/O, no clock.
+ * The registrar's thinking, pure: what a wanted entry looks like in Consul's own JSON, and what has
+ * to be written so that Consul holds it. No I/O, no clock.
  */
 #ifndef SLUICED_REGISTRAR_PLAN_H
 #define SLUICED_REGISTRAR_PLAN_H
@@ -32,19 +32,24 @@ struct registrar_step {
 	const char *body; /* of a registration */
 };
 
-/* Name with dots turned into dashes, in lower case; what does not fit a tag is turned into a dash too. New string, NULL: no memory. */
+/*
+ * Name with dots turned into dashes, in lower case; what does not fit a tag is turned into a dash
+ * too. New string, NULL: no memory.
+ */
 char *registrar_tag(const char *name);
 
 /*
- * 0, -EINVAL (entry cannot be registered: no id that Consul can delete by path, no port), -ENOMEM. out is empty unless 0. skipped is set to the
- * number of the app's checks that Consul cannot run (commands, ports that are not on the host).
+ * 0, -EINVAL (entry cannot be registered: no id that Consul can delete by path, no port), -ENOMEM.
+ * out is empty unless 0. skipped is set to the number of the app's checks that Consul cannot run
+ * (commands, ports that are not on the host).
  */
 int registration_make(const struct registrar_entry *entry, const struct registrar_host *host,
 		      struct registration *out, size_t *skipped);
 void registration_release(struct registration *registration);
 
 /*
- * What to write, in order: removals first. steps has room for count + held->entry_count. Returns how many. The rules are registrar.h's.
+ * What to write, in order: removals first. steps has room for count + held->entry_count. Returns
+ * how many. The rules are registrar.h's.
  */
 size_t registrar_plan(const struct registration *wanted, size_t count,
 		      const struct facts_consul *held, const char *boot_id,

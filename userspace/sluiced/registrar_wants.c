@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Copies and comparisons, see registrar_wants.h. The model gives its whole list again and again; mostly it is the same, and then nothing is
- * built anew.
+ * Copies and comparisons, see registrar_wants.h. The model gives its whole list again and again;
+ * mostly it is the same, and then nothing is built anew.
  */
 #include "registrar_wants.h"
 

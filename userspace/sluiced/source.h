@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * How a source is doing: keeps its struct facts_source, tells the sink when something that people look at has changed, and writes one log
- * line for each change, not for each failure.
+ * How a source is doing: keeps its struct facts_source, tells the sink when something that people
+ * look at has changed, and writes one log line for each change, not for each failure.
  */
 #ifndef SLUICED_SOURCE_H
 #define SLUICED_SOURCE_H

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Server-sent events, the framing only: bytes in as they arrive, the data of each event out. Lines end in CR LF, LF or CR, and a
- * CR and its LF may come in different reads. Field `data` is collected; event, id, retry and comments are
- * skipped (Marathon says its event type in the JSON too). An event larger than the limit is skipped whole and reported as lost.
+ * Server-sent events, the framing only: bytes in as they arrive, the data of each event out. Lines
+ * end in CR LF, LF or CR, and a CR and its LF may come in different reads. Field `data` is
+ * collected; event, id, retry and comments are skipped (Marathon says its event type in the JSON
+ * too). An event larger than the limit is skipped whole and reported as lost.
  */
 #ifndef SLUICED_SSE_H
 #define SLUICED_SSE_H
