@@ -312,16 +312,19 @@ static void port_assignment(void **state)
 
 static void many_ports(void **state)
 {
-	char definitions[1024] = "\"portDefinitions\":[{}", ports[1024] = "\"ports\":[31000";
+	char definitions[1024], ports[1024];
 	struct facts_marathon answer;
+	int at = 0, to = 0;
 
 	(void)state;
-	for (int i = 1; i < 40; i++) {
-		strcat(definitions, ",{}");
-		sprintf(ports + strlen(ports), ",%d", 31000 + i);
+	for (int i = 0; i < 40; i++) {
+		at += snprintf(definitions + at, sizeof(definitions) - at, "%s{}",
+			       i ? "," : "\"portDefinitions\":[");
+		to += snprintf(ports + to, sizeof(ports) - to, "%s%d", i ? "," : "\"ports\":[",
+			       31000 + i);
 	}
-	strcat(definitions, "]");
-	strcat(ports, "]");
+	snprintf(definitions + at, sizeof(definitions) - at, "]");
+	snprintf(ports + to, sizeof(ports) - to, "]");
 	one_task(definitions, ports, &answer);
 	assert_int_equal(answer.apps[0].tasks[0].port_count, FACTS_MAX_PORTS);
 	assert_int_equal(answer.apps[0].tasks[0].ports[FACTS_MAX_PORTS - 1], 31031);
