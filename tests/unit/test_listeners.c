@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The kernel's listeners, against the kernel itself: ports that open and close on loopback, with no
+ * right to anything. A loop that does not come to its end is stopped and fails the test.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <event2/event.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "listeners.h"
+
+#define DEADLINE_S 30
+
+struct world {
+	struct event_base *base;
+	struct event *deadline;
+	struct listeners *listeners;
+	struct config config;
+	struct facts_sink sink;
+	uint16_t port;
+	bool wanted; /* the loop ends when port listens or not, as this says */
+	int answers;
+	struct facts_listeners last;
+};
+
+static void on_deadline(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	fail_msg("the kernel's word did not come in %d s", DEADLINE_S);
+}
+
+static void on_listeners(void *ctx, const struct facts_listeners *listeners, int64_t now_ms)
+{
+	struct world *world = ctx;
+
+	assert_true(now_ms > 0);
+	world->answers++;
+	world->last = *listeners;
+	if (facts_listens(listeners, world->port) == world->wanted)
+		event_base_loopbreak(world->base);
+}
+
+static void on_source(void *ctx, const struct facts_source *source, int64_t now_ms)
+{
+	(void)ctx;
+	(void)now_ms;
+	assert_string_equal(source->name, "kernel");
+	assert_true(source->connected);
+}
+
+/* A socket that listens on address, port 0: any. */
+static int listen_on(int family, uint16_t port)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET,
+				  .sin_port = htons(port),
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6,
+				    .sin6_port = htons(port),
+				    .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+	const struct sockaddr *address = family == AF_INET ? (struct sockaddr *)&in
+							   : (struct sockaddr *)&in6;
+	const int on = 1;
+	int fd = socket(family, SOCK_STREAM, 0);
+
+	if (fd < 0)
+		return -1;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (bind(fd, address, family == AF_INET ? sizeof(in) : sizeof(in6)) || listen(fd, 8)) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static uint16_t port_of(int fd)
+{
+	struct sockaddr_in6 address;
+	socklen_t len = sizeof(address);
+
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
+	return ntohs(address.sin6_port); /* at the same place in both families */
+}
+
+static void open_world(struct world *world, uint16_t port, bool wanted)
+{
+	const struct timeval deadline = { .tv_sec = DEADLINE_S };
+
+	memset(world, 0, sizeof(*world));
+	world->port = port;
+	world->wanted = wanted;
+	world->config.port_min = world->config.port_max = port;
+	world->sink =
+		(struct facts_sink){ .ctx = world, .listeners = on_listeners, .source = on_source };
+	world->base = event_base_new();
+	world->deadline = evtimer_new(world->base, on_deadline, NULL);
+	evtimer_add(world->deadline, &deadline);
+	world->listeners = listeners_new(world->base, &world->config, &world->sink);
+	assert_non_null(world->listeners);
+	assert_false(listeners_source(world->listeners)->connected);
+	assert_int_equal(world->answers, 0);
+}
+
+static void wait_for(struct world *world, bool wanted)
+{
+	world->wanted = wanted;
+	event_base_dispatch(world->base);
+	assert_int_equal(facts_listens(&world->last, world->port), wanted);
+}
+
+static void close_world(struct world *world)
+{
+	listeners_free(world->listeners);
+	event_free(world->deadline);
+	event_base_free(world->base);
+}
+
+static void comes_and_goes(int family)
+{
+	struct world world;
+	int fd = listen_on(family, 0);
+	uint16_t port;
+
+	if (fd < 0)
+		skip(); /* no such address family here */
+	port = port_of(fd);
+	open_world(&world, port, true);
+	wait_for(&world, true);
+	close(fd);
+	wait_for(&world, false);
+	/* the kernel has told of the end; if a dump was quicker, its word is still to come */
+	while (!listeners_source(world.listeners)->last_event_ms)
+		event_base_loop(world.base, EVLOOP_ONCE);
+	fd = listen_on(family, port);
+	assert_true(fd >= 0);
+	wait_for(&world, true);
+	close(fd);
+	close_world(&world);
+}
+
+static void ipv4(void **state)
+{
+	(void)state;
+	comes_and_goes(AF_INET);
+}
+
+static void ipv6(void **state)
+{
+	(void)state;
+	comes_and_goes(AF_INET6);
+}
+
+/* The end of one of two that listen on the same port is no end. */
+static void one_of_two(void **state)
+{
+	int first = listen_on(AF_INET, 0), second;
+	struct world world;
+
+	(void)state;
+	assert_true(first >= 0);
+	second = listen_on(AF_INET6, port_of(first));
+	if (second < 0) {
+		close(first);
+		skip();
+	}
+	open_world(&world, port_of(first), true);
+	wait_for(&world, true);
+	close(first);
+	listeners_resync(world.listeners);
+	world.answers = 0;
+	wait_for(&world, true);
+	assert_int_equal(world.answers, 1);
+	close(second);
+	wait_for(&world, false);
+	close_world(&world);
+}
+
+static void outside_the_range(void **state)
+{
+	int fd = listen_on(AF_INET, 0);
+	struct world world;
+	uint16_t port;
+
+	(void)state;
+	assert_true(fd >= 0);
+	port = port_of(fd);
+	open_world(&world, port == 65535 ? port - 1 : port + 1, false);
+	world.port = port;
+	wait_for(&world, false);
+	assert_int_equal(world.answers, 1); /* the first answer always comes */
+	close(fd);
+	close_world(&world);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(ipv4),
+		cmocka_unit_test(ipv6),
+		cmocka_unit_test(one_of_two),
+		cmocka_unit_test(outside_the_range),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
