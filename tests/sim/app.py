@@ -34,7 +34,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.path.startswith("/exit/"):
             os._exit(int(self.path.rpartition("/")[2]))
         STATE[self.path.strip("/")] = True
-        self._answer(200, {})
+        self._answer(200, {"done": True})
 
 
 if "IGNORE_TERM" in os.environ:

@@ -72,7 +72,7 @@ def free_port():
 
 
 def process_agent(number, ports):
-    address = f"127.0.7.{number}"
+    address = f"127.{os.getpid() >> 8 & 127 | 64}.{os.getpid() & 255}.{number}"    # ours alone
     return {"name": f"slave{number}", "host": f"slave{number}.lab", "address": address,
             "type": "process", "ports": ports, "attributes": {"rack": f"r{number}"},
             "entrypoint": [sys.executable, os.path.join(HERE, "app.py"), "$LISTEN_PORT", address],
@@ -108,6 +108,7 @@ class Sim:
         line = self.process.stdout.readline()
         if "ready on http://" not in line:
             self.process.wait()
+            self.process.stdout.close()
             raise AssertionError(f"marathon-sim did not start: {line!r}")
         self.port = int(line.rsplit(":", 1)[1])
 
@@ -161,35 +162,37 @@ class Sim:
 
 
 class EventStream:
-    """A raw client of /v2/events that keeps every byte and when it came."""
+    """A raw client of /v2/events that keeps every byte, and what each read gave."""
 
     def __init__(self, port, query="", accept="text/event-stream", address="127.0.0.1"):
         self.sock = socket.create_connection((address, port), DEADLINE)
         self.sock.sendall(f"GET /v2/events{query} HTTP/1.1\r\nHost: x\r\n"
                           f"Accept: {accept}\r\n\r\n".encode())
-        self.raw = b""
         self.reads = []
-        while b"\r\n\r\n" not in self.raw:
-            self._read()
-        self.head, _, rest = self.raw.partition(b"\r\n\r\n")
-        self.body = rest
+        start = b""
+        while b"\r\n\r\n" not in start:
+            start += self._read()
+        self.head, _, rest = start.partition(b"\r\n\r\n")
+        self.body = bytearray(rest)
+        self._events = []
+        self._parsed = 0
 
     def _read(self):
         data = self.sock.recv(65536)
         if not data:
             raise EOFError
         self.reads.append(data)
-        self.raw += data
         return data
 
     def events(self):
-        """Events so far, as objects."""
-        found = []
-        for block in self.body.split(b"\r\n\r\n"):
-            for line in block.split(b"\r\n"):
+        """The events that have come whole, as objects."""
+        end = self.body.rfind(b"\r\n\r\n")
+        if end > self._parsed:
+            for line in self.body[self._parsed:end].split(b"\r\n"):
                 if line.startswith(b"data: "):
-                    found.append(json.loads(line[len(b"data: "):]))
-        return found
+                    self._events.append(json.loads(line[len(b"data: "):]))
+            self._parsed = end
+        return self._events
 
     def read_more(self):
         self.body += self._read()
@@ -203,7 +206,7 @@ class EventStream:
             for event in now[seen:]:
                 if condition(event):
                     return event
-            seen = max(0, len(now) - 1)
+            seen = len(now)
             self.read_more()
         raise AssertionError(f"no event: {what}")
 

@@ -13,7 +13,7 @@ from simtest import SimCase, dry_agent, exchange, fixture, process_agent, wait_f
 UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 ANY_TYPE = {"lastFailure", "lastFailureCause", "lastSuccess", "firstSuccess", "healthy"}
-CHECK = {"protocol": "HTTP", "path": "/health", "gracePeriodSeconds": 0, "intervalSeconds": 0.1,
+CHECK = {"protocol": "HTTP", "path": "/health", "gracePeriodSeconds": 60, "intervalSeconds": 0.1,
          "timeoutSeconds": 5, "maxConsecutiveFailures": 2}
 BRIDGE = {"type": "DOCKER", "docker": {"image": "example/web:1", "network": "BRIDGE",
                                        "portMappings": [{"containerPort": 3000, "hostPort": 0,
