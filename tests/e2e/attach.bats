@@ -103,6 +103,7 @@ refused() {
 	on slave1 ip -d link show dev eth0 | grep -q 'xdp.* id '
 	on slave1 ip link set dev eth0 xdpdrv off
 	ctl attach
+	wait_for "traffic flows again" on elb curl -sS --fail --max-time 10 "http://$SLAVE1/"
 	ask --url "http://$SLAVE1/" --requests 90 --connections 3 --close | holds '.failed == 0 and (.tasks | length) == 3'
 }
 

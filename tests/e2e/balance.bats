@@ -88,6 +88,27 @@ same_counts() {
 		grep -q '^app=/web .* host=slave1 '
 }
 
+@test "a direct connection from the port of a balanced one that has ended is left alone" {
+	local port
+	for port in $(ctl --json backends | jq '.[] | select(.state == "up") | .port'); do
+		# the client closes first on the balanced connection, so that the container's side may take the port again
+		on elb python3 - "$SLAVE1" "$port" <<-'PY'
+			import socket, sys
+			for number in (80, int(sys.argv[2])) * 2:
+			    with socket.socket() as client:
+			        client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+			        client.bind(("", 9000 + int(sys.argv[2]) % 100))
+			        client.settimeout(10)
+			        client.connect((sys.argv[1], number))
+			        client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+			        answer = b""
+			        while chunk := client.recv(4096):
+			            answer += chunk
+			        assert answer.startswith(b"HTTP/1.1 200"), answer
+		PY
+	done
+}
+
 @test "no container left: the client is told at once" {
 	scale /web 0
 	run on elb curl -sS --max-time 10 "http://$SLAVE1/"

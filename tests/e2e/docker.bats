@@ -70,9 +70,9 @@ teardown_file() {
 	wait_for "a process of the lab runs" grep -q network "$BATS_TEST_TMPDIR/up.log"
 	folder=$(work)
 	kill -TERM "$pid"
-	run wait "$pid"
-	[[ $status != 0 ]]
-	[[ -z $folder ]] || [[ -z $(leftovers "$folder") ]]
+	! wait "$pid" || return 1
+	leftovers "$folder" >"$BATS_TEST_TMPDIR/left" || true
+	cat "$BATS_TEST_TMPDIR/left"
 	lab down
-	[[ -z $(leftovers "${folder:-/nonexistent}") ]]
+	[[ -n $folder && ! -s $BATS_TEST_TMPDIR/left ]]
 }

@@ -169,14 +169,14 @@ leftovers() {
 	ip netns list | grep "^${LAB}-"
 	ip -o link | grep -E ": ${LAB}-"
 	grep -E "${LAB}[- /]|$work" /proc/self/mounts
-	find /sys/fs/cgroup -maxdepth 4 -type d -name "*${LAB}*" 2>/dev/null
-	ls -d "$work" 2>/dev/null
+	find /sys/fs/cgroup -maxdepth 4 -type d -name "*${LAB}*"
+	ls -d "$work"
 	for pid in /proc/[0-9]*; do
-		tr '\0' '\n' <"$pid/environ" 2>/dev/null | grep -qE "^MARATHON_SIM_ID=${LAB}\$" && echo "task ${pid#/proc/}"
-		tr '\0' ' ' <"$pid/cmdline" 2>/dev/null | grep -F "$work/"
+		tr '\0' '\n' <"$pid/environ" | grep -qE "^MARATHON_SIM_ID=${LAB}\$" && echo "task ${pid#/proc/}"
+		tr '\0' ' ' <"$pid/cmdline" | grep -F "$work/"
 	done
 	true
-}
+} 2>/dev/null # processes come and go meanwhile
 
 # conf_file HOST: the path of its sluice.conf
 conf_file() {

@@ -19,7 +19,17 @@ teardown() {
 }
 
 up() {
-	ctl --json backends | jq -c '[.[] | select(.state == "up") | [.task, .port, .generation]] | sort'
+	ctl ${SLUICE_CONFIG:+--config "$SLUICE_CONFIG"} --json backends | jq -c '[.[] | select(.state == "up") | [.task, .port, .generation]] | sort'
+}
+
+# same_set BEFORE
+same_set() {
+	local now
+	now=$(up)
+	[[ $now == "$1" ]] || {
+		printf 'the set was %s\nand is now %s\n' "$1" "$now"
+		return 1
+	}
 }
 
 polled() {
@@ -34,11 +44,11 @@ set_survives() {
 	lab marathon "$@"
 	sim requests/reset '{}' >/dev/null
 	wait_for "sluiced has asked Marathon often enough" polled 4
-	[[ $(up) == "$before" ]]
+	same_set "$before"
 	ask --url "http://$SLAVE1/" --requests 60 --connections 3 --close | holds '.failed == 0 and (.tasks | length) == 3'
 	lab marathon normal
 	wait_for "Marathon is good again" sources_connected
-	[[ $(up) == "$before" ]]
+	same_set "$before"
 }
 
 @test "Marathon answers 500: the last good set stays" {
@@ -69,7 +79,9 @@ set_survives() {
 	id="sluice:$task:0"
 	on slave1 curl -sS --fail --max-time 10 http://127.0.0.1:8500/v1/agent/services | holds 'has($id)' --arg id "$id"
 	on slave1 curl -sS --fail --max-time 10 -X PUT http://127.0.0.1:8500/v1/agent/check/register \
-		--data "{\"ID\": \"flip\", \"Name\": \"flip\", \"ServiceID\": \"$id\", \"TTL\": \"1h\", \"Status\": \"critical\"}"
+		--data "{\"ID\": \"flip\", \"Name\": \"flip\", \"ServiceID\": \"$id\", \"TTL\": \"1h\", \"Status\": \"passing\"}"
+	# critical and with a result: a check that has none has not run yet, and does not count
+	on slave1 curl -sS --fail --max-time 10 -X PUT 'http://127.0.0.1:8500/v1/agent/check/fail/flip?note=broken'
 	wait_for "it is down" backends_hold --argjson p "$port" 'any(.[]; .port == $p and .state == "down")'
 	ask --url "http://$SLAVE1/" --requests 60 --connections 3 --close |
 		holds '.failed == 0 and (.tasks | length) == 2 and all(.tasks[]; .port != $p)' --argjson p "$port"
@@ -84,13 +96,21 @@ set_survives() {
 	scale /web 2
 	on slave1 curl -sS --fail --max-time 10 http://127.0.0.1:8500/v1/agent/services >"$BATS_TEST_TMPDIR/services"
 	holds 'has("foreign")' <"$BATS_TEST_TMPDIR/services"
-	wait_for "two are registered" registered 2
-	on slave1 curl -sS --fail --max-time 10 http://127.0.0.1:8500/v1/agent/services |
-		holds '[to_entries[] | select(.key | startswith("sluice:"))] | all(.[]; .value.Service == "web"
-			and .value.Address == "10.80.0.2" and .value.Port >= 31000 and (.value.Tags | index("slave1-lab")) != null)'
+	wait_for "two are in the catalog" in_catalog 2
+	# as a client of Consul sees it: the service's address is the node's where it has none of its own
+	on slave1 curl -sS --fail --max-time 10 http://127.0.0.1:8500/v1/health/service/web |
+		holds '[.[] | select(.Service.ID | startswith("sluice:"))] | length == 2 and all(.[];
+			(if .Service.Address == "" then .Node.Address else .Service.Address end) == "10.80.0.2"
+			and .Service.Port >= 31000 and (.Service.Tags | index("slave1-lab")) != null
+			and .Service.Meta.sluice_app == "/web" and (.Service.Meta.sluice_task | length) > 0)'
 	on slave1 curl -sS --fail --max-time 10 -X PUT http://127.0.0.1:8500/v1/agent/service/deregister/foreign
 	scale /web 3
 	wait_for "three are registered" registered 3
+}
+
+in_catalog() {
+	on slave1 curl -sS --fail --max-time 10 http://127.0.0.1:8500/v1/health/service/web |
+		jq -e --argjson n "$1" '[.[] | select(.Service.ID | startswith("sluice:"))] | length == $n'
 }
 
 registered() {
@@ -103,11 +123,11 @@ registered() {
 	before=$(up)
 	lab kill slave1 consul
 	wait_for "sluiced has noticed" ctl_says '.sources | any(.[]; .name == "consul" and (.connected | not))'
-	[[ $(up) == "$before" ]]
+	same_set "$before"
 	ask --url "http://$SLAVE1/" --requests 60 --connections 3 --close | holds '.failed == 0 and (.tasks | length) == 3'
 	lab start slave1 consul
 	wait_for "sluiced is connected again" sources_connected
-	[[ $(up) == "$before" ]]
+	same_set "$before"
 	wait_for "all are registered again" registered 3
 }
 
@@ -122,7 +142,7 @@ ctl_says() {
 	echo 'no such line' >>"$(conf_file slave1)"
 	kill -HUP "$(host_pid slave1 sluiced)"
 	wait_for "the log names the place" grep -q "sluice.conf:$(wc -l <"$(conf_file slave1)")" "$(work)"/log/slave1-sluiced*
-	[[ $(up) == "$before" ]]
+	SLUICE_CONFIG=$BATS_TEST_TMPDIR/good.conf same_set "$before"
 	cp "$BATS_TEST_TMPDIR/good.conf" "$(conf_file slave1)"
 	kill -HUP "$(host_pid slave1 sluiced)"
 	scale /web 4
