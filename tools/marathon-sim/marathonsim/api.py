@@ -352,9 +352,9 @@ class Api:
                  "elected": True, "leader": self._address,
                  "frameworkId": self._cluster.framework_id,
                  "marathon_config": {"hostname": self._address.rpartition(":")[0],
-                                     "http_port": int(self._address.rpartition(":")[2]),
-                                     "features": self._settings.features,
-                                     "framework_name": "marathon"},
+                                     "features": self._settings.features, "ha": True,
+                                     "framework_name": "marathon", "local_port_min": 10000,
+                                     "local_port_max": 20000},
                  "http_config": {"http_port": int(self._address.rpartition(":")[2]),
                                  "https_port": 8443},
                  "zookeeper_config": {}}
