@@ -9,122 +9,244 @@
 
 #include "flow.h"
 #include "packet.h"
+#include "scratch.h"
 #include "verdict.h"
 
-/*
- * A SYN-ACK for the client's newer SYN: the old connection is over for the backend's kernel, so it
- * is for us.
- */
-static __always_inline void egress_reopen(struct owned *owned, const struct packet *packet,
-					  const struct sluice_flow_key4 *key, __u32 now)
-{
-	struct sluice_flow *flow = owned->flow;
-	struct sluice_flow fresh = {
-		.generation = flow->generation,
-		.slot = flow->slot,
-		.port = flow->port,
-		.service = flow->service,
-		.out_marks = SLUICE_OUT_SYNACK,
-		.client_isn = packet->ack - 1,
-		.server_isn = packet->seq,
-		.server_next = packet_seq_end(packet),
-		.picked = now,
-		.touched = now,
-	};
+#define EGRESS_SYN_DATA 1460 /* data that a SYN can bring */
 
-	count_reason(SLUICE_REASON_SYN_REOPEN);
-	if (!owned->established) {
-		*flow = fresh;
-		return;
-	}
-	flow_remove(owned, key);
-	if (bpf_map_update_elem(&sluice_half4, key, &fresh, BPF_NOEXIST))
-		count_reason(SLUICE_REASON_TABLE_FULL);
-	else
-		flow_count(owned->backend, 1);
+/* Does the packet acknowledge the flow's SYN, with the data on it or without? */
+static __always_inline bool egress_answers(const struct sluice_flow *flow,
+					   const struct packet *packet)
+{
+	return (packet->flags & TCP_ACK) &&
+	       (packet->ack == flow->client_isn + 1 ||
+		packet->ack == flow->client_isn + 1 + flow->syn_payload);
 }
 
-/* Does the backend answer the client's newer SYN? */
 static __always_inline bool egress_answers_new_syn(const struct sluice_flow *flow,
 						   const struct packet *packet)
 {
-	return (flow->in_marks & SLUICE_IN_NEW_SYN) && packet->ack == flow->next_isn + 1;
+	return (packet->flags & TCP_ACK) && (flow->in_marks & SLUICE_IN_NEW_SYN) &&
+	       packet->ack - (flow->next_isn + 1) <= EGRESS_SYN_DATA;
 }
 
 /*
- * A half-open flow owns only what its handshake can bring about: the backend's answer to one of its
- * SYNs, and, once that has left, what follows on it. Anything else on the same ports belongs to a
- * direct connection.
+ * The answer to some SYN: a SYN-ACK, or the reset of a port where nobody listens (RFC 9293 section
+ * 3.5.2).
  */
-static __always_inline bool egress_half_open_owns(const struct sluice_flow *flow,
-						  const struct packet *packet)
+static __always_inline bool egress_is_answer(const struct packet *packet)
 {
-	bool answers = (packet->flags & TCP_ACK) && (packet->ack == flow->client_isn + 1 ||
-						     egress_answers_new_syn(flow, packet));
-
-	if (packet->flags & TCP_SYN)
-		return answers;
-	if (flow->out_marks & SLUICE_OUT_SYNACK)
-		return (__s32)(packet->seq - flow->server_isn) >= 0;
-	return answers && (packet->flags & TCP_RST);
+	if (!(packet->flags & TCP_ACK))
+		return false;
+	return (packet->flags & TCP_SYN) || ((packet->flags & TCP_RST) && !packet->seq);
 }
 
-/* A segment of a half-open flow that is the flow's own. */
-static __always_inline void egress_half_open(struct owned *owned, const struct packet *packet,
-					     const struct sluice_flow_key4 *key)
+/*
+ * A segment of a handshake: does it speak of what the client has sent, or of what the backend has?
+ */
+static __always_inline bool egress_is_near(const struct sluice_flow *flow,
+					   const struct packet *packet)
+{
+	if (!(flow->out_marks & SLUICE_OUT_SYNACK))
+		return false;
+	if (!(packet->flags &
+	      TCP_ACK)) /* a reset without ACK has its number from the client's ACK */
+		return packet->seq - (flow->server_isn + 1) < FLOW_FIRST_WINDOW ||
+		       packet->seq - (flow->server_isn_before + 1) < FLOW_FIRST_WINDOW;
+	return packet->ack - (flow->client_isn + 1) < FLOW_FIRST_WINDOW ||
+	       ((flow->in_marks & SLUICE_IN_NEW_SYN) &&
+		packet->ack - (flow->next_isn + 1) < FLOW_FIRST_WINDOW);
+}
+
+/* What a packet from a backend's port is to the flow that has its addresses and ports. */
+enum egress_owner {
+	EGRESS_OWN,
+	EGRESS_DIRECT, /* of a direct connection */
+	EGRESS_STALE, /* of a direct connection, and it proves that the backend's kernel knows nothing of the flow */
+};
+
+static __always_inline enum egress_owner egress_owner(const struct sluice_flow *flow,
+						      const struct packet *packet)
+{
+	if (egress_is_answer(packet)) {
+		if (egress_answers(flow, packet) || egress_answers_new_syn(flow, packet))
+			return EGRESS_OWN;
+		return flow->done ? EGRESS_STALE : EGRESS_DIRECT;
+	}
+	if (flow->done || egress_is_near(flow, packet))
+		return EGRESS_OWN;
+	return EGRESS_DIRECT;
+}
+
+/*
+ * A SYN-ACK for the client's newer SYN: the old connection is over for the backend's kernel, so it
+ * is for us. Of a half-open flow both SYNs stay known: under SYN cookies either may be the real
+ * one.
+ */
+static __always_inline void egress_reopen(const struct owned *owned, struct scratch *scratch,
+					  enum family family, __u32 now)
+{
+	const struct packet *packet = &scratch->packet;
+	struct sluice_half *half = &scratch->half;
+	struct sluice_flow *flow = owned->flow, *fresh = &half->flow;
+	bool lived = flow_lives(flow), done = flow->done;
+
+	__builtin_memset(half, 0, sizeof(*half));
+	*fresh = *flow;
+	if (fresh->cookie != owned->cookie)
+		return;
+	fresh->in_marks = done ? 0 : SLUICE_IN_NEW_SYN;
+	fresh->out_marks = SLUICE_OUT_SYNACK;
+	fresh->next_isn = flow->client_isn;
+	/* with data on the SYN, next_isn tells where it began */
+	fresh->client_isn = (flow->in_marks & SLUICE_IN_NEW_SYN) ? flow->next_isn : packet->ack - 1;
+	fresh->client_next = packet->ack;
+	fresh->syn_payload = packet->ack - (fresh->client_isn + 1);
+	fresh->server_isn_before = done ? packet->seq : flow->server_isn;
+	fresh->server_isn = packet->seq;
+	fresh->server_next = packet_seq_end(packet);
+	fresh->client_rst = 0;
+	if (done)
+		fresh->client_fin = fresh->server_fin = 0;
+	fresh->done = 0;
+	fresh->picked = fresh->touched = now;
+	count_reason(SLUICE_REASON_SYN_REOPEN);
+	if (owned->half) {
+		if (done)
+			flow_count_half(owned->backend, 1);
+		*flow = *fresh;
+		return;
+	}
+	/* Its SYN is not kept: it has been answered, nobody will send it again. */
+	if (flow_insert_half(&scratch->key, half, family)) {
+		count_reason(SLUICE_REASON_TABLE_FULL);
+		return;
+	}
+	flow_count_half(owned->backend, 1);
+	if (!flow_delete(&scratch->key, false, family) && lived)
+		flow_count_active(owned->backend, -1);
+}
+
+static __always_inline void egress_syn_ack(const struct owned *owned, const struct packet *packet)
 {
 	struct sluice_flow *flow = owned->flow;
 
-	if (packet->flags & TCP_RST)
+	if (!(flow->out_marks & SLUICE_OUT_SYNACK))
+		flow->server_isn_before = packet->seq;
+	else if (flow->server_isn != packet->seq)
+		flow->server_isn_before = flow->server_isn;
+	flow->server_isn = packet->seq;
+	flow->server_next = packet_seq_end(packet);
+	flow->out_marks |= SLUICE_OUT_SYNACK;
+	if (owned->backend->suspect)
+		owned->backend->suspect = 0;
+}
+
+/* A segment of a half-open flow that is the flow's own. */
+static __always_inline void egress_half_open(const struct owned *owned, const struct packet *packet,
+					     const union flow_key *key, enum family family)
+{
+	struct sluice_flow *flow = owned->flow;
+
+	if (packet->flags & TCP_RST) {
+		if (!sluice_flow_is_over(flow)) {
+			flow_count_half(owned->backend, -1);
+			count_reason(SLUICE_REASON_CLOSED);
+		}
+		flow->out_marks |= SLUICE_OUT_RST;
 		return;
+	}
+	if (flow->out_marks & SLUICE_OUT_RST) { /* a wrong ACK was reset, the handshake goes on */
+		flow->out_marks &= ~SLUICE_OUT_RST;
+		flow_count_half(owned->backend, 1);
+	}
 	if (packet->flags & TCP_SYN) {
-		flow->server_isn = packet->seq;
-		flow->server_next = packet_seq_end(packet);
-		flow->out_marks |= SLUICE_OUT_SYNACK;
+		egress_syn_ack(owned, packet);
 		return;
 	}
 	if ((__s32)(packet_seq_end(packet) - flow->server_next) > 0)
 		flow->server_next = packet_seq_end(packet);
+	if (packet->flags & TCP_FIN) {
+		flow->server_fin = packet_seq_end(packet);
+		flow->out_marks |= SLUICE_OUT_FIN;
+	}
 	/* A backend's kernel sends data only on a connection that it holds for open. */
 	if (packet->payload_len)
-		flow_promote(owned, key);
+		flow_promote(owned, key, family);
+}
+
+/*
+ * The backend refuses the connection: nobody listens any more. Somebody else gets the SYN, and the
+ * client never learns of it. False if nobody is left, or it has been tried often enough.
+ */
+static __always_inline bool egress_redispatch(const struct owned *owned,
+					      const struct packet *packet,
+					      const union flow_key *key, enum family family,
+					      __u32 now)
+{
+	struct sluice_half *half = owned->half;
+	struct pick pick = { .now = now };
+	__u8 redispatched;
+
+	if (!half || half->flow.done || !half->tcp_flags || packet->payload_len ||
+	    !egress_is_answer(packet) || !egress_answers(&half->flow, packet) ||
+	    half->redispatched >= SLUICE_REDISPATCH_MAX)
+		return false;
+	redispatched = half->redispatched;
+	pick.service = owned->service;
+	pick.client = flow_client(key, family);
+	if (flow_move(owned, &pick) != PICK_OK)
+		return false;
+	half->redispatched = redispatched + 1;
+	count_reason(SLUICE_REASON_REDISPATCH);
+	return true;
 }
 
 /*
  * The core. service_port: what the clients know the backend's port packet->sport by. After
- * VERDICT_REWRITE it becomes the packet's source port.
+ * VERDICT_REWRITE it becomes the packet's source port; after VERDICT_REDISPATCH *half is the flow
+ * whose SYN is to be sent in again.
  */
-static __always_inline enum verdict egress(const struct packet *packet, __be16 service_port)
+static __always_inline enum verdict egress(struct scratch *scratch, __be16 service_port,
+					   enum family family, struct sluice_half **half)
 {
-	struct sluice_flow_key4 key = {
-		.client = packet->daddr,
-		.local = packet->saddr,
-		.client_port = packet->dport,
-		.service_port = service_port,
-	};
-	bool syn = packet->flags & TCP_SYN;
+	const struct packet *packet = &scratch->packet;
+	union flow_key *key = &scratch->key;
+	enum egress_owner owner;
 	struct owned owned;
-	__u32 now = flow_now(), slot, service;
+	__u32 now;
 
-	flow_find(&owned, &key);
-	if (!owned.flow || owned.flow->port != packet->sport)
+	flow_key_out(key, packet, service_port, family);
+	flow_find(&owned, key, family);
+	if (!owned.flow || owned.port != packet->sport)
 		return verdict_pass(SLUICE_REASON_DIRECT_REPLY, HOOK_TC);
 	if (!owned.backend) {
-		flow_remove(&owned, &key);
+		flow_remove(&owned, key, family);
 		return verdict_pass(SLUICE_REASON_RETIRED, HOOK_TC);
 	}
-	if (!owned.established && !egress_half_open_owns(owned.flow, packet))
+	owner = egress_owner(owned.flow, packet);
+	if (owner != EGRESS_OWN) {
+		if (owner == EGRESS_STALE)
+			flow_remove(&owned, key, family);
 		return verdict_pass(SLUICE_REASON_DIRECT_REPLY, HOOK_TC);
-	slot = owned.flow->slot;
-	service = owned.flow->service;
-	count_out(slot, service, packet->ip_len);
-	if (syn && (packet->flags & TCP_ACK) && egress_answers_new_syn(owned.flow, packet)) {
-		egress_reopen(&owned, packet, &key, now);
+	}
+	now = flow_now();
+	if ((packet->flags & TCP_RST) && egress_redispatch(&owned, packet, key, family, now)) {
+		*half = owned.half;
+		return VERDICT_REDISPATCH;
+	}
+	count_out(owned.slot, owned.service, packet->ip_len);
+	if ((packet->flags & TCP_SYN) && !egress_answers(owned.flow, packet)) {
+		egress_reopen(&owned, scratch, family, now);
 		return VERDICT_REWRITE;
 	}
-	flow_from_backend(&owned, packet, now);
-	if (!owned.established)
-		egress_half_open(&owned, packet, &key);
+	if (owned.flow->done) {
+		flow_from_backend(owned.flow, packet, now);
+		flow_settle(&owned, key, family);
+	} else {
+		flow_touch(owned.flow, now);
+		egress_half_open(&owned, packet, key, family);
+	}
 	return VERDICT_REWRITE;
 }
 

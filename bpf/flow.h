@@ -1,23 +1,42 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Flows: finding them, their life from half-open to closed, and whose they are. Two tables:
- * half-open flows live in an LRU of their own, so that a SYN flood cannot touch a connection whose
- * handshake is done.
+ * Flows: finding them, their life from half-open to closed, and whose they are. The established
+ * tables hold only connections that live; half-open and closed flows stand in LRUs of their own, so
+ * that neither a SYN flood nor a flood of short connections can push a quiet connection out.
  *
  * State changes go through the looked-up pointer. bpf_map_update_elem() on a key that is already in
- * a full LRU evicts somebody else, so it is only called for keys that are new (BPF_NOEXIST).
+ * a full LRU evicts somebody else, so it is only called for keys that are new (BPF_NOEXIST). An LRU
+ * gives an element to another key without waiting for readers: what decides is copied at the
+ * look-up and held against the cookie, and a whole flow is never written without another look at
+ * it.
  */
 #ifndef SLUICE_BPF_FLOW_H
 #define SLUICE_BPF_FLOW_H
 
 #include "count.h"
 #include "packet.h"
+#include "pick.h"
+
+/*
+ * A peer sends no more than this before it has heard from the other side (64 KiB without scaling).
+ */
+#define FLOW_FIRST_WINDOW 131072
+
+union flow_key {
+	struct sluice_flow_key4 v4;
+	struct sluice_flow_key6 v6;
+};
 
 /* A flow that was found, with the backend it belongs to. */
 struct owned {
-	struct sluice_flow *flow;	/* NULL: there is none */
+	struct sluice_flow *flow; /* NULL: there is none */
+	struct sluice_half
+		*half; /* the same with its SYN; NULL if it stands in an established table */
 	struct sluice_backend *backend; /* NULL: its generation is retired */
-	bool established;		/* which table it stands in */
+	__u32 cookie;
+	__u32 slot; /* as it was at the look-up; so are port and service */
+	__be16 port;
+	__u16 service;
 };
 
 static __always_inline __u32 flow_now(void)
@@ -25,162 +44,372 @@ static __always_inline __u32 flow_now(void)
 	return (__u32)bpf_jiffies64();
 }
 
-static __always_inline __u32 flow_ms(__u32 ms)
+/* Has so much time passed? */
+static __always_inline bool flow_passed(__u32 now, __u32 then, __u32 ms)
 {
-	return ms * sluice_hz / 1000;
+	return sluice_age(now, then) >= sluice_ms_to_jiffies(ms, sluice_hz);
 }
 
-static __always_inline void flow_find(struct owned *owned, const struct sluice_flow_key4 *key)
-{
-	__u32 slot;
+/* --- keys --- */
 
-	owned->established = true;
-	owned->flow = bpf_map_lookup_elem(&sluice_est4, key);
-	if (!owned->flow) {
-		owned->established = false;
-		owned->flow = bpf_map_lookup_elem(&sluice_half4, key);
+static __always_inline void flow_key_fill(union flow_key *key, const __be32 *client,
+					  const __be32 *local, __be16 client_port,
+					  __be16 service_port, enum family family)
+{
+	if (family == FAMILY_4) {
+		key->v4.client = client[0];
+		key->v4.local = local[0];
+		key->v4.client_port = client_port;
+		key->v4.service_port = service_port;
+	} else {
+		__builtin_memcpy(key->v6.client, client, sizeof(key->v6.client));
+		__builtin_memcpy(key->v6.local, local, sizeof(key->v6.local));
+		key->v6.client_port = client_port;
+		key->v6.service_port = service_port;
 	}
-	if (!owned->flow) {
-		/*
-		 * Another CPU may have moved it from one table to the other between our two looks.
-		 */
-		owned->established = true;
-		owned->flow = bpf_map_lookup_elem(&sluice_est4, key);
-	}
-	owned->backend = NULL;
-	if (!owned->flow)
+}
+
+/* Key of the flow of a packet to this host. service_port: what the client knows it by. */
+static __always_inline void flow_key_in(union flow_key *key, const struct packet *packet,
+					__be16 service_port, enum family family)
+{
+	flow_key_fill(key, packet->src, packet->dst, packet->sport, service_port, family);
+}
+
+/* Of a packet from this host. */
+static __always_inline void flow_key_out(union flow_key *key, const struct packet *packet,
+					 __be16 service_port, enum family family)
+{
+	flow_key_fill(key, packet->dst, packet->src, packet->dport, service_port, family);
+}
+
+/* What a source address is hashed from. */
+static __always_inline __be32 flow_client(const union flow_key *key, enum family family)
+{
+	if (family == FAMILY_4)
+		return key->v4.client;
+	return key->v6.client[0] ^ key->v6.client[1] ^ key->v6.client[2] ^ key->v6.client[3];
+}
+
+static __always_inline __u32 flow_cookie(const union flow_key *key, enum family family)
+{
+	__be16 client_port = family == FAMILY_4 ? key->v4.client_port : key->v6.client_port;
+	__be16 service_port = family == FAMILY_4 ? key->v4.service_port : key->v6.service_port;
+
+	return flow_client(key, family) ^ ((__u32)client_port << 16 | service_port);
+}
+
+/* --- tables --- */
+
+static __always_inline struct sluice_flow *flow_lookup(const union flow_key *key,
+						       enum family family)
+{
+	if (family == FAMILY_4)
+		return bpf_map_lookup_elem(&sluice_est4, &key->v4);
+	return bpf_map_lookup_elem(&sluice_est6, &key->v6);
+}
+
+static __always_inline struct sluice_half *flow_lookup_half(const union flow_key *key,
+							    enum family family)
+{
+	if (family == FAMILY_4)
+		return bpf_map_lookup_elem(&sluice_half4, &key->v4);
+	return bpf_map_lookup_elem(&sluice_half6, &key->v6);
+}
+
+/* 0, or a negative errno: -EEXIST if the key is there already. */
+static __always_inline long flow_insert(const union flow_key *key, const struct sluice_flow *flow,
+					enum family family)
+{
+	if (family == FAMILY_4)
+		return bpf_map_update_elem(&sluice_est4, &key->v4, flow, BPF_NOEXIST);
+	return bpf_map_update_elem(&sluice_est6, &key->v6, flow, BPF_NOEXIST);
+}
+
+static __always_inline long flow_insert_half(const union flow_key *key,
+					     const struct sluice_half *half, enum family family)
+{
+	if (family == FAMILY_4)
+		return bpf_map_update_elem(&sluice_half4, &key->v4, half, BPF_NOEXIST);
+	return bpf_map_update_elem(&sluice_half6, &key->v6, half, BPF_NOEXIST);
+}
+
+/* 0 for the one CPU that took it out. */
+static __always_inline long flow_delete(const union flow_key *key, bool half, enum family family)
+{
+	if (family == FAMILY_4)
+		return half ? bpf_map_delete_elem(&sluice_half4, &key->v4)
+			    : bpf_map_delete_elem(&sluice_est4, &key->v4);
+	return half ? bpf_map_delete_elem(&sluice_half6, &key->v6)
+		    : bpf_map_delete_elem(&sluice_est6, &key->v6);
+}
+
+/* Copy what decides, then see whether the element was still this flow's. */
+static __always_inline void flow_own(struct owned *owned, struct sluice_flow *flow)
+{
+	const volatile struct sluice_flow *shared = flow;
+
+	if (!flow)
 		return;
-	slot = owned->flow->slot;
-	owned->backend = bpf_map_lookup_elem(&sluice_backends, &slot);
-	if (owned->backend && owned->backend->generation != owned->flow->generation)
+	owned->slot = shared->slot;
+	owned->port = shared->port;
+	owned->service = shared->service;
+	owned->backend = bpf_map_lookup_elem(&sluice_backends, &owned->slot);
+	if (owned->backend && owned->backend->generation != shared->generation)
 		owned->backend = NULL;
+	if (shared->cookie == owned->cookie)
+		owned->flow = flow;
+}
+
+static __always_inline void flow_find(struct owned *owned, const union flow_key *key,
+				      enum family family)
+{
+	*owned = (struct owned){ .cookie = flow_cookie(key, family) };
+	flow_own(owned, flow_lookup(key, family));
+	if (owned->flow)
+		return;
+	owned->half = flow_lookup_half(key, family);
+	if (owned->half) {
+		flow_own(owned, &owned->half->flow);
+		if (!owned->flow)
+			owned->half = NULL;
+	} else {
+		/* Another CPU may have promoted it between our two looks. */
+		flow_own(owned, flow_lookup(key, family));
+	}
+}
+
+/* Is the element still this flow's? To be asked before much of it is written. */
+static __always_inline bool flow_is_still(const struct owned *owned)
+{
+	return ((const volatile struct sluice_flow *)owned->flow)->cookie == owned->cookie;
 }
 
 /*
- * The count that leastconn and maxconn go by. It may drift (an evicted half-open flow is never
- * subtracted); the daemon's scan puts it right.
+ * --- counts, for leastconn and maxconn. They may drift (nobody subtracts an evicted flow); the
+ * daemon's scan puts them right. ---
  */
-static __always_inline void flow_count(struct sluice_backend *backend, int change)
+
+static __always_inline void flow_count_active(struct sluice_backend *backend, int change)
 {
 	if (backend)
 		__sync_fetch_and_add(&backend->active, change);
 }
 
-/*
- * Take the flow out of its table. One that has not ended on a packet (idle, or a client's RST that
- * nobody answered) is subtracted here.
- */
-static __always_inline void flow_remove(const struct owned *owned,
-					const struct sluice_flow_key4 *key)
+static __always_inline void flow_count_half(struct sluice_backend *backend, int change)
 {
-	const __u8 in = owned->flow->in_marks, out = owned->flow->out_marks;
+	if (backend)
+		__sync_fetch_and_add(&backend->half_open, change);
+}
 
-	if (!(out & SLUICE_OUT_RST) &&
-	    !((in & SLUICE_IN_FIN_ACKED) && (out & SLUICE_OUT_FIN_ACKED)))
-		flow_count(owned->backend, -1);
-	if (owned->established)
-		bpf_map_delete_elem(&sluice_est4, key);
-	else
-		bpf_map_delete_elem(&sluice_half4, key);
+static __always_inline void flow_count_pick(const struct pick *pick)
+{
+	__u32 slot = pick->slot;
+
+	flow_count_half(bpf_map_lookup_elem(&sluice_backends, &slot), 1);
+	count_pick(pick->slot, pick->service);
+}
+
+/* --- life --- */
+
+static __always_inline bool flow_is_closed(const struct sluice_flow *flow, __u32 now)
+{
+	return sluice_flow_state(flow, now, sluice_hz) == SLUICE_FLOW_CLOSED;
+}
+
+static __always_inline bool flow_is_idle(const struct sluice_flow *flow, __u32 now)
+{
+	return sluice_age(now, flow->touched) > sluice_established_idle_s * sluice_hz;
+}
+
+/* Does it count as a connection, and so belong into an established table? */
+static __always_inline bool flow_lives(const struct sluice_flow *flow)
+{
+	return flow->done && !sluice_flow_is_over(flow) && !flow->client_rst;
+}
+
+/* A flow that begins with a SYN and the pick made for it. */
+static __always_inline void flow_begin(struct sluice_flow *flow, const struct pick *pick,
+				       __u32 cookie, __u32 isn, __u16 payload)
+{
+	*flow = (struct sluice_flow){
+		.generation = pick->generation,
+		.slot = pick->slot,
+		.port = pick->port,
+		.service = pick->service,
+		.cookie = cookie,
+		.client_isn = isn,
+		.client_next = isn + 1 + payload,
+		.syn_payload = payload,
+		.picked = pick->now,
+		.touched = pick->now,
+	};
+}
+
+/* Forget a flow. */
+static __always_inline void flow_remove(const struct owned *owned, const union flow_key *key,
+					enum family family)
+{
+	bool lived = flow_lives(owned->flow), half_open = !owned->flow->done;
+
+	half_open = half_open && !sluice_flow_is_over(owned->flow);
+	if (flow_delete(key, owned->half, family))
+		return;
+	if (lived)
+		flow_count_active(owned->backend, -1);
+	else if (half_open)
+		flow_count_half(owned->backend, -1);
+}
+
+/*
+ * Another backend for a half-open flow that its backend has not answered, or has refused; that one
+ * is a suspect for a while. After any other result than PICK_OK nothing has changed.
+ */
+static __always_inline int flow_move(const struct owned *owned, struct pick *pick)
+{
+	struct sluice_backend *old = owned->backend;
+	__u16 payload = owned->flow->syn_payload;
+	__u32 isn = owned->flow->client_isn;
+	int result;
+
+	pick->exclude = owned->slot;
+	result = pick_backend(pick);
+	if (result != PICK_OK)
+		return result;
+	if (!flow_is_still(owned))
+		return PICK_TORN;
+	flow_count_half(old, -1);
+	if (old) {
+		old->suspect_since = pick->now;
+		old->suspect = 1;
+	}
+	flow_begin(owned->flow, pick, owned->cookie, isn, payload);
+	flow_count_pick(pick);
+	return PICK_OK;
+}
+
+/*
+ * Into the established table. Without room it stays where it is, and its next packet tries again.
+ */
+static __always_inline void flow_promote(const struct owned *owned, const union flow_key *key,
+					 enum family family)
+{
+	struct sluice_flow copy = *owned->flow;
+	bool first = !copy.done;
+	long err;
+
+	if (copy.cookie != owned->cookie)
+		return;
+	copy.done = 1;
+	err = flow_insert(key, &copy, family);
+	if (err && err != -17 /* EEXIST: another CPU was faster */) {
+		count_reason(SLUICE_REASON_TABLE_FULL);
+		return;
+	}
+	flow_delete(key, true, family);
+	if (err)
+		return;
+	flow_count_active(owned->backend, 1);
+	if (!first)
+		return;
+	flow_count_half(owned->backend, -1);
+	count_reason(SLUICE_REASON_ESTABLISHED);
+	count_connection(copy.slot, copy.service);
+}
+
+/* Out of the established table, to where flows wait to be forgotten. */
+static __always_inline void flow_demote(const struct owned *owned, const union flow_key *key,
+					enum family family)
+{
+	struct sluice_half half = { .flow = *owned->flow };
+
+	if (half.flow.cookie != owned->cookie || flow_insert_half(key, &half, family))
+		return;
+	if (!flow_delete(key, false, family))
+		flow_count_active(owned->backend, -1);
+}
+
+/* After a packet has changed its marks: the flow goes where it belongs. */
+static __always_inline void flow_settle(const struct owned *owned, const union flow_key *key,
+					enum family family)
+{
+	if (!owned->half) {
+		if (!flow_lives(owned->flow))
+			flow_demote(owned, key, family);
+	} else if (flow_lives(owned->flow)) {
+		flow_promote(owned, key, family);
+	}
 }
 
 static __always_inline void flow_touch(struct sluice_flow *flow, __u32 now)
 {
 	/* At most four writes a second, so that the line stays clean on a busy flow. */
-	if (now - flow->touched >= sluice_hz / 4)
+	if (sluice_age(now, flow->touched) >= sluice_hz / 4)
 		flow->touched = now;
 }
 
-static __always_inline bool flow_is_idle(const struct owned *owned, __u32 now)
-{
-	return owned->established &&
-	       now - owned->flow->touched > sluice_established_idle_s * sluice_hz;
-}
-
-static __always_inline bool flow_is_closed(const struct owned *owned, __u32 now)
-{
-	return sluice_flow_state(owned->flow, owned->established, now, sluice_hz) ==
-	       SLUICE_FLOW_CLOSED;
-}
-
-/* The connection has ended on the packet at hand. */
-static __always_inline void flow_ended(const struct owned *owned)
-{
-	flow_count(owned->backend, -1);
-	count_reason(SLUICE_REASON_CLOSED);
-}
-
 /*
- * The handshake is done: out of reach of SYN floods. Without room the flow stays half-open and its
- * next packet tries again.
+ * What a segment from the client changes: how far it has sent, FIN, RST, the acknowledgement of the
+ * backend's FIN.
  */
-static __always_inline void flow_promote(struct owned *owned, const struct sluice_flow_key4 *key)
-{
-	struct sluice_flow copy = *owned->flow;
-	long err = bpf_map_update_elem(&sluice_est4, key, &copy, BPF_NOEXIST);
-
-	if (!err) {
-		count_reason(SLUICE_REASON_ESTABLISHED);
-		count_connection(copy.slot, copy.service);
-	} else if (err != -17 /* EEXIST: another CPU was faster */) {
-		count_reason(SLUICE_REASON_TABLE_FULL);
-		return;
-	}
-	bpf_map_delete_elem(&sluice_half4, key);
-}
-
-/* What a packet from the client changes: FIN, RST, and the acknowledgement of the backend's FIN. */
-static __always_inline void flow_from_client(const struct owned *owned, const struct packet *packet,
+static __always_inline void flow_from_client(struct sluice_flow *flow, const struct packet *packet,
 					     __u32 now)
 {
-	struct sluice_flow *flow = owned->flow;
+	__u32 end = packet_seq_end(packet);
+	bool over = sluice_flow_is_over(flow);
 
 	flow_touch(flow, now);
-	if ((packet->flags & TCP_ACK) && (flow->out_marks & SLUICE_OUT_FIN) &&
-	    !(flow->in_marks & SLUICE_IN_FIN_ACKED) &&
-	    (__s32)(packet->ack - flow->server_fin) >= 0) {
-		flow->in_marks |= SLUICE_IN_FIN_ACKED;
-		if (flow->out_marks & SLUICE_OUT_FIN_ACKED)
-			flow_ended(owned);
-	}
-	if (!(packet->flags & (TCP_FIN | TCP_RST)))
-		return;
 	if (packet->flags & TCP_RST) {
-		/* Only a mark: a forged one is disproved by the backend's next segment. */
-		if (!flow->client_rst)
+		/*
+		 * Only a mark, and only if a kernel could believe it (RFC 5961 section 3.2): the
+		 * backend's next segment disproves it.
+		 */
+		if (!flow->client_rst && packet->seq == flow->client_next)
 			flow->client_rst = now | 1;
-	} else if (!(flow->out_marks & SLUICE_OUT_FIN_ACKED)) {
-		flow->client_fin = packet_seq_end(packet);
+		return;
+	}
+	if ((__s32)(end - flow->client_next) > 0)
+		flow->client_next = end;
+	/* Nothing follows a FIN, so its acknowledgement is exact. */
+	if ((packet->flags & TCP_ACK) && (flow->out_marks & SLUICE_OUT_FIN) &&
+	    !(flow->in_marks & SLUICE_IN_FIN_ACKED) && packet->ack == flow->server_fin)
+		flow->in_marks |= SLUICE_IN_FIN_ACKED;
+	if ((packet->flags & TCP_FIN) && !(flow->out_marks & SLUICE_OUT_FIN_ACKED)) {
+		flow->client_fin = end;
 		flow->in_marks |= SLUICE_IN_FIN;
 	}
+	if (!over && sluice_flow_is_over(flow))
+		count_reason(SLUICE_REASON_CLOSED);
 }
 
-/* The same for a packet from the backend. Its RST is final: it comes from this host's own stack. */
-static __always_inline void flow_from_backend(const struct owned *owned,
-					      const struct packet *packet, __u32 now)
+/* The same for a segment from the backend. */
+static __always_inline void flow_from_backend(struct sluice_flow *flow, const struct packet *packet,
+					      __u32 now)
 {
-	struct sluice_flow *flow = owned->flow;
+	bool over = sluice_flow_is_over(flow);
 
 	flow_touch(flow, now);
 	if (packet->flags & TCP_RST) {
-		if (!flow_is_closed(owned, now))
-			flow_ended(owned);
 		flow->out_marks |= SLUICE_OUT_RST;
-		return;
+	} else {
+		/*
+		 * What speaks lives: under SYN cookies a wrong ACK is reset, and the right one
+		 * still opens.
+		 */
+		if (flow->out_marks & SLUICE_OUT_RST)
+			flow->out_marks &= ~SLUICE_OUT_RST;
+		if (flow->client_rst)
+			flow->client_rst = 0;
+		if ((packet->flags & TCP_ACK) && (flow->in_marks & SLUICE_IN_FIN) &&
+		    !(flow->out_marks & SLUICE_OUT_FIN_ACKED) && packet->ack == flow->client_fin)
+			flow->out_marks |= SLUICE_OUT_FIN_ACKED;
+		if ((packet->flags & TCP_FIN) && !(flow->in_marks & SLUICE_IN_FIN_ACKED)) {
+			flow->server_fin = packet_seq_end(packet);
+			flow->out_marks |= SLUICE_OUT_FIN;
+		}
 	}
-	if (flow->client_rst)
-		flow->client_rst = 0;
-	if ((packet->flags & TCP_ACK) && (flow->in_marks & SLUICE_IN_FIN) &&
-	    !(flow->out_marks & SLUICE_OUT_FIN_ACKED) &&
-	    (__s32)(packet->ack - flow->client_fin) >= 0) {
-		flow->out_marks |= SLUICE_OUT_FIN_ACKED;
-		if (flow->in_marks & SLUICE_IN_FIN_ACKED)
-			flow_ended(owned);
-	}
-	if ((packet->flags & TCP_FIN) && !(flow->in_marks & SLUICE_IN_FIN_ACKED)) {
-		flow->server_fin = packet_seq_end(packet);
-		flow->out_marks |= SLUICE_OUT_FIN;
-	}
+	if (!over && sluice_flow_is_over(flow))
+		count_reason(SLUICE_REASON_CLOSED);
 }
 
 #endif

@@ -6,223 +6,302 @@
 #ifndef SLUICE_BPF_INGRESS_H
 #define SLUICE_BPF_INGRESS_H
 
+#include "admit.h"
 #include "flow.h"
-#include "packet.h"
 #include "pick.h"
+#include "scratch.h"
 #include "verdict.h"
 
-/* Is it addressed to us? Asked for the first SYN only: a flow that exists has been asked. */
-static __always_inline bool ingress_is_local(__u32 index, __be32 address)
+/*
+ * Data on a SYN (TCP Fast Open) would have to be summed up to be cut off from the answer. The
+ * client sends the SYN again without it (RFC 7413 section 4.2.1), and that one is answered.
+ */
+static __always_inline enum verdict ingress_reset(const struct packet *packet,
+						  enum sluice_reason reason, enum hook hook)
 {
-	const struct sluice_service *service = bpf_map_lookup_elem(&sluice_services, &index);
-	int i;
-
-	if (!service)
-		return false;
-	if (!service->address_count)
-		return bpf_map_lookup_elem(&sluice_addrs4, &address);
-	for (i = 0; i < SLUICE_MAX_ADDRESS; i++) {
-		if (i < (int)service->address_count && service->address[i] == address)
-			return true;
-	}
-	return false;
+	if (packet->payload_len || packet->fragment)
+		return verdict_drop(SLUICE_REASON_RESET_PAYLOAD);
+	return verdict_reset(reason, hook);
 }
 
 /* Nobody could be picked. */
-static __always_inline enum verdict ingress_unserved(int result, const struct pick *pick,
-						     enum hook hook)
+static __always_inline enum verdict ingress_unserved(const struct packet *packet, int result,
+						     const struct pick *pick, enum hook hook)
 {
 	switch (result) {
 	case PICK_UNSYNCED:
 		return verdict_pass(SLUICE_REASON_UNSYNCED, hook);
 	case PICK_FULL:
 		if (pick->on_full == SLUICE_FULL_RESET)
-			return verdict_reset(SLUICE_REASON_FULL_RESET, hook);
+			return ingress_reset(packet, SLUICE_REASON_FULL_RESET, hook);
 		return verdict_drop(SLUICE_REASON_FULL_DROP);
 	case PICK_EMPTY:
 		if (pick->on_empty == SLUICE_EMPTY_PASS)
 			return verdict_pass(SLUICE_REASON_EMPTY_PASS, hook);
 		if (pick->on_empty == SLUICE_EMPTY_DROP)
 			return verdict_drop(SLUICE_REASON_EMPTY_DROP);
-		return verdict_reset(SLUICE_REASON_EMPTY_RESET, hook);
+		return ingress_reset(packet, SLUICE_REASON_EMPTY_RESET, hook);
 	default:
 		return verdict_drop(SLUICE_REASON_TORN_SET);
 	}
 }
 
-static __always_inline void ingress_fill_flow(struct sluice_flow *flow, const struct pick *pick,
-					      __u32 isn)
+/* Copy the SYN's options, padded with zeros. data and data_end are the frame's. */
+static __always_inline void ingress_keep_options(struct sluice_half *half,
+						 const struct packet *packet, void *data,
+						 void *data_end)
 {
-	*flow = (struct sluice_flow){
-		.generation = pick->generation,
-		.slot = pick->slot,
-		.port = pick->port,
-		.service = pick->service,
-		.client_isn = isn,
-		.picked = pick->now,
-		.touched = pick->now,
-	};
+	const __be32 *option = data + (packet->l4_off & PACKET_L4_MAX) + sizeof(struct tcphdr);
+	const __u32 count = (packet->header_len - sizeof(struct tcphdr)) / 4;
+	__u32 i;
+
+#pragma unroll
+	for (i = 0; i < SLUICE_TCP_OPTIONS / 4; i++) {
+		half->options[i] = 0;
+		if (i < count && (void *)(option + i + 1) <= data_end)
+			half->options[i] = option[i];
+	}
+	half->options_len = count * 4;
 }
 
-static __always_inline void ingress_count_pick(const struct pick *pick)
+/* The rest of what is needed to send the SYN again to another backend. */
+static __always_inline void ingress_keep_syn(struct sluice_half *half, const struct packet *packet)
 {
-	__u32 slot = pick->slot;
-
-	flow_count(bpf_map_lookup_elem(&sluice_backends, &slot), 1);
-	count_pick(pick->slot, pick->service);
+	half->window = packet->window;
+	half->tcp_flags = packet->flags;
+	half->tos = packet->tos;
+	half->ttl = packet->ttl;
+	half->redispatched = 0;
+	half->pad = 0;
 }
 
 /* A SYN without a flow that still counts: pick somebody, remember it as half-open. */
-static __always_inline enum verdict ingress_first_syn(const struct packet *packet,
-						      const struct sluice_flow_key4 *key,
-						      struct pick *pick, enum hook hook,
+static __always_inline enum verdict ingress_first_syn(struct scratch *scratch, struct pick *pick,
+						      enum hook hook, enum family family,
 						      __be16 *port)
 {
-	struct sluice_flow flow, *other;
-	int result;
+	const union flow_key *key = &scratch->key;
+	int result = admit(pick->service, key, pick->now, family);
+	struct sluice_half *half = &scratch->half;
+	struct owned other;
 
-	if (!ingress_is_local(pick->service, packet->daddr))
+	if (result == SLUICE_REASON_NOT_LOCAL)
 		return verdict_pass(SLUICE_REASON_NOT_LOCAL, hook);
+	if (result)
+		return verdict_drop(result);
 	result = pick_backend(pick);
+	if (pick->refused && (hook == HOOK_TC || result == PICK_OK))
+		count_reason(SLUICE_REASON_OUT_OF_RANGE);
 	if (result != PICK_OK)
-		return ingress_unserved(result, pick, hook);
+		return ingress_unserved(&scratch->packet, result, pick, hook);
 
-	ingress_fill_flow(&flow, pick, packet->seq);
+	flow_begin(&half->flow, pick, flow_cookie(key, family), scratch->packet.seq,
+		   scratch->packet.payload_len);
+	ingress_keep_syn(half, &scratch->packet);
 	*port = pick->port;
-	if (bpf_map_update_elem(&sluice_half4, key, &flow, BPF_NOEXIST)) {
+	if (flow_insert_half(key, half, family)) {
 		/* The same SYN on another CPU, a moment ago? Then its choice holds. */
-		other = bpf_map_lookup_elem(&sluice_half4, key);
-		if (!other)
+		flow_find(&other, key, family);
+		if (!other.flow || !other.backend)
 			return verdict_drop(SLUICE_REASON_TABLE_FULL);
-		*port = other->port;
-		pick->slot = other->slot;
+		*port = other.port;
+		pick->slot = other.slot;
 		count_reason(SLUICE_REASON_SYN_AGAIN);
 		return VERDICT_REWRITE;
 	}
-	ingress_count_pick(pick);
+	flow_count_pick(pick);
 	count_reason(SLUICE_REASON_NEW);
 	return VERDICT_REWRITE;
 }
 
 /*
- * The backend has not answered this half-open flow's SYN, and it is unusable or has had its time:
- * somebody else gets the SYN, the old one is a suspect for a while. False if there is nobody else.
+ * The client sends a SYN again that nobody has answered. If its backend is unusable or has had its
+ * time, somebody else gets it; if there is nobody else, an unusable backend is not waited for.
  */
-static __always_inline bool ingress_move(const struct owned *owned, const struct packet *packet,
-					 struct pick *pick)
+static __always_inline enum verdict ingress_unanswered(struct scratch *scratch, struct owned *owned,
+						       struct pick *pick, enum hook hook,
+						       enum family family, __be16 *port)
 {
-	struct sluice_backend *old = owned->backend;
+	bool usable = pick_is_usable(owned->backend);
+	int result;
 
-	pick->exclude = owned->flow->slot;
-	if (pick_backend(pick) != PICK_OK)
-		return false;
-	flow_count(old, -1);
-	if (old) {
-		old->suspect_until = pick->now + flow_ms(SLUICE_SUSPECT_MS);
-		old->suspect = 1;
-	}
-	ingress_fill_flow(owned->flow, pick, packet->seq);
-	ingress_count_pick(pick);
-	return true;
-}
-
-/* A SYN for a flow whose backend still stands. */
-static __always_inline enum verdict ingress_next_syn(const struct owned *owned,
-						     const struct packet *packet, struct pick *pick,
-						     __be16 *port)
-{
-	struct sluice_flow *flow = owned->flow;
-	bool unanswered = !owned->established && !(flow->out_marks & SLUICE_OUT_SYNACK);
-
-	if (unanswered &&
-	    (!pick_is_usable(owned->backend) ||
-	     pick->now - flow->picked >= flow_ms(SLUICE_SYN_PATIENCE_MS)) &&
-	    ingress_move(owned, packet, pick)) {
-		*port = flow->port;
-		count_reason(SLUICE_REASON_SYN_MOVED);
-		return VERDICT_REWRITE;
-	}
-	*port = flow->port;
-	if (packet->seq == flow->client_isn) {
+	if (usable && !flow_passed(pick->now, owned->flow->picked, SLUICE_SYN_PATIENCE_MS)) {
 		count_reason(SLUICE_REASON_SYN_AGAIN);
 		return VERDICT_REWRITE;
 	}
-	/*
-	 * The backend's kernel knows best: a challenge ACK for a forgery, a SYN-ACK if the old
-	 * connection is over.
-	 */
-	flow->next_isn = packet->seq;
-	flow->in_marks |= SLUICE_IN_NEW_SYN;
-	count_reason(SLUICE_REASON_SYN_OTHER);
+	result = flow_move(owned, pick);
+	if (result == PICK_OK) {
+		owned->slot = pick->slot;
+		*port = pick->port;
+		count_reason(SLUICE_REASON_SYN_MOVED);
+		return VERDICT_REWRITE;
+	}
+	if (!usable) {
+		flow_remove(owned, &scratch->key, family);
+		return ingress_unserved(&scratch->packet, result, pick, hook);
+	}
+	count_reason(SLUICE_REASON_SYN_AGAIN);
 	return VERDICT_REWRITE;
 }
 
+/* A SYN for a flow that still counts. */
+static __always_inline enum verdict ingress_next_syn(struct scratch *scratch, struct owned *owned,
+						     struct pick *pick, enum hook hook,
+						     enum family family, __be16 *port)
+{
+	struct sluice_flow *flow = owned->flow;
+	__u32 seq = scratch->packet.seq;
+
+	*port = owned->port;
+	if (seq != flow->client_isn) {
+		/*
+		 * The backend's kernel knows best: a challenge ACK for a forgery, a SYN-ACK if the
+		 * old connection is over.
+		 */
+		flow->next_isn = seq;
+		flow->in_marks |= SLUICE_IN_NEW_SYN;
+		count_reason(SLUICE_REASON_SYN_OTHER);
+		return VERDICT_REWRITE;
+	}
+	if (!flow->done && !(flow->out_marks & SLUICE_OUT_SYNACK))
+		return ingress_unanswered(scratch, owned, pick, hook, family, port);
+	count_reason(SLUICE_REASON_SYN_AGAIN);
+	return VERDICT_REWRITE;
+}
+
+/*
+ * A half-open flow takes only what can follow one of its SYNs. A forged SYN has then no power over
+ * a connection that somebody else on this host holds.
+ */
+static __always_inline bool ingress_is_near(const struct sluice_flow *flow,
+					    const struct packet *packet)
+{
+	if (packet->seq - (flow->client_isn + 1) < FLOW_FIRST_WINDOW)
+		return true;
+	return (flow->in_marks & SLUICE_IN_NEW_SYN) &&
+	       packet->seq - (flow->next_isn + 1) < FLOW_FIRST_WINDOW;
+}
+
+/*
+ * Does the ACK complete the handshake? Modulo 2^32 (RFC 9293 section 3.4): server_isn + 1 <= ack <=
+ * server_next.
+ */
+static __always_inline bool ingress_completes(const struct sluice_flow *flow,
+					      const struct packet *packet)
+{
+	if (!(flow->out_marks & SLUICE_OUT_SYNACK))
+		return false;
+	return packet->ack - (flow->server_isn + 1) <= flow->server_next - (flow->server_isn + 1) ||
+	       packet->ack == flow->server_isn_before + 1;
+}
+
 /* Not a SYN, and a flow whose backend still stands. */
-static __always_inline enum verdict ingress_segment(struct owned *owned,
-						    const struct packet *packet,
-						    const struct sluice_flow_key4 *key, __u32 now,
-						    __be16 *port)
+static __always_inline void ingress_segment(const struct owned *owned, const struct packet *packet,
+					    const union flow_key *key, enum family family,
+					    __u32 now)
 {
 	struct sluice_flow *flow = owned->flow;
 
-	*port = flow->port;
-	flow_from_client(owned, packet, now);
-	if (owned->established || !(packet->flags & TCP_ACK) || (packet->flags & TCP_RST) ||
-	    !(flow->out_marks & SLUICE_OUT_SYNACK))
-		return VERDICT_REWRITE;
-	/* server_isn + 1 <= ack <= server_next, modulo 2^32 (RFC 9293 section 3.4) */
-	if (packet->ack - (flow->server_isn + 1) <= flow->server_next - (flow->server_isn + 1))
-		flow_promote(owned, key);
-	else
-		count_reason(SLUICE_REASON_BAD_ACK);
-	return VERDICT_REWRITE;
+	flow_from_client(flow, packet, now);
+	if (flow->done)
+		flow_settle(owned, key, family);
+	else if ((packet->flags & TCP_ACK) && !(packet->flags & TCP_RST) &&
+		 !(flow->out_marks & SLUICE_OUT_RST)) {
+		/*
+		 * after a reset of the backend's it is for the backend to say that the handshake
+		 * goes on
+		 */
+		if (ingress_completes(flow, packet))
+			flow_promote(owned, key, family);
+		else
+			count_reason(SLUICE_REASON_BAD_ACK);
+	}
+}
+
+/* May a SYN begin afresh, as if the flow were not there? */
+static __always_inline bool ingress_is_forgotten(const struct owned *owned, __u32 now)
+{
+	if (!owned->backend || flow_is_closed(owned->flow, now))
+		return true;
+	if (!flow_is_idle(owned->flow, now))
+		return false;
+	count_reason(SLUICE_REASON_IDLE);
+	return true;
+}
+
+static __always_inline enum verdict ingress_syn(struct scratch *scratch, struct owned *owned,
+						struct pick *pick, enum hook hook,
+						enum family family, __be16 *port)
+{
+	enum verdict verdict;
+
+	if (owned->flow && ingress_is_forgotten(owned, pick->now)) {
+		flow_remove(owned, &scratch->key, family);
+		owned->flow = NULL;
+	}
+	if (owned->flow)
+		return ingress_next_syn(scratch, owned, pick, hook, family, port);
+	verdict = ingress_first_syn(scratch, pick, hook, family, port);
+	owned->slot = pick->slot;
+	return verdict;
 }
 
 /*
  * The core. service: index of the service on packet->dport. After VERDICT_REWRITE *port is the
  * host-port that becomes the packet's destination.
+ *
+ * Idle time ends nothing but the right to a SYN: a segment of a connection that was quiet for hours
+ * is best judged by the backend's own kernel, which may still hold it.
  */
-static __always_inline enum verdict ingress(const struct packet *packet, __u32 service,
-					    enum hook hook, __be16 *port)
+static __always_inline enum verdict ingress(struct scratch *scratch, __u32 service, enum hook hook,
+					    enum family family, __be16 *port)
 {
-	struct sluice_flow_key4 key = {
-		.client = packet->saddr,
-		.local = packet->daddr,
-		.client_port = packet->sport,
-		.service_port = packet->dport,
-	};
-	struct pick pick = { .service = service, .client = packet->saddr, .now = flow_now() };
-	enum verdict verdict;
+	const struct packet *packet = &scratch->packet;
+	struct pick pick = { .service = service };
+	enum verdict verdict = VERDICT_REWRITE;
+	union flow_key *key = &scratch->key;
 	struct owned owned;
-	__u32 slot;
 
-	flow_find(&owned, &key);
+	flow_key_in(key, packet, packet->dport, family);
+	flow_find(&owned, key, family);
+	pick.now = flow_now();
 	if (packet_opens(packet)) {
-		if (owned.flow && (!owned.backend || flow_is_closed(&owned, pick.now) ||
-				   flow_is_idle(&owned, pick.now))) {
-			flow_remove(&owned, &key);
-			owned.flow = NULL;
-		}
-		if (owned.flow)
-			verdict = ingress_next_syn(&owned, packet, &pick, port);
-		else
-			verdict = ingress_first_syn(packet, &key, &pick, hook, port);
-		slot = owned.flow ? owned.flow->slot : pick.slot;
+		pick.client = flow_client(key, family);
+		verdict = ingress_syn(scratch, &owned, &pick, hook, family, port);
 	} else {
-		if (!owned.flow)
+		if (!owned.flow || (!owned.flow->done && !ingress_is_near(owned.flow, packet)))
 			return verdict_pass(SLUICE_REASON_NO_FLOW, hook);
-		if (!owned.backend || flow_is_idle(&owned, pick.now)) {
+		if (!owned.backend) {
 			if (hook == HOOK_TC)
-				flow_remove(&owned, &key);
-			return verdict_pass(
-				owned.backend ? SLUICE_REASON_IDLE : SLUICE_REASON_RETIRED, hook);
+				flow_remove(&owned, key, family);
+			return verdict_pass(SLUICE_REASON_RETIRED, hook);
 		}
-		slot = owned.flow->slot;
-		verdict = ingress_segment(&owned, packet, &key, pick.now, port);
+		*port = owned.port;
+		ingress_segment(&owned, packet, key, family, pick.now);
 	}
 	if (verdict == VERDICT_REWRITE)
-		count_in(slot, service, packet->ip_len);
+		count_in(owned.slot, service, packet->ip_len);
 	return verdict;
+}
+
+/*
+ * A SYN to a backend's own port, while a balanced connection of the same client address and port
+ * lives there: for the backend the two would be one. The balanced one was first.
+ */
+static __always_inline bool ingress_conflicts(struct scratch *scratch, __be16 service_port,
+					      enum family family)
+{
+	struct owned owned;
+
+	flow_key_in(&scratch->key, &scratch->packet, service_port, family);
+	flow_find(&owned, &scratch->key, family);
+	if (!owned.flow || !owned.backend || owned.port != scratch->packet.dport ||
+	    flow_is_closed(owned.flow, flow_now()))
+		return false;
+	/* The flow's own SYN, which XDP has rewritten, comes by here as well. */
+	return scratch->packet.seq != owned.flow->client_isn &&
+	       !((owned.flow->in_marks & SLUICE_IN_NEW_SYN) &&
+		 scratch->packet.seq == owned.flow->next_isn);
 }
 
 #endif

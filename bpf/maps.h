@@ -103,6 +103,36 @@ struct {
 	__type(value, __u32); /* 1 */
 } sluice_addrs4 SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct sluice_addr6);
+	__type(value, __u32); /* 1 */
+} sluice_addrs6 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 4096);
+	__type(key, struct sluice_allow_key4);
+	__type(value, __u32);
+} sluice_allow4 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 4096);
+	__type(key, struct sluice_allow_key6);
+	__type(value, __u32);
+} sluice_allow6 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 65536);
+	__type(key, struct sluice_rate_key);
+	__type(value, struct sluice_rate);
+} sluice_rates SEC(".maps");
+
 /*
  * One shared LRU each, not per-CPU (the reply runs on the application's CPU) and without
  * BPF_F_NO_COMMON_LRU (it divides the capacity by the number of CPUs). Attach sets the sizes.
@@ -111,15 +141,29 @@ struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 262144);
 	__type(key, struct sluice_flow_key4);
-	__type(value, struct sluice_flow);
+	__type(value, struct sluice_half);
 } sluice_half4 SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 524288);
+	__uint(max_entries, 262144);
 	__type(key, struct sluice_flow_key4);
 	__type(value, struct sluice_flow);
 } sluice_est4 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 262144);
+	__type(key, struct sluice_flow_key6);
+	__type(value, struct sluice_half);
+} sluice_half6 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 262144);
+	__type(key, struct sluice_flow_key6);
+	__type(value, struct sluice_flow);
+} sluice_est6 SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -35,6 +35,7 @@ struct pick {
 	/* valid after every result but PICK_UNSYNCED and PICK_TORN */
 	__u8 on_empty;
 	__u8 on_full;
+	__u8 refused; /* 1: a backend's port lies outside the range */
 };
 
 /*
@@ -59,10 +60,19 @@ static __always_inline bool pick_port_allowed(__be16 port)
 	return host >= sluice_port_min && host <= sluice_port_max;
 }
 
-/* Is a suspect still to be skipped? */
-static __always_inline bool pick_is_suspect(const struct sluice_backend *backend, __u32 now)
+/*
+ * Is it a suspect that is still to be skipped? One that is no longer is cleared, lest jiffies come
+ * round to it.
+ */
+static __always_inline bool pick_is_suspect(struct sluice_backend *backend, __u32 now)
 {
-	return backend->suspect && (__s32)(backend->suspect_until - now) > 0;
+	if (!backend->suspect)
+		return false;
+	if (sluice_age(now, backend->suspect_since) <
+	    sluice_ms_to_jiffies(SLUICE_SUSPECT_MS, sluice_hz))
+		return true;
+	backend->suspect = 0;
+	return false;
 }
 
 static __always_inline bool pick_is_usable(const struct sluice_backend *backend)
@@ -103,7 +113,7 @@ static __always_inline __u32 pick_start(__u32 service, __be32 client, __u8 balan
 struct pick_candidate {
 	__u32 slot; /* 0: none */
 	__u32 generation;
-	__u32 active;
+	__u32 load; /* connections, half-open ones too */
 	__u32 weight;
 	__be16 port;
 	__u16 pad;
@@ -116,12 +126,14 @@ struct pick_candidate {
  * enough.
  */
 struct pick_walk {
+	struct pick_candidate candidate; /* being looked at */
 	struct pick_candidate best;
 	struct pick_candidate doubtful; /* first suspect */
 	__u32 full;			/* somebody was left out for maxconn */
 	__u8 on_empty;			/* what the set says */
 	__u8 on_full;
-	__u8 pad[2];
+	__u8 refused; /* somebody was left out for a port outside the range */
+	__u8 pad;
 };
 
 struct {
@@ -131,60 +143,60 @@ struct {
 	__type(value, struct pick_walk);
 } sluice_walk SEC(".maps");
 
-static __always_inline __u32 pick_active(const struct sluice_backend *backend)
+static __always_inline __u32 pick_positive(__s32 count)
 {
-	__s32 active = backend->active;
-
-	return active < 0 ? 0 : active;
+	return count < 0 ? 0 : count;
 }
 
-static __always_inline void pick_keep(struct pick_candidate *candidate, __u32 slot,
-				      const struct sluice_backend *backend)
-{
-	candidate->slot = slot;
-	candidate->generation = backend->generation;
-	candidate->active = pick_active(backend);
-	candidate->weight = backend->weight ? backend->weight : 1;
-	candidate->port = backend->port;
-}
-
-static __always_inline bool pick_is_better(const struct sluice_backend *backend,
+static __always_inline bool pick_is_better(const struct pick_candidate *candidate,
 					   const struct pick_candidate *best)
 {
-	__u64 weight = backend->weight ? backend->weight : 1;
-
-	return (__u64)pick_active(backend) * best->weight < best->active * weight;
+	return (__u64)candidate->load * best->weight < (__u64)best->load * candidate->weight;
 }
 
-/* Looks at one entry of the table. */
-static __always_inline void pick_consider(struct pick_walk *walk, __u32 slot, __u32 exclude,
-					  __u32 now, __u32 maxconn)
+/*
+ * Looks at one entry of the table. What the daemon may change meanwhile is copied once and then
+ * judged; the generation is read first and compared last, so a slot that is given away in between
+ * is not taken.
+ */
+static __always_inline void pick_consider(struct pick_walk *walk, __u32 slot, __u32 service,
+					  __u32 exclude, __u32 now, __u32 maxconn)
 {
 	struct sluice_backend *backend = bpf_map_lookup_elem(&sluice_backends, &slot);
+	const volatile struct sluice_backend *shared = backend;
+	struct pick_candidate *to = &walk->candidate;
 
-	if (!backend || !pick_is_usable(backend) || slot == exclude)
+	if (!backend || slot == exclude)
 		return;
-	if (!pick_port_allowed(backend->port)) {
-		count_reason(SLUICE_REASON_OUT_OF_RANGE);
+	to->slot = slot;
+	to->generation = shared->generation;
+	to->port = shared->port;
+	to->weight = shared->weight;
+	to->load = pick_positive(shared->active) + pick_positive(shared->half_open);
+	if (!to->generation || shared->state != SLUICE_BACKEND_UP || !to->weight ||
+	    shared->service != service || shared->generation != to->generation)
+		return;
+	if (!pick_port_allowed(to->port)) {
+		walk->refused = 1;
 		return;
 	}
-	if (maxconn && pick_active(backend) >= maxconn) {
+	if (maxconn && pick_positive(shared->active) >= maxconn) {
 		walk->full = 1;
 		return;
 	}
 	if (pick_is_suspect(backend, now)) {
 		if (!walk->doubtful.slot)
-			pick_keep(&walk->doubtful, slot, backend);
+			walk->doubtful = *to;
 		return;
 	}
-	if (!walk->best.slot || pick_is_better(backend, &walk->best))
-		pick_keep(&walk->best, slot, backend);
+	if (!walk->best.slot || pick_is_better(to, &walk->best))
+		walk->best = *to;
 }
 
 /*
- * Walks the table from the algorithm's start. The first acceptable entry is the answer of roundrobin
- * and source, the better of two that of random, the best of a window (which turns with each pick) that
- * of leastconn.
+ * Walks the table from the algorithm's start. The first acceptable entry is the answer of
+ * roundrobin and source, the better of two that of random, the best of a window (which turns with
+ * each pick) that of leastconn.
  */
 static __always_inline int pick_choose(struct pick_walk *walk, const struct sluice_set *set,
 				       __u32 service, __be32 client, __u32 exclude, __u32 now)
@@ -202,13 +214,17 @@ static __always_inline int pick_choose(struct pick_walk *walk, const struct slui
 	for (i = 0; i < PICK_TRIES; i++) {
 		if (i >= len || (i >= enough && walk->best.slot))
 			break;
-		if (i == 1 && enough == 2)
+		/*
+		 * random's second; and a second chance elsewhere, where a whole stretch is unusable
+		 */
+		if ((i == 1 && enough == 2) ||
+		    (i == PICK_TRIES / 2 && len > PICK_TRIES && enough < 3))
 			start = bpf_get_prandom_u32() % len;
 		index = start + i;
 		if (index >= len)
 			index -= len;
-		pick_consider(walk, set->table[index & (SLUICE_SET_TABLE - 1)], exclude, now,
-			      set->maxconn);
+		pick_consider(walk, set->table[index & (SLUICE_SET_TABLE - 1)], service, exclude,
+			      now, set->maxconn);
 	}
 	if (!walk->best.slot)
 		walk->best = walk->doubtful; /* better a suspect than nobody */
@@ -235,13 +251,13 @@ static __always_inline const struct sluice_set *pick_set(__u32 service, __u64 *v
 }
 
 /*
- * The order of the loads matters: version of the service, version of the slot, table, version of the
- * slot again. BPF has no load barrier before Linux 6.15; the first loads depend on each other by
- * address, and the publisher must come round SLUICE_SET_RING times before it touches the slot that is
- * being read here.
+ * The order of the loads matters: version of the service, version of the slot, table, version of
+ * the slot again. BPF has no load barrier before Linux 6.15; the first loads depend on each other
+ * by address, and the publisher must come round SLUICE_SET_RING times before it touches the slot
+ * that is being read here.
  *
- * A global function, so that the verifier looks at it once and not once for every way of getting here.
- * Such a function takes only scalars before Linux 5.12; its answer lies in the walk.
+ * A global function, so that the verifier looks at it once and not once for every way of getting
+ * here. Such a function takes only scalars before Linux 5.12; its answer lies in the walk.
  */
 __noinline int sluice_pick(__u32 service, __be32 client, __u32 exclude, __u32 now)
 {
@@ -269,6 +285,8 @@ static __always_inline int pick_backend(struct pick *pick)
 	const struct pick_walk *walk;
 	__u32 zero = 0;
 
+	if (result == PICK_TORN)
+		result = sluice_pick(pick->service, pick->client, pick->exclude, pick->now);
 	walk = bpf_map_lookup_elem(&sluice_walk, &zero);
 	if (!walk)
 		return PICK_TORN;
@@ -277,6 +295,7 @@ static __always_inline int pick_backend(struct pick *pick)
 	pick->port = walk->best.port;
 	pick->on_empty = walk->on_empty;
 	pick->on_full = walk->on_full;
+	pick->refused = walk->refused;
 	return result;
 }
 

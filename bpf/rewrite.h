@@ -21,12 +21,20 @@ static __always_inline __u16 rewrite_fold(__u32 sum)
 	return (sum & 0xffff) + (sum >> 16);
 }
 
-static __always_inline bool rewrite_is_partial(const struct packet *packet)
+static __always_inline bool rewrite_is_partial(const struct packet *packet, enum family family)
 {
-	__u32 sum = (packet->saddr & 0xffff) + (packet->saddr >> 16) + (packet->daddr & 0xffff) +
-		    (packet->daddr >> 16) + bpf_htons(IPPROTO_TCP) +
-		    bpf_htons((__u16)packet->l4_len);
+	const __u32 words = family == FAMILY_4 ? 1 : 4;
+	__u64 sum = bpf_htons(IPPROTO_TCP) + bpf_htons((__u16)packet->l4_len);
+	__u32 i;
 
+	/* BIG TCP: the length does not fit the field, and the checksum is never complete. */
+	if (packet->l4_len > 65535)
+		return true;
+#pragma unroll
+	for (i = 0; i < words; i++)
+		sum += (__u64)packet->src[i] + packet->dst[i];
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
 	return packet->check == rewrite_fold(sum);
 }
 
@@ -36,28 +44,34 @@ static __always_inline __u16 rewrite_checksum(__u16 check, __be16 from, __be16 t
 	return ~rewrite_fold((__u16)~check + (__u16)~from + to);
 }
 
-static __always_inline void rewrite_xdp(const struct packet *packet, __be16 port)
+static __always_inline void rewrite_xdp(struct tcphdr *tcp, const struct packet *packet,
+					__be16 port)
 {
-	struct tcphdr *tcp = packet->tcp;
-
 	tcp->check = rewrite_checksum(packet->check, packet->dport, port);
 	tcp->dest = port;
 }
 
 /*
- * field: offset of the port in the TCP header. 0 or the helper's error; the packet may then be half
- * changed.
+ * Change one 16-bit field and the checksum that covers it. Both offsets are from the frame's start.
+ * 0 or the helper's error; the packet may then be half changed.
  */
-static __always_inline long rewrite_tc(struct __sk_buff *skb, const struct packet *packet,
-				       __u32 field, __be16 from, __be16 to)
+static __always_inline long rewrite_field(struct __sk_buff *skb, __u32 check_off, __u32 field_off,
+					  __be16 from, __be16 to)
 {
 	long err;
 
-	err = bpf_l4_csum_replace(skb, packet->l4_off + offsetof(struct tcphdr, check), from, to,
-				  sizeof(to));
+	err = bpf_l4_csum_replace(skb, check_off, from, to, sizeof(to));
 	if (err)
 		return err;
-	return bpf_skb_store_bytes(skb, packet->l4_off + field, &to, sizeof(to), 0);
+	return bpf_skb_store_bytes(skb, field_off, &to, sizeof(to), 0);
+}
+
+/* port: offset of the port in the TCP header. */
+static __always_inline long rewrite_tc(struct __sk_buff *skb, const struct packet *packet,
+				       __u32 port, __be16 from, __be16 to)
+{
+	return rewrite_field(skb, packet->l4_off + offsetof(struct tcphdr, check),
+			     packet->l4_off + port, from, to);
 }
 
 #endif

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The programs. Read on in this order:
  *   maps.h     every map, and the settings
@@ -6,11 +6,13 @@
  *   packet.h   from a frame to fields
  *   flow.h     the life of a flow
  *   pick.h     who gets a new connection
+ *   admit.h    may this client connect
  *   verdict.h  the protocol between core and hooks
  *   ingress.h  the way in, row by row of the packet table
  *   egress.h   the way out
+ *   icmp.h     ICMP errors about a connection, both ways
  *   rewrite.h  changing a port and the checksum
- *   reset.h    answering a SYN with a reset
+ *   answer.h   resets, and SYNs sent again to another backend
  *
  * sluice_xdp is attached in native or generic mode, sluice_tc_in and sluice_tc_out in every mode.
  */
@@ -24,14 +26,17 @@
 #include "count.h"
 #include "packet.h"
 
+#include "admit.h"
+#include "answer.h"
 #include "flow.h"
 #include "pick.h"
+#include "scratch.h"
 #include "verdict.h"
 
 #include "egress.h"
+#include "icmp.h"
 #include "ingress.h"
 
-#include "reset.h"
 #include "rewrite.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -45,29 +50,56 @@ static __always_inline __u32 service_on(__be16 port)
 	return entry ? entry->service : 0;
 }
 
-SEC("xdp")
-int sluice_xdp(struct xdp_md *ctx)
+/* What clients know a backend's port by, 0 if it is none. */
+static __always_inline __be16 service_port_of(__be16 port)
 {
-	void *data = (void *)(long)ctx->data, *data_end = (void *)(long)ctx->data_end;
-	enum sluice_reason reason;
-	struct packet packet;
-	enum verdict verdict;
-	__u32 service;
-	__be16 port;
+	__u32 index = bpf_ntohs(port);
+	const struct sluice_hport *hport = bpf_map_lookup_elem(&sluice_hports, &index);
 
-	if (packet_parse(&packet, data, data_end, data_end - data, &reason))
+	return hport ? hport->service_port : 0;
+}
+
+static __always_inline void *xdp_data(const struct xdp_md *ctx)
+{
+	return (void *)(long)((const volatile struct xdp_md *)ctx)->data;
+}
+
+static __always_inline void *xdp_data_end(const struct xdp_md *ctx)
+{
+	return (void *)(long)((const volatile struct xdp_md *)ctx)->data_end;
+}
+
+static __always_inline void *skb_data(const struct __sk_buff *skb)
+{
+	return (void *)(long)((const volatile struct __sk_buff *)skb)->data;
+}
+
+static __always_inline void *skb_data_end(const struct __sk_buff *skb)
+{
+	return (void *)(long)((const volatile struct __sk_buff *)skb)->data_end;
+}
+
+static __always_inline int xdp_in(struct xdp_md *ctx, struct scratch *scratch, __u32 service,
+				  enum family family)
+{
+	struct packet *packet = &scratch->packet;
+	enum sluice_reason reason;
+	struct tcphdr *tcp;
+	__be16 port = 0;
+
+	if (packet_parse_tcp(packet, xdp_data(ctx), xdp_data_end(ctx), &reason))
 		return XDP_PASS;
-	service = service_on(packet.dport);
-	if (!service || packet_parse_tcp(&packet, data_end, &reason))
-		return XDP_PASS;
-	if (rewrite_is_partial(&packet)) {
+	if (rewrite_is_partial(packet, family)) {
 		count_reason(SLUICE_REASON_TO_TC);
 		return XDP_PASS;
 	}
-	verdict = ingress(&packet, service, HOOK_XDP, &port);
-	switch (verdict) {
+	if (packet_opens(packet))
+		ingress_keep_options(&scratch->half, packet, xdp_data(ctx), xdp_data_end(ctx));
+	switch (ingress(scratch, service, HOOK_XDP, family, &port)) {
 	case VERDICT_REWRITE:
-		rewrite_xdp(&packet, port);
+		tcp = packet_tcp(packet, xdp_data(ctx), xdp_data_end(ctx));
+		if (tcp)
+			rewrite_xdp(tcp, packet, port);
 		return XDP_PASS;
 	case VERDICT_DROP:
 		return XDP_DROP;
@@ -80,54 +112,180 @@ int sluice_xdp(struct xdp_md *ctx)
 }
 
 /*
- * Make the headers readable in one piece. Nearly always they are; a few drivers leave them in page
- * fragments.
+ * What XDP passes up unchanged, tc looks at and counts. ICMP errors are rare: XDP leaves them to
+ * tc.
  */
-static __always_inline void pull_headers(struct __sk_buff *skb)
+SEC("xdp")
+int sluice_xdp(struct xdp_md *ctx)
+{
+	struct scratch *scratch = scratch_get();
+	enum sluice_reason reason;
+	__u32 service;
+
+	if (!scratch)
+		return XDP_PASS;
+	if (packet_parse(&scratch->packet, xdp_data(ctx), xdp_data_end(ctx),
+			 ctx->data_end - ctx->data, &reason) != PACKET_TCP)
+		return XDP_PASS;
+	packet_barrier();
+	service = service_on(scratch->packet.dport);
+	if (!service)
+		return XDP_PASS;
+	return scratch->packet.family == FAMILY_4 ? xdp_in(ctx, scratch, service, FAMILY_4)
+						  : xdp_in(ctx, scratch, service, FAMILY_6);
+}
+
+/*
+ * Parse, and if the headers turn out not to lie in one piece, which a few drivers do, make them.
+ * Only then: pulling the headers of a packet that the stack is still to retransmit copies it.
+ */
+static __always_inline enum packet_kind tc_parse(struct __sk_buff *skb, struct packet *packet,
+						 enum sluice_reason *reason)
 {
 	const __u32 most = sizeof(struct ethhdr) + 60 + 60;
-	__u32 linear = skb->data_end - skb->data;
+	enum packet_kind kind;
+	__u32 linear;
 
-	if (linear < most && linear < skb->len)
-		bpf_skb_pull_data(skb, skb->len < most ? skb->len : most);
+	kind = packet_parse(packet, skb_data(skb), skb_data_end(skb), skb->len, reason);
+	if (kind != PACKET_FOREIGN || *reason != SLUICE_REASON_MALFORMED)
+		return kind;
+	linear = skb->data_end - skb->data;
+	if (linear >= most || linear >= skb->len ||
+	    bpf_skb_pull_data(skb, skb->len < most ? skb->len : most))
+		return kind;
+	return packet_parse(packet, skb_data(skb), skb_data_end(skb), skb->len, reason);
+}
+
+/* Verdict for tc after a rewrite that returned err. */
+static __always_inline int tc_rewritten(long err)
+{
+	if (!err)
+		return TC_ACT_UNSPEC;
+	count_reason(SLUICE_REASON_REWRITE_FAILED);
+	return TC_ACT_SHOT;
+}
+
+static __always_inline int tc_in(struct __sk_buff *skb, struct scratch *scratch, __u32 service,
+				 enum family family)
+{
+	struct packet *packet = &scratch->packet;
+	enum sluice_reason reason;
+	__be16 port = 0;
+
+	if (packet_parse_tcp(packet, skb_data(skb), skb_data_end(skb), &reason)) {
+		count_reason(reason);
+		return TC_ACT_UNSPEC;
+	}
+	if (packet_opens(packet))
+		ingress_keep_options(&scratch->half, packet, skb_data(skb), skb_data_end(skb));
+	switch (ingress(scratch, service, HOOK_TC, family, &port)) {
+	case VERDICT_REWRITE:
+		return tc_rewritten(rewrite_tc(skb, packet, offsetof(struct tcphdr, dest),
+					       packet->dport, port));
+	case VERDICT_DROP:
+		return TC_ACT_SHOT;
+	case VERDICT_RESET:
+		return answer_reset(skb, packet, &scratch->answer, family);
+	default:
+		return TC_ACT_UNSPEC;
+	}
+}
+
+/* A packet for no service. Only a SYN to a backend's own port is of interest. */
+static __always_inline int tc_direct_in(struct __sk_buff *skb, struct scratch *scratch)
+{
+	__be16 service_port = service_port_of(scratch->packet.dport);
+	enum sluice_reason reason;
+	bool conflicts;
+
+	if (!service_port ||
+	    packet_parse_tcp(&scratch->packet, skb_data(skb), skb_data_end(skb), &reason) ||
+	    !packet_opens(&scratch->packet))
+		return TC_ACT_UNSPEC;
+	conflicts = scratch->packet.family == FAMILY_4
+			    ? ingress_conflicts(scratch, service_port, FAMILY_4)
+			    : ingress_conflicts(scratch, service_port, FAMILY_6);
+	if (!conflicts)
+		return TC_ACT_UNSPEC;
+	count_reason(SLUICE_REASON_CONFLICT);
+	return TC_ACT_SHOT;
+}
+
+static __always_inline int tc_icmp_in(struct __sk_buff *skb, struct scratch *scratch,
+				      enum family family)
+{
+	struct icmp_change change;
+
+	if (icmp_parse_quote(scratch, skb_data(skb), skb_data_end(skb), family) ||
+	    !service_on(scratch->quote.sport) ||
+	    icmp_in(scratch, family, &change) != VERDICT_REWRITE)
+		return TC_ACT_UNSPEC;
+	return tc_rewritten(
+		rewrite_field(skb, change.check_off, change.port_off, change.from, change.to));
 }
 
 SEC("tc")
 int sluice_tc_in(struct __sk_buff *skb)
 {
-	void *data, *data_end;
+	struct scratch *scratch = scratch_get();
 	enum sluice_reason reason;
-	struct packet packet;
-	enum verdict verdict;
+	enum packet_kind kind;
 	__u32 service;
-	__be16 port;
 
-	pull_headers(skb);
-	data = (void *)(long)skb->data;
-	data_end = (void *)(long)skb->data_end;
-	if (packet_parse(&packet, data, data_end, skb->len, &reason)) {
+	if (!scratch)
+		return TC_ACT_UNSPEC;
+	kind = tc_parse(skb, &scratch->packet, &reason);
+	packet_barrier();
+	if (kind == PACKET_ICMP)
+		return scratch->packet.family == FAMILY_4 ? tc_icmp_in(skb, scratch, FAMILY_4)
+							  : tc_icmp_in(skb, scratch, FAMILY_6);
+	if (kind != PACKET_TCP) {
 		if (reason)
 			count_reason(reason);
 		return TC_ACT_UNSPEC;
 	}
-	service = service_on(packet.dport);
+	service = service_on(scratch->packet.dport);
 	if (!service)
+		return tc_direct_in(skb, scratch);
+	return scratch->packet.family == FAMILY_4 ? tc_in(skb, scratch, service, FAMILY_4)
+						  : tc_in(skb, scratch, service, FAMILY_6);
+}
+
+static __always_inline int tc_icmp_out(struct __sk_buff *skb, struct scratch *scratch,
+				       enum family family)
+{
+	struct icmp_change change;
+	__be16 service_port;
+
+	if (icmp_parse_quote(scratch, skb_data(skb), skb_data_end(skb), family))
 		return TC_ACT_UNSPEC;
-	if (packet_parse_tcp(&packet, data_end, &reason)) {
+	service_port = service_port_of(scratch->quote.dport);
+	if (!service_port || icmp_out(scratch, service_port, family, &change) != VERDICT_REWRITE)
+		return TC_ACT_UNSPEC;
+	return tc_rewritten(
+		rewrite_field(skb, change.check_off, change.port_off, change.from, change.to));
+}
+
+static __always_inline int tc_out(struct __sk_buff *skb, struct scratch *scratch,
+				  __be16 service_port, enum family family)
+{
+	struct packet *packet = &scratch->packet;
+	struct sluice_half *half = NULL;
+	enum sluice_reason reason;
+
+	if (packet_parse_tcp(packet, skb_data(skb), skb_data_end(skb), &reason)) {
 		count_reason(reason);
 		return TC_ACT_UNSPEC;
 	}
-	verdict = ingress(&packet, service, HOOK_TC, &port);
-	switch (verdict) {
+	switch (egress(scratch, service_port, family, &half)) {
 	case VERDICT_REWRITE:
-		if (!rewrite_tc(skb, &packet, offsetof(struct tcphdr, dest), packet.dport, port))
-			return TC_ACT_UNSPEC;
-		count_reason(SLUICE_REASON_REWRITE_FAILED);
+		return tc_rewritten(rewrite_tc(skb, packet, offsetof(struct tcphdr, source),
+					       packet->sport, service_port));
+	case VERDICT_REDISPATCH:
+		if (half)
+			return answer_redispatch(skb, packet, &scratch->answer, half, service_port,
+						 family);
 		return TC_ACT_SHOT;
-	case VERDICT_DROP:
-		return TC_ACT_SHOT;
-	case VERDICT_RESET:
-		return reset_answer(skb, &packet);
 	default:
 		return TC_ACT_UNSPEC;
 	}
@@ -136,50 +294,24 @@ int sluice_tc_in(struct __sk_buff *skb)
 SEC("tc")
 int sluice_tc_out(struct __sk_buff *skb)
 {
-	const struct sluice_hport *hport;
-	void *data, *data_end;
+	struct scratch *scratch = scratch_get();
 	enum sluice_reason reason;
-	struct packet packet;
+	enum packet_kind kind;
 	__be16 service_port;
-	__u32 index;
 
-	pull_headers(skb);
-	data = (void *)(long)skb->data;
-	data_end = (void *)(long)skb->data_end;
-	/*
-	 * Nothing is counted before the port is known: what else this host sends is none of our
-	 * business.
-	 */
-	if (packet_parse(&packet, data, data_end, skb->len, &reason))
+	if (!scratch)
 		return TC_ACT_UNSPEC;
-	index = bpf_ntohs(packet.sport);
-	hport = bpf_map_lookup_elem(&sluice_hports, &index);
-	if (!hport || !hport->service_port)
+	kind = tc_parse(skb, &scratch->packet, &reason);
+	packet_barrier();
+	if (kind == PACKET_ICMP)
+		return scratch->packet.family == FAMILY_4 ? tc_icmp_out(skb, scratch, FAMILY_4)
+							  : tc_icmp_out(skb, scratch, FAMILY_6);
+	/* Nothing is counted before the port is known: what else leaves is none of our business. */
+	if (kind != PACKET_TCP)
 		return TC_ACT_UNSPEC;
-	service_port = hport->service_port;
-	if (packet_parse_tcp(&packet, data_end, &reason)) {
-		count_reason(reason);
+	service_port = service_port_of(scratch->packet.sport);
+	if (!service_port)
 		return TC_ACT_UNSPEC;
-	}
-	if (egress(&packet, service_port) != VERDICT_REWRITE)
-		return TC_ACT_UNSPEC;
-	if (!rewrite_tc(skb, &packet, offsetof(struct tcphdr, source), packet.sport, service_port))
-		return TC_ACT_UNSPEC;
-	count_reason(SLUICE_REASON_REWRITE_FAILED);
-	return TC_ACT_SHOT;
-}
-
-/*
- * Both clocks at one moment, for attach: run once, it tells how far they are apart; run twice, the
- * rate of jiffies.
- */
-__u64 clock_jiffies;
-__u64 clock_ktime_ns;
-
-SEC("socket")
-int sluice_clock(struct __sk_buff *skb)
-{
-	clock_jiffies = bpf_jiffies64();
-	clock_ktime_ns = bpf_ktime_get_ns();
-	return 0;
+	return scratch->packet.family == FAMILY_4 ? tc_out(skb, scratch, service_port, FAMILY_4)
+						  : tc_out(skb, scratch, service_port, FAMILY_6);
 }

@@ -18,7 +18,8 @@ enum verdict {
 	VERDICT_PASS,	 /* untouched, up or down the stack */
 	VERDICT_REWRITE, /* one port changes: struct rewrite says which way */
 	VERDICT_DROP,
-	VERDICT_RESET, /* answer with a reset; only tc can make one */
+	VERDICT_RESET,	    /* answer with a reset; only tc can make one */
+	VERDICT_REDISPATCH, /* swallow the reset, send the client's SYN in again; egress only */
 };
 
 static __always_inline enum verdict verdict_pass(enum sluice_reason reason, enum hook hook)

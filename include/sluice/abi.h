@@ -49,11 +49,14 @@ struct sluice_meta {
 	__u32 ifindex_count; /* how many of ifindex[] are valid */
 	__u32 ifindex[SLUICE_MAX_IFINDEX];
 	__u64 attached_at_ns; /* CLOCK_BOOTTIME of the last attach */
-	/* what is attached: the kernel's 8-byte program tags of sluice_xdp, sluice_tc_in, sluice_tc_out */
+	/*
+	 * what is attached: the kernel's 8-byte program tags of sluice_xdp, sluice_tc_in,
+	 * sluice_tc_out
+	 */
 	__u8 program_hash[32];
 	/*
-	 * One moment on both clocks: jiffies follow CLOCK_MONOTONIC, but only a BPF program can read
-	 * them. All others compute them from here.
+	 * One moment on both clocks: jiffies follow CLOCK_MONOTONIC, but only a BPF program can
+	 * read them. All others compute them from here.
 	 */
 	__u64 clock_jiffies;
 	__u64 clock_ktime_ns; /* CLOCK_MONOTONIC */
@@ -71,14 +74,52 @@ struct sluice_port {
 };
 _Static_assert(sizeof(struct sluice_port) == 8, "ABI");
 
+#define SLUICE_SERVICE_RESTRICTED \
+	0x1 /* only networks in sluice_allow4, sluice_allow6 may connect */
+
 struct sluice_service {
 	char name[SLUICE_NAME_LEN]; /* empty: index not in use */
 	__be16 port;
-	__u16 pad;
+	__u16 flags;	     /* SLUICE_SERVICE_* */
 	__u32 address_count; /* 0: every address of this host */
 	__be32 address[SLUICE_MAX_ADDRESS];
+	__u32 rate;	   /* new connections a second from one source network; 0: no limit */
+	__u8 rate_prefix4; /* length of what counts as one source network */
+	__u8 rate_prefix6;
+	__u8 pad[2];
 };
-_Static_assert(sizeof(struct sluice_service) == 56, "ABI");
+_Static_assert(sizeof(struct sluice_service) == 64, "ABI");
+
+/*
+ * Who may connect, by longest prefix: maps sluice_allow4 and sluice_allow6; the value is 1. The
+ * service comes first in the prefix, so prefix_len is that of the network plus 32.
+ */
+struct sluice_allow_key4 {
+	__u32 prefix_len;
+	__u32 service;
+	__be32 network;
+};
+
+struct sluice_allow_key6 {
+	__u32 prefix_len;
+	__u32 service;
+	__be32 network[4];
+};
+_Static_assert(sizeof(struct sluice_allow_key6) == 24, "ABI");
+
+/*
+ * How many connections a source network may still open; map sluice_rates, an LRU. A bucket holds
+ * one second's worth.
+ */
+struct sluice_rate_key {
+	__u32 service;
+	__be32 network[4]; /* IPv4 in the first word */
+};
+
+struct sluice_rate {
+	__u32 filled; /* jiffies */
+	__u32 tokens; /* in units of 1/hz connections */
+};
 
 /* --- sets: who gets a service's new connections. Written by the daemon --- */
 
@@ -144,9 +185,12 @@ enum sluice_backend_state {
 
 /*
  * First line: written by the daemon. Second line: written by the BPF programs (the daemon only adds
- * corrections to active, atomically, through its memory mapping). A flow belongs to slot and
- * generation. Retiring a backend is storing another generation (0 while the slot is free): from
- * then on its flows are nobody's. Generations of a slot never repeat until they wrap.
+ * corrections to active and half_open, atomically, through its memory mapping).
+ *
+ * A flow belongs to slot and generation. Retiring a backend is storing another generation (0 while
+ * the slot is free): from then on its flows are nobody's. Generations of a slot never repeat until
+ * they wrap. Order of writes: generation to 0, all other fields, generation to its value; a reader
+ * copies the generation first and looks again when it has the rest.
  */
 struct sluice_backend {
 	__u32 generation; /* 0: free */
@@ -160,14 +204,17 @@ struct sluice_backend {
 	__u32 last_generation; /* highest generation this slot ever had; survives the slot's being freed */
 	__u8 pad1[28];
 
-	__s32 active; /* flows half-open to closing, roughly; exact counts come from a scan */
-	__u32 suspect_until; /* jiffies; valid if suspect is 1: skip in picks while it lies ahead */
+	__s32 active;	 /* flows whose handshake is done, roughly; exact counts come from a scan */
+	__s32 half_open; /* the others, roughly */
+	__u32 suspect_since; /* jiffies; valid if suspect is 1: skip in picks for SLUICE_SUSPECT_MS */
 	__u32 suspect;
-	__u8 pad2[52];
+	__u8 pad2[48];
 };
 _Static_assert(sizeof(struct sluice_backend) == 128, "ABI");
 
-/* Maps sluice_bstats, by slot, and sluice_sstats, by service, per CPU. Written by the BPF programs. */
+/*
+ * Maps sluice_bstats, by slot, and sluice_sstats, by service, per CPU. Written by the BPF programs.
+ */
 struct sluice_stats {
 	__u64 connections; /* handshakes done */
 	__u64 picks;	   /* SYNs that were given a backend */
@@ -189,7 +236,10 @@ struct sluice_label {
 	char app[SLUICE_APP_LEN];
 	char reason[SLUICE_REASON_LEN];
 	char source[16]; /* which source decided: marathon, consul, kernel, operator, guard */
-	/* the slot's counters, all CPUs, when the generation began: what people see is the difference */
+	/*
+	 * the slot's counters, all CPUs, when the generation began: what people see is the
+	 * difference
+	 */
 	struct sluice_stats base;
 };
 _Static_assert(sizeof(struct sluice_label) == 552, "ABI");
@@ -224,8 +274,8 @@ struct sluice_override {
 _Static_assert(sizeof(struct sluice_override) == 24, "ABI");
 
 /*
- * --- flows: maps sluice_half4 (handshake not done) and sluice_est4 (done). Written by the BPF
- * programs ---
+ * --- flows: maps sluice_half4, sluice_half6 (handshake not done) and sluice_est4, sluice_est6
+ * (done). Written by the BPF programs ---
  */
 
 struct sluice_flow_key4 {
@@ -236,20 +286,32 @@ struct sluice_flow_key4 {
 };
 _Static_assert(sizeof(struct sluice_flow_key4) == 12, "ABI");
 
+struct sluice_flow_key6 {
+	__be32 client[4];
+	__be32 local[4];
+	__be16 client_port;
+	__be16 service_port;
+};
+_Static_assert(sizeof(struct sluice_flow_key6) == 36, "ABI");
+
+struct sluice_addr6 {
+	__be32 word[4];
+};
+_Static_assert(sizeof(struct sluice_addr6) == 16, "ABI");
+
 /* Marks that only the way in sets ... */
 #define SLUICE_IN_FIN 0x01	 /* the client sent a FIN; client_fin is valid */
 #define SLUICE_IN_FIN_ACKED 0x02 /* the client acknowledged the backend's FIN */
 #define SLUICE_IN_NEW_SYN 0x04	 /* a SYN with another ISN passed; next_isn is valid */
 /*
- * ... and marks that only the way out sets: two CPUs may write at once, so each has a byte of its
- * own.
+ * ... and marks that only the way out sets: two CPUs may write at once, so each has its own byte.
  */
-#define SLUICE_OUT_SYNACK \
-	0x01 /* a SYN-ACK for client_isn has left; server_isn and server_next are valid */
+#define SLUICE_OUT_SYNACK 0x01	  /* a SYN-ACK has left; the server_isn fields are valid */
 #define SLUICE_OUT_FIN 0x02	  /* the backend sent a FIN; server_fin is valid */
 #define SLUICE_OUT_FIN_ACKED 0x04 /* the backend acknowledged the client's FIN */
-#define SLUICE_OUT_RST 0x08	  /* the backend's kernel reset the connection */
+#define SLUICE_OUT_RST 0x08	  /* the backend's kernel sent a reset, and nothing since */
 
+/* One cache line. Sequence numbers are in host order. */
 struct sluice_flow {
 	__u32 generation;
 	__u16 slot;
@@ -257,22 +319,50 @@ struct sluice_flow {
 	__u16 service;
 	__u8 in_marks;
 	__u8 out_marks;
-	__u32 client_isn; /* TCP sequence numbers in host order, as all below */
-	__u32 next_isn;
+	__u32 cookie; /* from the key: tells an element that an LRU has given to another flow meanwhile */
+	__u32 client_isn;
+	__u32 next_isn;	   /* another SYN of the client's; the older one, if both were answered */
+	__u32 client_next; /* after the last byte that the client sent */
 	__u32 server_isn;
-	__u32 server_next; /* after the last byte that the backend sent while the flow was half-open */
-	__u32 client_fin; /* sequence number after the client's FIN */
-	__u32 server_fin; /* after the backend's */
-	__u32 picked;	  /* jiffies at the pick */
-	__u32 touched;	  /* jiffies at the last packet, a quarter of a second coarse */
-	__u32 client_rst; /* jiffies | 1 at the client's RST; 0: none that still counts */
+	__u32 server_isn_before; /* of the SYN-ACK before: SYN cookies change with the minute */
+	__u32 server_next; /* after the last byte the backend sent while the flow was half-open */
+	__u32 client_fin;  /* sequence number after the client's FIN */
+	__u32 server_fin;  /* after the backend's */
+	__u32 picked;	   /* jiffies at the pick */
+	__u32 touched;	   /* jiffies at the last packet, a quarter of a second coarse */
+	__u32 client_rst;  /* jiffies | 1 at the client's RST; 0: none that still counts */
+	__u16 syn_payload; /* bytes of data on the SYN (TCP Fast Open) */
+	__u8 done;	   /* 1: the handshake was done */
+	__u8 pad;
 };
-_Static_assert(sizeof(struct sluice_flow) == 48, "ABI");
+_Static_assert(sizeof(struct sluice_flow) == 64, "ABI");
 
+/*
+ * What the half-open tables hold: half-open flows, with what is needed of the SYN to send it again
+ * to another backend, and flows that are over and wait to be forgotten. The established tables hold
+ * only the first member, of connections that live: nothing else can push those out.
+ */
+#define SLUICE_TCP_OPTIONS 40
+
+struct sluice_half {
+	struct sluice_flow flow;
+	__be32 options[SLUICE_TCP_OPTIONS / 4]; /* padded with zeros */
+	__be16 window;
+	__u8 options_len;  /* a multiple of four */
+	__u8 tcp_flags;	   /* SYN; ECE and CWR with ECN (RFC 3168 section 6.1.1); 0: not kept */
+	__u8 tos;	   /* IPv4's TOS, IPv6's traffic class */
+	__u8 ttl;	   /* or hop limit */
+	__u8 redispatched; /* how often */
+	__u8 pad;
+};
+_Static_assert(sizeof(struct sluice_half) == 112, "ABI");
+
+#define SLUICE_REDISPATCH_MAX 2
 #define SLUICE_RST_LINGER_MS \
 	2000 /* a client's RST that the backend did not answer closes the flow */
 #define SLUICE_SYN_PATIENCE_MS 800 /* how long a backend may leave a SYN unanswered */
 #define SLUICE_SUSPECT_MS 1000	   /* how long a suspect is skipped */
+#define SLUICE_HALF_OPEN_MS 75000  /* how long a handshake may take; Linux gives up after 63 s */
 
 #define SLUICE_ESTABLISHED_IDLE_S \
 	7200 /* an established flow without a packet for so long is dead */
@@ -281,22 +371,47 @@ enum sluice_flow_state {
 	SLUICE_FLOW_HALF_OPEN,
 	SLUICE_FLOW_ESTABLISHED,
 	SLUICE_FLOW_CLOSING, /* a FIN was seen */
-	SLUICE_FLOW_CLOSED,  /* both FINs acknowledged, or reset: a SYN starts afresh */
+	SLUICE_FLOW_CLOSED, /* both FINs acknowledged, reset, or never opened: a SYN starts afresh */
 };
 
-/* The state is not stored: it follows from the table the flow stands in, its marks, and now. */
-static inline enum sluice_flow_state sluice_flow_state(const struct sluice_flow *flow,
-						       int established, __u32 now_jiffies, __u32 hz)
+/*
+ * Jiffies from then to now; 0 if another CPU's clock was ahead of ours. Right for ages up to 2^31
+ * jiffies, 24 days at 1000 a second.
+ */
+static inline __u32 sluice_age(__u32 now, __u32 then)
+{
+	__u32 age = now - then;
+
+	return (__s32)age < 0 ? 0 : age;
+}
+
+static inline __u32 sluice_ms_to_jiffies(__u32 ms, __u32 hz)
+{
+	return ms / 1000 * hz + ms % 1000 * hz / 1000;
+}
+
+/* Ended on a packet: nothing more will come but stragglers. */
+static inline int sluice_flow_is_over(const struct sluice_flow *flow)
 {
 	if (flow->out_marks & SLUICE_OUT_RST)
+		return 1;
+	return (flow->in_marks & SLUICE_IN_FIN_ACKED) && (flow->out_marks & SLUICE_OUT_FIN_ACKED);
+}
+
+/* The state is not stored: it follows from the marks and the time. */
+static inline enum sluice_flow_state sluice_flow_state(const struct sluice_flow *flow,
+						       __u32 now_jiffies, __u32 hz)
+{
+	if (sluice_flow_is_over(flow))
 		return SLUICE_FLOW_CLOSED;
-	if ((flow->in_marks & SLUICE_IN_FIN_ACKED) && (flow->out_marks & SLUICE_OUT_FIN_ACKED))
+	if (flow->client_rst && sluice_age(now_jiffies, flow->client_rst) + 1 >
+					sluice_ms_to_jiffies(SLUICE_RST_LINGER_MS, hz))
 		return SLUICE_FLOW_CLOSED;
-	if (flow->client_rst &&
-	    now_jiffies - flow->client_rst + 1 > SLUICE_RST_LINGER_MS / 1000 * hz)
-		return SLUICE_FLOW_CLOSED;
-	if (!established)
-		return SLUICE_FLOW_HALF_OPEN;
+	if (!flow->done)
+		return sluice_age(now_jiffies, flow->picked) >
+				       sluice_ms_to_jiffies(SLUICE_HALF_OPEN_MS, hz)
+			       ? SLUICE_FLOW_CLOSED
+			       : SLUICE_FLOW_HALF_OPEN;
 	if ((flow->in_marks & SLUICE_IN_FIN) || (flow->out_marks & SLUICE_OUT_FIN))
 		return SLUICE_FLOW_CLOSING;
 	return SLUICE_FLOW_ESTABLISHED;
@@ -339,10 +454,15 @@ static inline enum sluice_flow_state sluice_flow_state(const struct sluice_flow 
 	X(RESET_PAYLOAD, reset_payload, "a SYN with payload that was to be reset: dropped, the client sends it bare") \
 	X(TO_TC, to_tc, "XDP left the packet to tc: its checksum is not yet filled in, or a reset must be made") \
 	X(REWRITE_FAILED, rewrite_failed, "the packet could not be written: dropped") \
-	X(IDLE, idle, "the flow had been idle for longer than its time-out: removed") \
+	X(IDLE, idle, "a SYN met a flow idle for longer than its time-out, and began afresh") \
 	X(CONFLICT, conflict, "a direct and a balanced connection wanted the same ports: the SYN was dropped") \
 	X(REDISPATCH, redispatch, "a refused SYN was given another backend") \
-	X(DENIED, denied, "the client's network is not allowed")
+	X(DENIED, denied, "the client's network is not allowed") \
+	X(RATE_LIMITED, rate_limited, "the client's network opens connections too fast: the SYN was dropped") \
+	X(EXT_HEADER, ext_header, "an IPv6 extension header that is not understood: passed") \
+	X(ICMP_IN, icmp_in, "an ICMP error about a flow: its quoted port was rewritten on the way in") \
+	X(ICMP_OUT, icmp_out, "the same on the way out") \
+	X(ICMP_NO_FLOW, icmp_no_flow, "an ICMP error about a port of ours, but no flow: passed")
 /* clang-format on */
 
 enum sluice_reason {
@@ -364,7 +484,12 @@ enum sluice_reason {
 #define SLUICE_MAP_HPORTS "sluice_hports"
 #define SLUICE_MAP_OVERRIDE "sluice_override"
 #define SLUICE_MAP_ADDRS4 "sluice_addrs4"
+#define SLUICE_MAP_ADDRS6 "sluice_addrs6"
+#define SLUICE_MAP_ALLOW4 "sluice_allow4"
+#define SLUICE_MAP_ALLOW6 "sluice_allow6"
 #define SLUICE_MAP_HALF4 "sluice_half4"
+#define SLUICE_MAP_HALF6 "sluice_half6"
+#define SLUICE_MAP_EST6 "sluice_est6"
 #define SLUICE_MAP_EST4 "sluice_est4"
 #define SLUICE_MAP_BSTATS "sluice_bstats"
 #define SLUICE_MAP_SSTATS "sluice_sstats"

@@ -98,7 +98,8 @@ struct step_backend {
 	struct backend_ref ref;
 	char service[SLUICE_NAME_LEN]; /* empty: an existing backend is changed */
 	uint16_t port;
-	struct cases_number generation, state, weight, active, suspect, suspect_ms, hport;
+	struct cases_number generation, state, weight, active, half_open, suspect, suspect_ms,
+		hport;
 };
 
 struct step_set {

@@ -81,6 +81,7 @@ int cases_read_backend(struct reader *reader, struct step *step)
 		{ "state", &backend->state, cases_names_state },
 		{ "weight", &backend->weight, NULL },
 		{ "active", &backend->active, NULL },
+		{ "half", &backend->half_open, NULL },
 		{ "suspect", &backend->suspect, NULL },
 		{ "for", &backend->suspect_ms, NULL },
 		{ "hport", &backend->hport, NULL },

@@ -98,14 +98,18 @@ static enum play_result play_backend(struct play *play, const struct step_backen
 		backend->weight = step->weight.value;
 	if (step->active.set)
 		backend->active = (int32_t)step->active.value;
+	if (step->half_open.set)
+		backend->half_open = (int32_t)step->half_open.value;
 	if (step->hport.set && !step->hport.value)
 		memset(&play->world->maps->hports[ntohs(backend->port)], 0,
 		       sizeof(struct sluice_hport));
 	if (step->suspect.set) {
 		backend->suspect = step->suspect.value;
-		backend->suspect_until =
-			now + (step->suspect_ms.set ? step->suspect_ms.value : 1000) *
-				      play->world->maps->meta.hz / 1000;
+		backend->suspect_since =
+			now +
+			sluice_ms_to_jiffies(step->suspect_ms.set ? step->suspect_ms.value : 1000,
+					     play->world->maps->meta.hz) -
+			sluice_ms_to_jiffies(SLUICE_SUSPECT_MS, play->world->maps->meta.hz);
 	}
 	return PLAY_PASSED;
 }

@@ -57,7 +57,7 @@ enum play_result play_flow(struct play *play, const struct step_flow *want)
 				 play_resolve(play, &want->ref));
 	const struct check checks[] = {
 		{ "the flow's state", &want->state,
-		  sluice_flow_state(flow, in_est, now, play->world->maps->meta.hz) },
+		  sluice_flow_state(flow, now, play->world->maps->meta.hz) },
 		{ "the flow's generation", &want->generation, flow->generation },
 		{ "the flow's in_marks", &want->in_marks, flow->in_marks },
 		{ "the flow's out_marks", &want->out_marks, flow->out_marks },
@@ -83,7 +83,11 @@ enum play_result play_check_backend(struct play *play, const struct step_backend
 	const struct check checks[] = {
 		{ "the backend's active", &want->active, (uint32_t)backend->active },
 		{ "whether the backend is suspect", &want->suspect,
-		  backend->suspect == 1 && (int32_t)(backend->suspect_until - now) > 0 },
+		  backend->suspect == 1 &&
+			  sluice_age(now, backend->suspect_since) <
+				  sluice_ms_to_jiffies(SLUICE_SUSPECT_MS,
+						       play->world->maps->meta.hz) },
+		{ "the backend's half_open", &want->half_open, (uint32_t)backend->half_open },
 		{ "the backend's generation", &want->generation, backend->generation },
 		{ "the backend's state", &want->state, backend->state },
 		{ "the backend's weight", &want->weight, backend->weight },

@@ -158,20 +158,23 @@ void world_tear(struct world *world, unsigned service)
 static int age_flows(int fd, uint32_t jiffies)
 {
 	struct sluice_flow_key4 keys[FLOW_ENTRIES];
-	struct sluice_flow flow;
+	struct sluice_half half = {
+		.pad = 0
+	}; /* its first member is all that an established table holds */
+	struct sluice_flow *flow = &half.flow;
 	unsigned i, count = 0;
 
 	while (count < FLOW_ENTRIES &&
 	       !bpf_map_get_next_key(fd, count ? &keys[count - 1] : NULL, &keys[count]))
 		count++;
 	for (i = 0; i < count; i++) {
-		if (bpf_map_lookup_elem(fd, &keys[i], &flow))
+		if (bpf_map_lookup_elem(fd, &keys[i], &half))
 			return -errno;
-		flow.picked -= jiffies;
-		flow.touched -= jiffies;
-		if (flow.client_rst)
-			flow.client_rst = (flow.client_rst - jiffies) | 1;
-		if (bpf_map_update_elem(fd, &keys[i], &flow, BPF_EXIST))
+		flow->picked -= jiffies;
+		flow->touched -= jiffies;
+		if (flow->client_rst)
+			flow->client_rst = (flow->client_rst - jiffies) | 1;
+		if (bpf_map_update_elem(fd, &keys[i], &half, BPF_EXIST))
 			return -errno;
 	}
 	return 0;
@@ -185,7 +188,7 @@ int world_age(struct world *world, uint32_t age_ms)
 
 	for (i = 1; i <= SLUICE_MAX_BACKENDS; i++)
 		if (world->maps->backends[i].suspect)
-			world->maps->backends[i].suspect_until -= jiffies;
+			world->maps->backends[i].suspect_since -= jiffies;
 	err = age_flows(world->maps->half4_fd, jiffies);
 	return err ? err : age_flows(world->maps->est4_fd, jiffies);
 }
@@ -193,10 +196,13 @@ int world_age(struct world *world, uint32_t age_ms)
 int world_find_flow(struct world *world, const struct sluice_flow_key4 *key, bool established,
 		    struct sluice_flow *flow)
 {
-	return bpf_map_lookup_elem(established ? world->maps->est4_fd : world->maps->half4_fd, key,
-				   flow)
-		       ? -errno
-		       : 0;
+	struct sluice_half half;
+
+	if (bpf_map_lookup_elem(established ? world->maps->est4_fd : world->maps->half4_fd, key,
+				&half))
+		return -errno;
+	*flow = half.flow;
+	return 0;
 }
 
 unsigned world_count_flows(struct world *world, bool established)

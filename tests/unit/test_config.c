@@ -88,7 +88,7 @@ static void test_defaults(void **state)
 	assert_int_equal(config->port_min, 31000);
 	assert_int_equal(config->port_max, 32000);
 	assert_string_equal(config->group, "sluice");
-	assert_int_equal(config->flows, 524288);
+	assert_int_equal(config->flows, 262144);
 	assert_int_equal(config->half_flows, 262144);
 	assert_int_equal(config->service_count, 0);
 	assert_false(config->marathon_used);

@@ -151,9 +151,10 @@ static void counts_are_put_right(void **unused)
 	maps.backends[slot].active = 40;
 	maps.backends[slot + 1].active = 3; /* free: nobody's business */
 	counts->active[slot] = 7;
-	counts->half_open[slot] = 2;
+	counts->half_open[slot] = 5;
 	publish_counts(&maps, counts);
-	assert_int_equal(maps.backends[slot].active, 9);
+	assert_int_equal(maps.backends[slot].active, 7);
+	assert_int_equal(maps.backends[slot].half_open, 5);
 	assert_int_equal(maps.backends[slot + 1].active, 3);
 	counts->active[slot] = counts->half_open[slot] = 0;
 	maps.backends[slot].active = -1;

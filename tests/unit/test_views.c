@@ -77,21 +77,27 @@ static void test_flow_state_rules(void **state)
 	const __u32 hz = 250, now = 100; /* jiffies wrapped a moment ago */
 
 	(void)state;
-	assert_int_equal(sluice_flow_state(&flow, 0, now, hz), SLUICE_FLOW_HALF_OPEN);
-	assert_int_equal(sluice_flow_state(&flow, 1, now, hz), SLUICE_FLOW_ESTABLISHED);
+	flow.picked = now;
+	assert_int_equal(sluice_flow_state(&flow, now, hz), SLUICE_FLOW_HALF_OPEN);
+	flow.picked = now + 1; /* another CPU's clock was ahead: no great age */
+	assert_int_equal(sluice_flow_state(&flow, now, hz), SLUICE_FLOW_HALF_OPEN);
+	flow.picked = now - 76 * hz;
+	assert_int_equal(sluice_flow_state(&flow, now, hz), SLUICE_FLOW_CLOSED);
+	flow.done = 1;
+	assert_int_equal(sluice_flow_state(&flow, now, hz), SLUICE_FLOW_ESTABLISHED);
 	flow.in_marks = SLUICE_IN_FIN;
-	assert_int_equal(sluice_flow_state(&flow, 1, now, hz), SLUICE_FLOW_CLOSING);
+	assert_int_equal(sluice_flow_state(&flow, now, hz), SLUICE_FLOW_CLOSING);
 	flow.out_marks = SLUICE_OUT_FIN | SLUICE_OUT_FIN_ACKED;
-	assert_int_equal(sluice_flow_state(&flow, 1, now, hz), SLUICE_FLOW_CLOSING);
+	assert_int_equal(sluice_flow_state(&flow, now, hz), SLUICE_FLOW_CLOSING);
 	flow.in_marks |= SLUICE_IN_FIN_ACKED;
-	assert_int_equal(sluice_flow_state(&flow, 1, now, hz), SLUICE_FLOW_CLOSED);
-	flow = (struct sluice_flow){ .out_marks = SLUICE_OUT_RST };
-	assert_int_equal(sluice_flow_state(&flow, 1, now, hz), SLUICE_FLOW_CLOSED);
-	flow = (struct sluice_flow){ .client_rst = (now - hz) |
-						   1 }; /* one second ago, before the wrap */
-	assert_int_equal(sluice_flow_state(&flow, 1, now, hz), SLUICE_FLOW_ESTABLISHED);
+	assert_int_equal(sluice_flow_state(&flow, now, hz), SLUICE_FLOW_CLOSED);
+	flow = (struct sluice_flow){ .done = 1, .out_marks = SLUICE_OUT_RST };
+	assert_int_equal(sluice_flow_state(&flow, now, hz), SLUICE_FLOW_CLOSED);
+	/* one second ago, before the wrap */
+	flow = (struct sluice_flow){ .done = 1, .client_rst = (now - hz) | 1 };
+	assert_int_equal(sluice_flow_state(&flow, now, hz), SLUICE_FLOW_ESTABLISHED);
 	flow.client_rst = (now - 3 * hz) | 1;
-	assert_int_equal(sluice_flow_state(&flow, 1, now, hz), SLUICE_FLOW_CLOSED);
+	assert_int_equal(sluice_flow_state(&flow, now, hz), SLUICE_FLOW_CLOSED);
 }
 
 int main(void)

@@ -16,13 +16,13 @@
 static cJSON *flow_json(const struct views_flow *flow)
 {
 	cJSON *object = cJSON_CreateObject();
-	char address[INET_ADDRSTRLEN];
+	char address[INET6_ADDRSTRLEN];
 
 	cJSON_AddStringToObject(object, "client",
-				inet_ntop(AF_INET, &flow->client, address, sizeof(address)));
+				inet_ntop(flow->family, flow->client, address, sizeof(address)));
 	cJSON_AddNumberToObject(object, "client_port", flow->client_port);
 	cJSON_AddStringToObject(object, "local",
-				inet_ntop(AF_INET, &flow->local, address, sizeof(address)));
+				inet_ntop(flow->family, flow->local, address, sizeof(address)));
 	cJSON_AddNumberToObject(object, "service_port", flow->service_port);
 	cJSON_AddStringToObject(object, "service", flow->service);
 	cJSON_AddNumberToObject(object, "port", flow->port);
@@ -56,11 +56,11 @@ static int print_table(const struct views_flow *list, size_t count)
 		goto lost;
 	for (i = 0; i < count; i++) {
 		const struct views_flow *flow = &list[i];
-		char address[INET_ADDRSTRLEN];
+		char address[INET6_ADDRSTRLEN];
 
-		inet_ntop(AF_INET, &flow->client, address, sizeof(address));
+		inet_ntop(flow->family, flow->client, address, sizeof(address));
 		table_format(table, "%s:%u", address, flow->client_port);
-		inet_ntop(AF_INET, &flow->local, address, sizeof(address));
+		inet_ntop(flow->family, flow->local, address, sizeof(address));
 		table_format(table, "%s:%u", address, flow->service_port);
 		table_format(table, "%s/%u", flow->service[0] ? flow->service : "?", flow->port);
 		table_text(table, views_flow_state(flow->state));

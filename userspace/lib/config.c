@@ -413,7 +413,7 @@ static struct config *config_new(const char *file)
 	}
 	config->port_min = 31000;
 	config->port_max = 32000;
-	config->flows = 1u << 19;
+	config->flows = 1u << 18;
 	config->half_flows = 1u << 18;
 	config->resync_ms = 60 * 1000;
 	config->consul_register = true;

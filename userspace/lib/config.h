@@ -61,7 +61,7 @@ struct config {
 	char *cgroup; /* "auto", "off" or a path */
 	uint16_t port_min, port_max;
 	char *group; /* group that may read and write the maps, name or number; default "sluice" */
-	uint32_t flows;	     /* size of the established table, default 524288 */
+	uint32_t flows;	     /* size of the established table, default 262144 */
 	uint32_t half_flows; /* size of the half-open table, default 262144, the least too */
 	/* [service NAME] */
 	struct config_service *service;

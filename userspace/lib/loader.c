@@ -43,9 +43,9 @@ static const char *warning(void)
 
 static uint32_t wanted_entries(const struct maps_kind *kind, const struct loader_options *options)
 {
-	if (!strcmp(kind->name, SLUICE_MAP_EST4))
+	if (!strcmp(kind->name, SLUICE_MAP_EST4) || !strcmp(kind->name, SLUICE_MAP_EST6))
 		return options->flows;
-	if (!strcmp(kind->name, SLUICE_MAP_HALF4))
+	if (!strcmp(kind->name, SLUICE_MAP_HALF4) || !strcmp(kind->name, SLUICE_MAP_HALF6))
 		return options->half_flows;
 	return kind->entries;
 }

@@ -26,8 +26,8 @@ enum maps_access {
 struct maps {
 	enum maps_access access;
 	int meta_fd, ports_fd, services_fd, active_fd, sets_fd, backends_fd, labels_fd, hports_fd,
-		override_fd, addrs4_fd;
-	int half4_fd, est4_fd, bstats_fd, sstats_fd, reasons_fd;
+		override_fd, addrs4_fd, addrs6_fd, allow4_fd, allow6_fd;
+	int half4_fd, half6_fd, est4_fd, est6_fd, bstats_fd, sstats_fd, reasons_fd;
 	struct sluice_meta meta; /* as it was when opened */
 	unsigned cpus;		 /* possible CPUs: values per element of a per-CPU map */
 	/*
@@ -50,7 +50,7 @@ struct maps_kind {
 	bool daemon_writes; /* decides the mode of the pin as well */
 };
 
-#define MAPS_COUNT 15
+#define MAPS_COUNT 20
 extern const struct maps_kind maps_kinds[MAPS_COUNT];
 
 /*
@@ -95,12 +95,17 @@ int maps_read_reasons(const struct maps *maps, uint64_t counts[SLUICE_REASON_COU
 uint32_t maps_jiffies(const struct maps *maps);
 
 /*
- * Call visit for every flow of both tables, by batch look-up. It may see a flow twice or miss one
+ * Call visit for every flow of all tables, by batch look-up. It may see a flow twice or miss one
  * that moves meanwhile (kernel Documentation/bpf/map_hash.rst). visit returns false to stop. 0 or
  * negative errno.
  */
-typedef bool (*maps_visit_flow)(void *ctx, const struct sluice_flow_key4 *key,
-				const struct sluice_flow *flow, bool established);
+struct maps_flow {
+	int family;		    /* AF_INET or AF_INET6 */
+	__be32 client[4], local[4]; /* IPv4 in the first word */
+	__be16 client_port, service_port;
+	const struct sluice_flow *flow; /* valid during the call */
+};
+typedef bool (*maps_visit_flow)(void *ctx, const struct maps_flow *flow);
 int maps_scan_flows(const struct maps *maps, maps_visit_flow visit, void *ctx);
 
 /*

@@ -6,17 +6,13 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include "maps.h"
 
 #define BATCH 4096
 #define BATCH_MAX (1u << 20)
-/*
- * Linux gives up sending a SYN-ACK after 63 s, and a SYN after 127 s (tcp(7), tcp_syn_retries).
- */
-#define HANDSHAKE_MAX_S 128
-
 /* The tick's length as the kernel rounds it (TICK_NSEC), so that nothing drifts at 300 Hz. */
 static uint64_t tick_ns(uint32_t hz)
 {
@@ -40,68 +36,100 @@ uint32_t maps_jiffies(const struct maps *maps)
 	return (uint32_t)(maps->meta.clock_jiffies + ns / tick_ns(maps->meta.hz) + 1);
 }
 
-struct batch {
-	struct sluice_flow_key4 *keys;
-	struct sluice_flow *flows;
-	__u32 size;
+/* One table, and room for a batch of it. */
+struct scan {
+	int fd, family;
+	size_t key_size, value_size; /* a value begins with its struct sluice_flow */
+	char *keys, *values;
+	__u32 size; /* of a batch, in elements */
 };
 
-static int batch_resize(struct batch *batch, __u32 size)
+static int scan_resize(struct scan *scan, __u32 size)
 {
-	free(batch->keys);
-	free(batch->flows);
-	batch->keys = calloc(size, sizeof(*batch->keys));
-	batch->flows = calloc(size, sizeof(*batch->flows));
-	batch->size = size;
-	return batch->keys && batch->flows ? 0 : -ENOMEM;
+	free(scan->keys);
+	free(scan->values);
+	scan->keys = calloc(size, scan->key_size);
+	scan->values = calloc(size, scan->value_size);
+	scan->size = size;
+	return scan->keys && scan->values ? 0 : -ENOMEM;
+}
+
+static void describe(const struct scan *scan, __u32 i, struct maps_flow *flow)
+{
+	const void *value = scan->values + i * scan->value_size;
+	struct sluice_flow_key4 key4;
+	struct sluice_flow_key6 key6;
+
+	*flow = (struct maps_flow){ .family = scan->family, .flow = value };
+	if (scan->family == AF_INET) {
+		memcpy(&key4, scan->keys + i * scan->key_size, sizeof(key4));
+		flow->client[0] = key4.client;
+		flow->local[0] = key4.local;
+		flow->client_port = key4.client_port;
+		flow->service_port = key4.service_port;
+	} else {
+		memcpy(&key6, scan->keys + i * scan->key_size, sizeof(key6));
+		memcpy(flow->client, key6.client, sizeof(flow->client));
+		memcpy(flow->local, key6.local, sizeof(flow->local));
+		flow->client_port = key6.client_port;
+		flow->service_port = key6.service_port;
+	}
 }
 
 /* 1: visit wants no more; 0: the whole table was seen. */
-static int scan_table(int fd, bool established, struct batch *batch, maps_visit_flow visit,
-		      void *ctx)
+static int scan_table(struct scan *scan, maps_visit_flow visit, void *ctx)
 {
 	__u32 position = 0, next = 0, count, i;
+	struct maps_flow flow;
 	void *from = NULL;
-	int err;
+	int err = scan_resize(scan, BATCH);
 
-	for (;;) {
-		count = batch->size;
-		err = bpf_map_lookup_batch(fd, from, &next, batch->keys, batch->flows, &count,
+	while (!err) {
+		count = scan->size;
+		err = bpf_map_lookup_batch(scan->fd, from, &next, scan->keys, scan->values, &count,
 					   NULL) < 0
 			      ? -errno
 			      : 0;
-		if (err == -ENOSPC && batch->size < BATCH_MAX) {
+		if (err == -ENOSPC && scan->size < BATCH_MAX) {
 			/* One bucket holds more than the batch. What came is thrown away, and asked for again. */
-			err = batch_resize(batch, batch->size * 2);
-			if (err)
-				return err;
+			err = scan_resize(scan, scan->size * 2);
 			continue;
 		}
 		if (err && err != -ENOENT)
 			return err;
 		for (i = 0; i < count; i++) {
-			if (!visit(ctx, &batch->keys[i], &batch->flows[i], established))
+			describe(scan, i, &flow);
+			if (!visit(ctx, &flow))
 				return 1;
 		}
-		if (err == -ENOENT)
-			return 0;
 		position = next;
 		from = &position;
 	}
+	return err == -ENOENT ? 0 : err;
 }
 
 int maps_scan_flows(const struct maps *maps, maps_visit_flow visit, void *ctx)
 {
-	struct batch batch = {};
-	int err = batch_resize(&batch, BATCH);
-
 	/* Half-open first: a flow that is promoted meanwhile is seen twice rather than never. */
-	if (!err)
-		err = scan_table(maps->half4_fd, false, &batch, visit, ctx);
-	if (!err)
-		err = scan_table(maps->est4_fd, true, &batch, visit, ctx);
-	free(batch.keys);
-	free(batch.flows);
+	struct scan scans[] = {
+		{ maps->half4_fd, AF_INET, sizeof(struct sluice_flow_key4),
+		  sizeof(struct sluice_half), NULL, NULL, 0 },
+		{ maps->half6_fd, AF_INET6, sizeof(struct sluice_flow_key6),
+		  sizeof(struct sluice_half), NULL, NULL, 0 },
+		{ maps->est4_fd, AF_INET, sizeof(struct sluice_flow_key4),
+		  sizeof(struct sluice_flow), NULL, NULL, 0 },
+		{ maps->est6_fd, AF_INET6, sizeof(struct sluice_flow_key6),
+		  sizeof(struct sluice_flow), NULL, NULL, 0 },
+	};
+	int err = 0;
+	size_t i;
+
+	for (i = 0; i < sizeof(scans) / sizeof(scans[0]) && !err; i++)
+		err = scan_table(&scans[i], visit, ctx);
+	for (i = 0; i < sizeof(scans) / sizeof(scans[0]); i++) {
+		free(scans[i].keys);
+		free(scans[i].values);
+	}
 	return err < 0 ? err : 0;
 }
 
@@ -110,26 +138,30 @@ struct count {
 	struct maps_flow_counts *counts;
 };
 
-static bool count_flow(void *ctx, const struct sluice_flow_key4 *key,
-		       const struct sluice_flow *flow, bool established)
+static bool count_flow(void *ctx, const struct maps_flow *found)
 {
 	const struct count *count = ctx;
+	const struct sluice_flow *flow = found->flow;
 	const struct maps *maps = count->maps;
-	/* Read after the flow was: a mark that is newer than now would look very old. */
-	uint32_t hz = maps->meta.hz, now = maps_jiffies(maps), idle = now - flow->touched;
+	uint32_t hz = maps->meta.hz, now = maps_jiffies(maps);
 
-	(void)key;
 	if (!flow->slot || flow->slot > SLUICE_MAX_BACKENDS)
 		return true;
 	if (__atomic_load_n(&maps->backends[flow->slot].generation, __ATOMIC_RELAXED) !=
 	    flow->generation)
 		return true;
-	if (sluice_flow_state(flow, established, now, hz) == SLUICE_FLOW_CLOSED)
-		return true;
-	if (established && idle <= SLUICE_ESTABLISHED_IDLE_S * hz)
-		count->counts->active[flow->slot]++;
-	else if (!established && idle <= HANDSHAKE_MAX_S * hz)
+	switch (sluice_flow_state(flow, now, hz)) {
+	case SLUICE_FLOW_HALF_OPEN:
 		count->counts->half_open[flow->slot]++;
+		break;
+	case SLUICE_FLOW_ESTABLISHED:
+	case SLUICE_FLOW_CLOSING:
+		if (sluice_age(now, flow->touched) <= SLUICE_ESTABLISHED_IDLE_S * hz)
+			count->counts->active[flow->slot]++;
+		break;
+	case SLUICE_FLOW_CLOSED:
+		break;
+	}
 	return true;
 }
 

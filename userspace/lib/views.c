@@ -191,9 +191,9 @@ static uint64_t ticks_ms(const struct maps *maps, uint32_t ticks)
 	return (int32_t)ticks < 0 ? 0 : (uint64_t)ticks * 1000 / maps->meta.hz;
 }
 
-static bool add_flow(void *ctx, const struct sluice_flow_key4 *key, const struct sluice_flow *flow,
-		     bool established)
+static bool add_flow(void *ctx, const struct maps_flow *found)
 {
+	const struct sluice_flow *flow = found->flow;
 	struct flow_list *list = ctx;
 	const struct maps *maps = list->maps;
 	uint32_t now = maps_jiffies(maps);
@@ -216,17 +216,18 @@ static bool add_flow(void *ctx, const struct sluice_flow_key4 *key, const struct
 	}
 	view = &list->views[list->count++];
 	*view = (struct views_flow){
-		.client = key->client,
-		.local = key->local,
-		.client_port = ntohs(key->client_port),
-		.service_port = ntohs(key->service_port),
+		.family = found->family,
+		.client_port = ntohs(found->client_port),
+		.service_port = ntohs(found->service_port),
 		.port = ntohs(flow->port),
 		.generation = flow->generation,
 		.slot = flow->slot,
-		.state = sluice_flow_state(flow, established, now, maps->meta.hz),
+		.state = sluice_flow_state(flow, now, maps->meta.hz),
 		.age_ms = ticks_ms(maps, now - flow->picked),
 		.idle_ms = ticks_ms(maps, now - flow->touched),
 	};
+	memcpy(view->client, found->client, sizeof(view->client));
+	memcpy(view->local, found->local, sizeof(view->local));
 	if (flow->service <= SLUICE_MAX_SERVICES)
 		copy_text(view->service, list->services[flow->service].name, sizeof(view->service));
 	return true;
@@ -235,16 +236,15 @@ static bool add_flow(void *ctx, const struct sluice_flow_key4 *key, const struct
 static int by_client(const void *a, const void *b)
 {
 	const struct views_flow *left = a, *right = b;
-	uint64_t l = (uint64_t)ntohl(left->client) << 32 | (uint64_t)left->client_port << 16 |
-		     left->service_port;
-	uint64_t r = (uint64_t)ntohl(right->client) << 32 | (uint64_t)right->client_port << 16 |
-		     right->service_port;
+	int order = left->family - right->family;
 
-	if (l != r)
-		return l > r ? 1 : -1;
-	l = ntohl(left->local);
-	r = ntohl(right->local);
-	return (l > r) - (l < r);
+	if (!order)
+		order = memcmp(left->client, right->client, sizeof(left->client));
+	if (!order)
+		order = left->client_port - right->client_port;
+	if (!order)
+		order = left->service_port - right->service_port;
+	return order ? order : memcmp(left->local, right->local, sizeof(left->local));
 }
 
 /* A flow that was promoted during the scan was seen in both tables: the later sight counts. */

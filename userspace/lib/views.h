@@ -32,7 +32,8 @@ struct views_backend {
 };
 
 struct views_flow {
-	__be32 client, local;
+	int family;		    /* AF_INET or AF_INET6 */
+	__be32 client[4], local[4]; /* IPv4 in the first word */
 	uint16_t client_port, service_port, port;
 	char service[SLUICE_NAME_LEN];
 	uint32_t generation;

@@ -30,6 +30,9 @@ static void create(struct maps *maps, const struct plan_step *step, uint64_t now
 	struct sluice_label *label = &maps->labels[step->slot];
 
 	memset(label, 0, sizeof(*label));
+	/* The slot's counters go on counting; those of earlier generations are subtracted by who reads them. */
+	if (maps->bstats_fd > 0)
+		maps_read_bstats(maps, step->slot, &label->base);
 	label->port_index = step->backend->port_index;
 	snprintf(label->task, sizeof(label->task), "%s", step->backend->task);
 	write_label(label, step->backend);
@@ -43,8 +46,8 @@ static void create(struct maps *maps, const struct plan_step *step, uint64_t now
 	backend->state_since_ns = now_boot_ns;
 	backend->last_generation = step->generation;
 	__atomic_store_n(&backend->active, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&backend->half_open, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&backend->suspect, 0, __ATOMIC_RELAXED);
-	__atomic_store_n(&backend->suspect_until, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&backend->generation, step->generation, __ATOMIC_RELEASE);
 }
 
@@ -107,17 +110,22 @@ int publish_apply(struct maps *maps, const struct plan *plan, uint64_t now_boot_
 	return 0;
 }
 
+static void correct(__s32 *count, uint32_t exact)
+{
+	int32_t error = (int32_t)exact - __atomic_load_n(count, __ATOMIC_RELAXED);
+
+	if (error > COUNT_BLUR || error < -COUNT_BLUR || !exact)
+		__atomic_fetch_add(count, error, __ATOMIC_RELAXED);
+}
+
 void publish_counts(struct maps *maps, const struct maps_flow_counts *counts)
 {
 	for (unsigned slot = 1; slot <= SLUICE_MAX_BACKENDS; slot++) {
 		struct sluice_backend *backend = &maps->backends[slot];
-		int32_t exact = (int32_t)(counts->half_open[slot] + counts->active[slot]);
-		int32_t error;
 
 		if (!backend->generation)
 			continue;
-		error = exact - __atomic_load_n(&backend->active, __ATOMIC_RELAXED);
-		if (error > COUNT_BLUR || error < -COUNT_BLUR || !exact)
-			__atomic_fetch_add(&backend->active, error, __ATOMIC_RELAXED);
+		correct(&backend->active, counts->active[slot]);
+		correct(&backend->half_open, counts->half_open[slot]);
 	}
 }

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * May this client open a connection to this service? Asked for the first SYN only: a flow that
+ * exists has been asked. Is the destination ours, is the source's network allowed, is it within its
+ * rate.
+ */
+#ifndef SLUICE_BPF_ADMIT_H
+#define SLUICE_BPF_ADMIT_H
+
+#include "flow.h"
+
+static __always_inline bool admit_is_local(const struct sluice_service *service,
+					   const union flow_key *key, enum family family)
+{
+	int i;
+
+	if (family == FAMILY_6) /* a service that is confined is confined to IPv4 addresses */
+		return !service->address_count &&
+		       bpf_map_lookup_elem(&sluice_addrs6, key->v6.local);
+	if (!service->address_count)
+		return bpf_map_lookup_elem(&sluice_addrs4, &key->v4.local);
+	for (i = 0; i < SLUICE_MAX_ADDRESS; i++) {
+		if (i < (int)service->address_count && service->address[i] == key->v4.local)
+			return true;
+	}
+	return false;
+}
+
+static __always_inline bool admit_is_allowed(__u32 index, const union flow_key *key,
+					     enum family family)
+{
+	if (family == FAMILY_4) {
+		struct sluice_allow_key4 allow = {
+			.prefix_len = 32 + 32,
+			.service = index,
+			.network = key->v4.client,
+		};
+
+		return bpf_map_lookup_elem(&sluice_allow4, &allow);
+	} else {
+		struct sluice_allow_key6 allow = { .prefix_len = 32 + 128, .service = index };
+
+		__builtin_memcpy(allow.network, key->v6.client, sizeof(allow.network));
+		return bpf_map_lookup_elem(&sluice_allow6, &allow);
+	}
+}
+
+/* The leading bits of a word in network order. */
+static __always_inline __be32 admit_mask(__be32 word, int bits)
+{
+	if (bits <= 0)
+		return 0;
+	if (bits >= 32)
+		return word;
+	return word & bpf_htonl(~0u << (32 - bits));
+}
+
+/*
+ * Takes one token of the source network's bucket. Two CPUs may take the same one: a limit need not
+ * be exact.
+ */
+static __always_inline bool admit_within_rate(const struct sluice_service *service, __u32 index,
+					      const union flow_key *key, __u32 now,
+					      enum family family)
+{
+	struct sluice_rate_key rate_key = { .service = index };
+	const __u32 full = service->rate * sluice_hz;
+	struct sluice_rate *rate, fresh;
+	__u64 tokens;
+	int i;
+
+	if (family == FAMILY_4) {
+		rate_key.network[0] = admit_mask(key->v4.client, service->rate_prefix4);
+	} else {
+		for (i = 0; i < 4; i++)
+			rate_key.network[i] =
+				admit_mask(key->v6.client[i], service->rate_prefix6 - 32 * i);
+	}
+	rate = bpf_map_lookup_elem(&sluice_rates, &rate_key);
+	if (!rate) {
+		fresh.filled = now;
+		fresh.tokens = full - sluice_hz;
+		bpf_map_update_elem(&sluice_rates, &rate_key, &fresh, BPF_NOEXIST);
+		return true;
+	}
+	tokens = rate->tokens + (__u64)(now - rate->filled) * service->rate;
+	if (tokens > full)
+		tokens = full;
+	rate->filled = now;
+	if (tokens < sluice_hz) {
+		rate->tokens = tokens;
+		return false;
+	}
+	rate->tokens = tokens - sluice_hz;
+	return true;
+}
+
+/* SLUICE_REASON_NONE, or why not. */
+static __always_inline enum sluice_reason admit(__u32 index, const union flow_key *key, __u32 now,
+						enum family family)
+{
+	const struct sluice_service *service = bpf_map_lookup_elem(&sluice_services, &index);
+
+	if (!service || !admit_is_local(service, key, family))
+		return SLUICE_REASON_NOT_LOCAL;
+	if ((service->flags & SLUICE_SERVICE_RESTRICTED) && !admit_is_allowed(index, key, family))
+		return SLUICE_REASON_DENIED;
+	if (service->rate && !admit_within_rate(service, index, key, now, family))
+		return SLUICE_REASON_RATE_LIMITED;
+	return SLUICE_REASON_NONE;
+}
+
+#endif

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Turning a TCP packet into another one that goes back to where it came from: a SYN into the reset
+ * that answers it, a backend's reset into the client's SYN for another backend. tc only: what
+ * XDP_TX sends on a native veth is lost.
+ *
+ * The TCP checksum is corrected by the difference of the two headers, through
+ * bpf_l4_csum_replace(), so that the result is right whether the old checksum was complete or
+ * partial. Swapping the addresses changes no sum.
+ */
+#ifndef SLUICE_BPF_ANSWER_H
+#define SLUICE_BPF_ANSWER_H
+
+#include "flow.h"
+#include "packet.h"
+
+#define ANSWER_TTL 64
+#define ANSWER_TCP_MIN 20 /* bytes of a TCP header without options */
+#define IP_WORDS 3	  /* 32-bit words of an IPv4 header before the addresses */
+
+/* A TCP header; options beyond its length are zero. */
+struct answer_tcp {
+	__be16 sport;
+	__be16 dport;
+	__be32 seq;
+	__be32 ack;
+	__u8 doff_reserved;
+	__u8 flags;
+	__be16 window;
+	__u16 check;
+	__be16 urgent;
+	__be32 options[SLUICE_TCP_OPTIONS / 4];
+};
+
+/* What the answer is to be. */
+struct answer {
+	struct answer_tcp tcp; /* check and doff_reserved are filled in here */
+	__u32 options_len;     /* a multiple of four, at most SLUICE_TCP_OPTIONS */
+	__u8 tos;
+	__u8 ttl;
+	__u8 pad[2];
+};
+
+static __always_inline long answer_tcp_header(struct __sk_buff *skb, const struct packet *packet,
+					      struct answer *answer)
+{
+	__u32 old_options = packet->header_len - ANSWER_TCP_MIN, off = packet->l4_off;
+	__u32 options_len = answer->options_len, new_len;
+	const __u32 check_off = off + offsetof(struct tcphdr, check);
+	struct answer_tcp old = {};
+	__s64 diff;
+	long err;
+
+	if (options_len > SLUICE_TCP_OPTIONS)
+		return -1;
+	new_len = ANSWER_TCP_MIN + options_len;
+	err = bpf_skb_load_bytes(skb, off, &old, ANSWER_TCP_MIN);
+	if (err)
+		return err;
+	if (old_options > 0 && old_options <= sizeof(old.options)) {
+		err = bpf_skb_load_bytes(skb, off + ANSWER_TCP_MIN, old.options, old_options);
+		if (err)
+			return err;
+	}
+	answer->tcp.doff_reserved = new_len / 4 << 4;
+	answer->tcp.check = old.check;
+	diff = bpf_csum_diff((__be32 *)&old, sizeof(old), (__be32 *)&answer->tcp,
+			     sizeof(answer->tcp), 0);
+	if (diff < 0)
+		return diff;
+	err = bpf_skb_change_tail(skb, off + new_len, 0);
+	if (err)
+		return err;
+	err = bpf_skb_store_bytes(skb, off, &answer->tcp, new_len, 0);
+	if (err)
+		return err;
+	err = bpf_l4_csum_replace(skb, check_off, 0, diff, 0);
+	if (err)
+		return err;
+	return bpf_l4_csum_replace(skb, check_off, bpf_htons((__u16)packet->l4_len),
+				   bpf_htons(new_len), BPF_F_PSEUDO_HDR | sizeof(__u16));
+}
+
+static __always_inline long answer_ip4_header(struct __sk_buff *skb, const struct packet *packet,
+					      const struct answer *answer)
+{
+	const __u32 off = packet->l3_off;
+	__be32 old[IP_WORDS + 2], new[IP_WORDS + 2];
+	__be16 *fields = (__be16 *)new;
+	__s64 diff;
+	long err;
+
+	err = bpf_skb_load_bytes(skb, off, old, sizeof(old));
+	if (err)
+		return err;
+	__builtin_memcpy(new, old, sizeof(new));
+	((__u8 *)new)[1] = answer->tos;
+	fields[1] = bpf_htons(packet->l4_off - off + ANSWER_TCP_MIN + answer->options_len);
+	fields[2] = 0; /* id */
+	fields[3] = bpf_htons(IP_DO_NOT_FRAGMENT);
+	((__u8 *)new)[8] = answer->ttl;
+	new[IP_WORDS] = old[IP_WORDS + 1];
+	new[IP_WORDS + 1] = old[IP_WORDS];
+	diff = bpf_csum_diff(old, sizeof(old), new, sizeof(new), 0);
+	if (diff < 0)
+		return diff;
+	err = bpf_skb_store_bytes(skb, off, new, sizeof(new), 0);
+	if (err)
+		return err;
+	return bpf_l3_csum_replace(skb, off + offsetof(struct iphdr, check), 0, diff, 0);
+}
+
+static __always_inline long answer_ip6_header(struct __sk_buff *skb, const struct packet *packet,
+					      const struct answer *answer)
+{
+	const __u32 off = packet->l3_off;
+	struct ipv6hdr old, new;
+	long err;
+
+	err = bpf_skb_load_bytes(skb, off, &old, sizeof(old));
+	if (err)
+		return err;
+	new = old;
+	new.priority = answer->tos >> 4;
+	new.flow_lbl[0] = (answer->tos & 0xf) << 4; /* and no flow label */
+	new.flow_lbl[1] = 0;
+	new.flow_lbl[2] = 0;
+	new.payload_len = bpf_htons(packet->l4_off - off - sizeof(struct ipv6hdr) + ANSWER_TCP_MIN +
+				    answer->options_len);
+	new.hop_limit = answer->ttl;
+	new.saddr = old.daddr;
+	new.daddr = old.saddr;
+	return bpf_skb_store_bytes(skb, off, &new, sizeof(new), 0);
+}
+
+static __always_inline long answer_ethernet_header(struct __sk_buff *skb)
+{
+	__u8 old[2 * ETH_ALEN], new[2 * ETH_ALEN];
+	long err;
+
+	err = bpf_skb_load_bytes(skb, 0, old, sizeof(old));
+	if (err)
+		return err;
+	__builtin_memcpy(new, old + ETH_ALEN, ETH_ALEN);
+	__builtin_memcpy(new + ETH_ALEN, old, ETH_ALEN);
+	return bpf_skb_store_bytes(skb, 0, new, sizeof(new), 0);
+}
+
+/*
+ * Makes the answer of the packet, and sends it by the packet's interface: out if flags is 0, in
+ * again if it is BPF_F_INGRESS. The verdict for tc.
+ */
+static __always_inline int answer_send(struct __sk_buff *skb, const struct packet *packet,
+				       struct answer *answer, enum family family, __u64 flags)
+{
+	if (answer_tcp_header(skb, packet, answer) ||
+	    (family == FAMILY_4 ? answer_ip4_header(skb, packet, answer)
+				: answer_ip6_header(skb, packet, answer)) ||
+	    answer_ethernet_header(skb)) {
+		count_reason(SLUICE_REASON_REWRITE_FAILED);
+		return TC_ACT_SHOT;
+	}
+	return bpf_redirect(skb->ifindex, flags);
+}
+
+/* The reset for a SYN without payload (RFC 9293 section 3.5.2). answer is a place to work in. */
+static __always_inline int answer_reset(struct __sk_buff *skb, const struct packet *packet,
+					struct answer *answer, enum family family)
+{
+	__builtin_memset(answer, 0, sizeof(*answer));
+	answer->ttl = ANSWER_TTL;
+	answer->tos = packet->tos; /* as Linux does */
+	answer->tcp.sport = packet->dport;
+	answer->tcp.dport = packet->sport;
+	answer->tcp.ack = bpf_htonl(packet->seq + 1);
+	answer->tcp.flags = TCP_RST | TCP_ACK;
+	return answer_send(skb, packet, answer, family, 0);
+}
+
+/*
+ * The client's SYN once more, made of the reset that a backend answered it with. It comes in as if
+ * it had just arrived: for the service port, and ingress finds the flow with its new backend.
+ */
+static __always_inline int answer_redispatch(struct __sk_buff *skb, const struct packet *packet,
+					     struct answer *answer, const struct sluice_half *half,
+					     __be16 service_port, enum family family)
+{
+	__builtin_memset(answer, 0, sizeof(*answer));
+	answer->tcp.sport = packet->dport;
+	answer->tcp.dport = service_port;
+	answer->tcp.seq = bpf_htonl(half->flow.client_isn);
+	answer->tcp.flags = half->tcp_flags;
+	answer->tcp.window = half->window;
+	__builtin_memcpy(answer->tcp.options, half->options, sizeof(answer->tcp.options));
+	answer->options_len = half->options_len;
+	answer->tos = half->tos;
+	answer->ttl = half->ttl;
+	return answer_send(skb, packet, answer, family, BPF_F_INGRESS);
+}
+
+#endif
