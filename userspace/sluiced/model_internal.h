@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The model's own structures, shared by model.c (services, backends, tick), model_facts.c (what comes in), guard.c (what
- * comes after the table) and model_register.c (what goes to Consul). Nobody else includes this.
+ * The model's own structures, shared by model.c (services, backends, tick), model_facts.c and model_consul.c (what comes in), guard.c
+ * (what comes after the table) and model_register.c (what goes to Consul). Nobody else includes this.
  */
 #ifndef SLUICED_MODEL_INTERNAL_H
 #define SLUICED_MODEL_INTERNAL_H
@@ -126,6 +126,13 @@ struct model_backend *model_add(struct model *model, struct model_service *servi
 void model_backend_free(struct model_backend *backend);
 /* Another port: what is known of listeners is that port's from here on. */
 void model_set_port(const struct model *model, struct model_backend *backend, uint16_t port);
+
+/* Marathon, or the registry that stands for it, has answered without this backend, or with it in some living state. */
+void model_m_lacks(struct model_backend *backend, int64_t now_ms);
+void model_m_has(struct model_backend *backend);
+
+/* Is this one of the names that the configuration gives this host? */
+bool model_is_local_name(const struct model *model, const char *host);
 
 /* Reading as the table wants it. */
 enum state_c model_c(const struct model *model, const struct model_service *service,
