@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,7 +22,7 @@ static struct config *config_of(const char *name, uint16_t port)
 	config->service = calloc(1, sizeof(*config->service));
 	assert_non_null(config->service);
 	config->service_count = 1;
-	strcpy(config->service[0].name, name);
+	snprintf(config->service[0].name, sizeof(config->service[0].name), "%s", name);
 	config->service[0].port = port;
 	config->service[0].marathon_app = strdup("/app");
 	config->service[0].consul_service = strdup("app");
@@ -37,7 +38,7 @@ static void what_waits(void **unused)
 	(void)unused;
 	assert_true(attached_differs(services, config, what, sizeof(what)));
 	assert_string_equal(what, "service.web");
-	strcpy(services[3].name, "web");
+	snprintf(services[3].name, sizeof(services[3].name), "%s", "web");
 	services[3].port = htons(81);
 	assert_true(attached_differs(services, config, what, sizeof(what)));
 	assert_string_equal(what, "service.web.port");
@@ -54,7 +55,7 @@ static void what_is_carried_over(void **unused)
 	(void)unused;
 	assert_int_equal(attached_carry_over(services, old, config), 0);
 	assert_int_equal(config->service_count, 1); /* attach no longer has it */
-	strcpy(services[1].name, "web");
+	snprintf(services[1].name, sizeof(services[1].name), "%s", "web");
 	assert_int_equal(attached_carry_over(services, old, config), 0);
 	assert_int_equal(config->service_count, 2);
 	assert_string_equal(config->service[0].name,

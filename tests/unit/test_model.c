@@ -381,7 +381,7 @@ static void one_port_never_stands_twice(void **unused)
 	(void)unused;
 	start(&w, true, false);
 	both[0] = both[1] = w.service;
-	strcpy(both[1].name, "again");
+	snprintf(both[1].name, sizeof(both[1].name), "%s", "again");
 	both[1].port = 81;
 	w.config.service = both;
 	w.config.service_count = 2;
@@ -947,7 +947,7 @@ static void reload_keeps_backends(void **unused)
 	healthy(&w, 2);
 	everybody_says(&w);
 	services[0] = w.service;
-	strcpy(services[0].name, "other");
+	snprintf(services[0].name, sizeof(services[0].name), "%s", "other");
 	services[0].port = 8080;
 	services[0].marathon_app = text_empty;
 	services[0].consul_service = text_empty;

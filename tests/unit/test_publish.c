@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,7 +30,7 @@ static void open_memory(struct maps *maps)
 	maps->labels = calloc(SLUICE_MAX_BACKENDS + 1, sizeof(*maps->labels));
 	maps->hports = calloc(65536, sizeof(*maps->hports));
 	assert_true(maps->active && maps->sets && maps->backends && maps->labels && maps->hports);
-	strcpy(services[1].name, "web");
+	snprintf(services[1].name, sizeof(services[1].name), "%s", "web");
 	services[1].port = htons(80);
 }
 

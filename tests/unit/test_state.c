@@ -57,8 +57,9 @@ static char oracle_m(enum state_m m, enum state_m last)
 {
 	static const char table[6][7] = {
 		/* last: starting running killing lost gone silent */
-		[STATE_M_STARTING] = "ssssss", [STATE_M_RUNNING] = "rrrrrr", [STATE_M_KILLING] = "kkkkkk",
-		[STATE_M_LOST] = "srk-g-",     [STATE_M_GONE] = "gggggg",    [STATE_M_SILENT] = "srk-g-",
+		[STATE_M_STARTING] = "ssssss", [STATE_M_RUNNING] = "rrrrrr",
+		[STATE_M_KILLING] = "kkkkkk",  [STATE_M_LOST] = "srk-g-",
+		[STATE_M_GONE] = "gggggg",     [STATE_M_SILENT] = "srk-g-",
 	};
 
 	return table[m][last];
@@ -91,8 +92,9 @@ static unsigned matching_rows(const struct state_input *in, const struct oracle_
 		const struct oracle_row *row = &oracle[i];
 
 		if (!allows(row->drain, in->operator_drain ? 'y' : 'n') ||
-		    !allows(row->m, oracle_m(in->m, in->m_last)) || !allows(row->health, "ugbn"[in->health]) ||
-		    !allows(row->c, "pwcmns"[in->c]) || !allows(row->k, "ynu"[in->k]) ||
+		    !allows(row->m, oracle_m(in->m, in->m_last)) ||
+		    !allows(row->health, "ugbn"[in->health]) || !allows(row->c, "pwcmns"[in->c]) ||
+		    !allows(row->k, "ynu"[in->k]) ||
 		    !allows(row->warning, in->warning_is_up ? 'u' : 'd') ||
 		    !allows(row->timeout, in->drain_timeout_passed ? 'y' : 'n') ||
 		    !allows(row->second, in->second_answer_lacks ? 'y' : 'n'))
@@ -127,7 +129,8 @@ static void every_combination(void **unused)
 	unsigned per_row[11] = { 0 };
 
 	(void)unused;
-	assert_int_equal(FACTS_HEALTH_UNKNOWN, 0); /* the letters of health rely on the enum's order */
+	assert_int_equal(FACTS_HEALTH_UNKNOWN,
+			 0); /* the letters of health rely on the enum's order */
 	assert_int_equal(FACTS_HEALTH_NO_CHECKS, 3);
 	for (unsigned n = 0; n < total; n++) {
 		struct state_input in = combination(n);
@@ -135,10 +138,11 @@ static void every_combination(void **unused)
 		struct state_output out = state_decide(&in);
 
 		if (matching_rows(&in, &row) != 1)
-			fail_msg("combination %u matches %u rows of the oracle", n, matching_rows(&in, &row));
+			fail_msg("combination %u matches %u rows of the oracle", n,
+				 matching_rows(&in, &row));
 		if (out.row != row->row || out.state != oracle_state(row->result, in.previous))
-			fail_msg("combination %u: row %u state %s, expected row %u state %s", n, out.row,
-				 state_name(out.state), row->row,
+			fail_msg("combination %u: row %u state %s, expected row %u state %s", n,
+				 out.row, state_name(out.state), row->row,
 				 state_name(oracle_state(row->result, in.previous)));
 		assert_non_null(out.reason);
 		assert_true(strlen(out.reason) < SLUICE_REASON_LEN);
@@ -153,8 +157,11 @@ static void every_combination(void **unused)
 
 static void deciding_source(void **unused)
 {
-	struct state_input in = { .m = STATE_M_RUNNING, .m_last = STATE_M_RUNNING, .c = STATE_C_CRITICAL,
-				  .k = STATE_K_UNKNOWN, .previous = SLUICE_BACKEND_UP };
+	struct state_input in = { .m = STATE_M_RUNNING,
+				  .m_last = STATE_M_RUNNING,
+				  .c = STATE_C_CRITICAL,
+				  .k = STATE_K_UNKNOWN,
+				  .previous = SLUICE_BACKEND_UP };
 
 	(void)unused;
 	assert_string_equal(state_decide(&in).source, "consul");

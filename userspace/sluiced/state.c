@@ -8,7 +8,9 @@
 static struct state_output decide(unsigned row, enum sluice_backend_state state, const char *source,
 				  const char *reason)
 {
-	return (struct state_output){ .state = state, .row = row, .source = source, .reason = reason };
+	return (struct state_output){
+		.state = state, .row = row, .source = source, .reason = reason
+	};
 }
 
 enum state_m state_effective_m(enum state_m m, enum state_m m_last)
@@ -26,11 +28,13 @@ static struct state_output gone(const struct state_input *in)
 	if (in->k == STATE_K_NO)
 		return decide(3, SLUICE_BACKEND_GONE, "kernel", "task is gone and nobody listens");
 	if (in->c != STATE_C_PASSING)
-		return decide(3, SLUICE_BACKEND_GONE, "marathon", "task is gone and not passing in Consul");
+		return decide(3, SLUICE_BACKEND_GONE, "marathon",
+			      "task is gone and not passing in Consul");
 	if (in->drain_timeout_passed && in->second_answer_lacks)
 		return decide(3, SLUICE_BACKEND_GONE, "marathon",
 			      "task is gone, a second answer lacks it, drain_timeout has passed");
-	return decide(3, SLUICE_BACKEND_DRAINING, "marathon", "task is gone, Consul still passes it");
+	return decide(3, SLUICE_BACKEND_DRAINING, "marathon",
+		      "task is gone, Consul still passes it");
 }
 
 /* Row 10: Consul has nothing to say about it. */
@@ -40,10 +44,12 @@ static struct state_output without_consul(const struct state_input *in, enum sta
 	case FACTS_HEALTH_GOOD:
 		return decide(10, SLUICE_BACKEND_UP, "marathon", "Marathon's health checks pass");
 	case FACTS_HEALTH_BAD:
-		return decide(10, SLUICE_BACKEND_DOWN, "marathon", "a health check of Marathon's fails");
+		return decide(10, SLUICE_BACKEND_DOWN, "marathon",
+			      "a health check of Marathon's fails");
 	case FACTS_HEALTH_NO_CHECKS:
 		if (m == STATE_M_RUNNING)
-			return decide(10, SLUICE_BACKEND_UP, "marathon", "running, and no checks are defined");
+			return decide(10, SLUICE_BACKEND_UP, "marathon",
+				      "running, and no checks are defined");
 		break;
 	case FACTS_HEALTH_UNKNOWN:
 		break;
@@ -58,7 +64,8 @@ static struct state_output without_consul(const struct state_input *in, enum sta
 	case SLUICE_BACKEND_GONE:
 		break;
 	}
-	return decide(10, SLUICE_BACKEND_WAITING, "marathon", "new, waits for its first health result");
+	return decide(10, SLUICE_BACKEND_WAITING, "marathon",
+		      "new, waits for its first health result");
 }
 
 struct state_output state_decide(const struct state_input *in)
@@ -72,7 +79,8 @@ struct state_output state_decide(const struct state_input *in)
 	if (m == STATE_M_GONE)
 		return gone(in);
 	if (in->k == STATE_K_NO)
-		return decide(4, SLUICE_BACKEND_DOWN, "kernel", "nobody listens on its port any more");
+		return decide(4, SLUICE_BACKEND_DOWN, "kernel",
+			      "nobody listens on its port any more");
 	if (in->c == STATE_C_MAINT)
 		return decide(5, SLUICE_BACKEND_DRAINING, "consul", "in maintenance");
 	if (in->c == STATE_C_CRITICAL)
@@ -80,7 +88,8 @@ struct state_output state_decide(const struct state_input *in)
 	if (in->c == STATE_C_WARNING && in->warning_is_up)
 		return decide(7, SLUICE_BACKEND_UP, "consul", "a check warns, which counts as up");
 	if (in->c == STATE_C_WARNING)
-		return decide(7, SLUICE_BACKEND_DOWN, "consul", "a check warns, which counts as down");
+		return decide(7, SLUICE_BACKEND_DOWN, "consul",
+			      "a check warns, which counts as down");
 	if (m == STATE_M_STARTING)
 		return decide(8, SLUICE_BACKEND_WAITING, "marathon", "task is starting");
 	if (in->c == STATE_C_PASSING)
