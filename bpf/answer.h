@@ -11,6 +11,8 @@
 #ifndef SLUICE_BPF_ANSWER_H
 #define SLUICE_BPF_ANSWER_H
 
+#include <linux/pkt_cls.h>
+
 #include "flow.h"
 #include "packet.h"
 
