@@ -13,6 +13,7 @@
  *   icmp.h     ICMP errors about a connection, both ways
  *   rewrite.h  changing a port and the checksum
  *   answer.h   resets, and SYNs sent again to another backend
+ *   scratch.h  where all of this lies while a packet is worked on
  *
  * sluice_xdp is attached in native or generic mode, sluice_tc_in and sluice_tc_out in every mode.
  */
