@@ -11,6 +11,7 @@
 #include <ifaddrs.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -54,7 +55,8 @@ static void on_readable(evutil_socket_t fd, short what, void *ctx)
 struct addresses *addresses_new(struct event_base *base, void (*changed)(void *ctx), void *ctx)
 {
 	struct sockaddr_nl local = { .nl_family = AF_NETLINK,
-				     .nl_groups = RTMGRP_IPV4_IFADDR | RTMGRP_LINK };
+				     .nl_groups = RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR |
+						  RTMGRP_LINK };
 	struct addresses *addresses = calloc(1, sizeof(*addresses));
 	int err;
 
@@ -93,55 +95,80 @@ void addresses_free(struct addresses *addresses)
 	free(addresses);
 }
 
-static int own_addresses(__be32 *own, size_t max)
+/* One family's addresses as the keys of its map, one after the other. */
+struct own {
+	int family;
+	size_t key_size;
+	size_t count;
+	unsigned char keys[ADDRESSES_MAX * sizeof(struct sluice_addr6)];
+};
+
+static void add_own(struct own *own, const struct sockaddr *address)
 {
-	struct ifaddrs *list, *entry;
-	size_t count = 0;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+	unsigned char *key = own->keys + own->count * own->key_size;
 
-	if (getifaddrs(&list))
-		return -errno;
-	for (entry = list; entry && count < max; entry = entry->ifa_next) {
-		struct sockaddr_in in;
-
-		if (!entry->ifa_addr || entry->ifa_addr->sa_family != AF_INET)
-			continue;
-		memcpy(&in, entry->ifa_addr, sizeof(in));
-		own[count++] = in.sin_addr.s_addr;
+	if (own->count == ADDRESSES_MAX || address->sa_family != own->family)
+		return;
+	if (own->family == AF_INET) {
+		memcpy(&in, address, sizeof(in));
+		memcpy(key, &in.sin_addr, own->key_size);
+	} else {
+		memcpy(&in6, address, sizeof(in6));
+		memcpy(key, &in6.sin6_addr, own->key_size);
 	}
-	freeifaddrs(list);
-	return (int)count;
+	own->count++;
 }
 
-static bool holds(const __be32 *own, int count, __be32 address)
+static bool holds(const struct own *own, const void *key)
 {
-	for (int i = 0; i < count; i++)
-		if (own[i] == address)
+	for (size_t i = 0; i < own->count; i++)
+		if (!memcmp(own->keys + i * own->key_size, key, own->key_size))
 			return true;
 	return false;
 }
 
+static int publish_family(int map_fd, const struct own *own)
+{
+	unsigned char stale[ADDRESSES_MAX * sizeof(struct sluice_addr6)],
+		key[sizeof(struct sluice_addr6)];
+	const __u32 one = 1;
+	size_t stale_count = 0;
+	void *last = NULL;
+
+	/* added before anything is taken away */
+	for (size_t i = 0; i < own->count; i++)
+		if (bpf_map_update_elem(map_fd, own->keys + i * own->key_size, &one, BPF_ANY))
+			return -errno;
+	while (stale_count < ADDRESSES_MAX && !bpf_map_get_next_key(map_fd, last, key)) {
+		if (!holds(own, key))
+			memcpy(stale + stale_count++ * own->key_size, key, own->key_size);
+		last = key;
+	}
+	for (size_t i = 0; i < stale_count; i++)
+		bpf_map_delete_elem(map_fd, stale + i * own->key_size);
+	return 0;
+}
+
 int addresses_publish(const struct maps *maps)
 {
-	__be32 own[ADDRESSES_MAX], stale[ADDRESSES_MAX], key, *last = NULL;
-	const __u32 one = 1;
-	int count, stale_count = 0, err = 0;
+	struct own own4 = { .family = AF_INET, .key_size = sizeof(__be32) };
+	struct own own6 = { .family = AF_INET6, .key_size = sizeof(struct sluice_addr6) };
+	struct ifaddrs *list, *entry;
+	int err;
 
-	count = own_addresses(own, ADDRESSES_MAX);
-	if (count < 0)
-		return count;
-	/* added before anything is taken away */
-	for (int i = 0; i < count && !err; i++)
-		err = bpf_map_update_elem(maps->addrs4_fd, &own[i], &one, BPF_ANY);
-	if (err)
-		return err;
-	while (stale_count < ADDRESSES_MAX && !bpf_map_get_next_key(maps->addrs4_fd, last, &key)) {
-		if (!holds(own, count, key))
-			stale[stale_count++] = key;
-		last = &key;
+	if (getifaddrs(&list))
+		return -errno;
+	for (entry = list; entry; entry = entry->ifa_next) {
+		if (!entry->ifa_addr)
+			continue;
+		add_own(&own4, entry->ifa_addr);
+		add_own(&own6, entry->ifa_addr);
 	}
-	for (int i = 0; i < stale_count; i++)
-		bpf_map_delete_elem(maps->addrs4_fd, &stale[i]);
-	return 0;
+	freeifaddrs(list);
+	err = publish_family(maps->addrs4_fd, &own4);
+	return err ? err : publish_family(maps->addrs6_fd, &own6);
 }
 
 int addresses_names(char names[][ADDRESSES_TEXT_LEN], size_t max)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * This host's IPv4 addresses, kept up by rtnetlink: tells when they may have changed and keeps the map of addresses that the BPF
+ * This host's addresses, kept up by rtnetlink: tells when they may have changed and keeps the maps of addresses that the BPF
  * programs ask on a SYN. Needs no capability.
  */
 #ifndef SLUICED_ADDRESSES_H
@@ -19,11 +19,11 @@ struct maps;
 struct addresses *addresses_new(struct event_base *base, void (*changed)(void *ctx), void *ctx);
 void addresses_free(struct addresses *addresses);
 
-/* Make the map say what the host has, loopback's included. 0 or negative errno; the map keeps what was written. */
+/* Make the maps say what the host has, loopback's included. 0 or negative errno; the maps keep what was written. */
 int addresses_publish(const struct maps *maps);
 
 /*
- * Addresses by which registries may know this host, as text: none of loopback or of bridges. Returns how many were
+ * IPv4 addresses by which registries may know this host, as text: none of loopback or of bridges. Returns how many were
  * stored, or negative errno.
  */
 #define ADDRESSES_TEXT_LEN 16

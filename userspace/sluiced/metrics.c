@@ -146,7 +146,7 @@ static void write_backends(struct page *page)
 	evbuffer_add_printf(page->out, "sluice_backend_weight{%s} %u\n", labels,
 			    page->actual.backend[slot].weight);
 	head(page, "sluice_backend_active_flows", "gauge",
-	     "Flows of a backend, half-open to closing, roughly.");
+	     "Flows of a backend whose handshake is done, roughly.");
 	EACH_BACKEND(page, slot, labels)
 	evbuffer_add_printf(page->out, "sluice_backend_active_flows{%s} %d\n", labels,
 			    page->actual.backend[slot].active);
