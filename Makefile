@@ -49,6 +49,7 @@ UNIT_SRC := $(wildcard tests/unit/test_*.c)
 UNIT_SHARED_SRC := $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c))
 PACKETS_SRC := $(filter-out %.bpf.c,$(wildcard tests/bpf/*.c))
 CANARY_SRC := $(wildcard tests/canary/*.c)
+MAN_PAGES := $(wildcard deploy/man/*.[1-8])
 
 objects = $(patsubst %.c,$(B)/obj/%.o,$(1))
 san_objects = $(patsubst %.c,$(B)/san/%.o,$(1))
@@ -68,7 +69,7 @@ WARN := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wundef 
 # The skeleton is bpftool's code: no warnings of ours for it.
 INCLUDES := -Iinclude -Iuserspace/lib -isystem $(B)/include
 # Empty, so that a file's own "#define _GNU_SOURCE" is no redefinition.
-BASE_CFLAGS := -std=gnu11 -g -D_GNU_SOURCE= $(WARN) $(INCLUDES) -MMD -MP
+BASE_CFLAGS := -std=gnu11 -g -D_GNU_SOURCE= $(WARN) $(INCLUDES) -MD -MP
 UNIT_SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
 ifneq ($(COMPILES),)
@@ -132,16 +133,19 @@ $(LATER):
 	@echo "make $@: not there yet, it comes with a later issue" >&2
 	@exit 2
 
-install: all ## install programs, example config and licence below $(DESTDIR)$(PREFIX)
+install: all ## install programs, example config, manual pages and licence below $(DESTDIR)$(PREFIX)
 	install -D -m 0755 $(B)/bin/sluicectl $(DESTDIR)$(PREFIX)/sbin/sluicectl
 	install -D -m 0755 $(B)/bin/sluiced $(DESTDIR)$(PREFIX)/sbin/sluiced
 	install -D -m 0644 deploy/sluice.conf $(DESTDIR)$(PREFIX)/share/doc/sluice/sluice.conf
 	install -D -m 0644 README.md $(DESTDIR)$(PREFIX)/share/doc/sluice/README.md
 	install -D -m 0644 LICENSE $(DESTDIR)$(PREFIX)/share/doc/sluice/LICENSE
+	for page in $(MAN_PAGES); do \
+		install -D -m 0644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; done
 
 uninstall: ## remove what install put there
 	rm -f $(DESTDIR)$(PREFIX)/sbin/sluicectl $(DESTDIR)$(PREFIX)/sbin/sluiced
 	rm -rf $(DESTDIR)$(PREFIX)/share/doc/sluice
+	for page in $(MAN_PAGES); do rm -f $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; done
 
 clean: ## remove build/
 	rm -rf $(B)
