@@ -44,6 +44,14 @@ static int print_json(const struct views_flow *list, size_t count)
 	return command_print_json(document);
 }
 
+static void add_endpoint(struct table *table, int family, const void *address, unsigned port)
+{
+	char text[INET6_ADDRSTRLEN];
+
+	inet_ntop(family, address, text, sizeof(text));
+	table_format(table, family == AF_INET6 ? "[%s]:%u" : "%s:%u", text, port);
+}
+
 static int print_table(const struct views_flow *list, size_t count)
 {
 	static const char *const titles[] = { "CLIENT", "LOCAL", "BACKEND", "STATE",
@@ -56,12 +64,9 @@ static int print_table(const struct views_flow *list, size_t count)
 		goto lost;
 	for (i = 0; i < count; i++) {
 		const struct views_flow *flow = &list[i];
-		char address[INET6_ADDRSTRLEN];
 
-		inet_ntop(flow->family, flow->client, address, sizeof(address));
-		table_format(table, "%s:%u", address, flow->client_port);
-		inet_ntop(flow->family, flow->local, address, sizeof(address));
-		table_format(table, "%s:%u", address, flow->service_port);
+		add_endpoint(table, flow->family, flow->client, flow->client_port);
+		add_endpoint(table, flow->family, flow->local, flow->service_port);
 		table_format(table, "%s/%u", flow->service[0] ? flow->service : "?", flow->port);
 		table_text(table, views_flow_state(flow->state));
 		table_duration(table, flow->age_ms);

@@ -117,3 +117,30 @@ int iface_addresses(bool bridges, __be32 *addresses, size_t max)
 	freeifaddrs(list);
 	return (int)count;
 }
+
+int iface_addresses6(struct sluice_addr6 *addresses, size_t max)
+{
+	struct ifaddrs *list, *entry;
+	size_t count = 0, i;
+
+	if (getifaddrs(&list) < 0)
+		return -errno;
+	for (entry = list; entry && count < max; entry = entry->ifa_next) {
+		struct sluice_addr6 address;
+		struct sockaddr_in6 in6;
+
+		if (!entry->ifa_addr || entry->ifa_addr->sa_family != AF_INET6 ||
+		    !(entry->ifa_flags & IFF_UP))
+			continue;
+		memcpy(&in6, entry->ifa_addr, sizeof(in6));
+		if (IN6_IS_ADDR_LOOPBACK(&in6.sin6_addr))
+			continue;
+		memcpy(&address, &in6.sin6_addr, sizeof(address));
+		for (i = 0; i < count && memcmp(&addresses[i], &address, sizeof(address)) != 0; i++)
+			;
+		if (i == count)
+			addresses[count++] = address;
+	}
+	freeifaddrs(list);
+	return (int)count;
+}

@@ -12,6 +12,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <sluice/abi.h>
+
 #define IFACE_DRIVER_LEN 32
 
 /* The driver's name as ethtool -i gives it: "veth", "ena", "bridge". -ENODEV; -EOPNOTSUPP: the interface has none. */
@@ -28,5 +30,8 @@ int iface_of_default_route(char name[IFNAMSIZ]);
  * bridges (docker0) are left out too. Returns how many were stored, at most max, or negative errno.
  */
 int iface_addresses(bool bridges, __be32 *addresses, size_t max);
+
+/* The same for IPv6, bridges' included: all but ::1, link-local ones too. */
+int iface_addresses6(struct sluice_addr6 *addresses, size_t max);
 
 #endif

@@ -152,48 +152,79 @@ int services_sync(struct maps *maps, const struct config *config, char *error, s
 
 /* --- addresses --- */
 
-static bool contains(const __be32 *addresses, int count, __be32 address)
+/* One family's addresses as the keys of its map, one after the other. */
+struct addresses {
+	int map_fd;
+	size_t key_size;
+	int count; /* or negative errno */
+	const void *keys;
+};
+
+static bool contains(const struct addresses *addresses, const void *key)
 {
+	const char *own = addresses->keys;
 	int i;
 
-	for (i = 0; i < count; i++) {
-		if (addresses[i] == address)
+	for (i = 0; i < addresses->count; i++) {
+		if (!memcmp(own + (size_t)i * addresses->key_size, key, addresses->key_size))
 			return true;
 	}
 	return false;
 }
 
-static int remove_others(struct maps *maps, const __be32 *addresses, int count)
+static int remove_others(const struct addresses *addresses)
 {
-	__be32 others[MAX_ADDRESSES], key, *previous = NULL;
+	struct sluice_addr6 others[MAX_ADDRESSES], key, *previous = NULL;
 	int other_count = 0, i;
 
+	/* a key of IPv4 takes the first word */
 	while (other_count < MAX_ADDRESSES &&
-	       !bpf_map_get_next_key(maps->addrs4_fd, previous, &key)) {
-		if (!contains(addresses, count, key))
+	       !bpf_map_get_next_key(addresses->map_fd, previous, &key)) {
+		if (!contains(addresses, &key))
 			others[other_count++] = key;
 		previous = &key;
 	}
 	for (i = 0; i < other_count; i++) {
-		if (bpf_map_delete_elem(maps->addrs4_fd, &others[i]) < 0 && errno != ENOENT)
+		if (bpf_map_delete_elem(addresses->map_fd, &others[i]) < 0 && errno != ENOENT)
 			return -errno;
 	}
 	return 0;
 }
 
+static int sync_family(const struct addresses *addresses)
+{
+	const char *own = addresses->keys;
+	const __u32 present = 1;
+	int i;
+
+	for (i = 0; i < addresses->count; i++) {
+		if (bpf_map_update_elem(addresses->map_fd, own + (size_t)i * addresses->key_size,
+					&present, BPF_ANY) < 0)
+			return -errno;
+	}
+	return addresses->count < 0 ? addresses->count : remove_others(addresses);
+}
+
 int services_sync_addresses(struct maps *maps, char *error, size_t len)
 {
-	__be32 addresses[MAX_ADDRESSES];
-	int count = iface_addresses(true, addresses, MAX_ADDRESSES), err, i;
-	const __u32 present = 1;
+	struct sluice_addr6 keys6[MAX_ADDRESSES];
+	__be32 keys4[MAX_ADDRESSES];
+	const struct addresses four = {
+		.map_fd = maps->addrs4_fd,
+		.key_size = sizeof(keys4[0]),
+		.count = iface_addresses(true, keys4, MAX_ADDRESSES),
+		.keys = keys4,
+	};
+	const struct addresses six = {
+		.map_fd = maps->addrs6_fd,
+		.key_size = sizeof(keys6[0]),
+		.count = iface_addresses6(keys6, MAX_ADDRESSES),
+		.keys = keys6,
+	};
+	int err = sync_family(&four);
 
-	err = count < 0 ? count : 0;
-	for (i = 0; i < count && !err; i++)
-		err = bpf_map_update_elem(maps->addrs4_fd, &addresses[i], &present, BPF_ANY) < 0
-			      ? -errno
-			      : 0;
 	if (!err)
-		err = remove_others(maps, addresses, count);
+		err = sync_family(&six);
 	if (err)
 		snprintf(error, len, "cannot write this host's addresses into the maps: %s",
 			 strerror(-err));

@@ -19,7 +19,7 @@ struct maps;
  */
 int services_sync(struct maps *maps, const struct config *config, char *error, size_t len);
 
-/* Put this host's IPv4 addresses, loopback left out, into the map of addresses, and take others out of it. */
+/* Put this host's addresses, loopback left out, into the maps of addresses, and take others out of them. */
 int services_sync_addresses(struct maps *maps, char *error, size_t len);
 
 #endif

@@ -32,12 +32,12 @@
 struct options {
 	unsigned port;
 	unsigned start_delay_ms;
-	bool ipv6;
+	bool ipv4_only;
 };
 
 static const char usage_text[] =
 	"usage: app [--port N] [--app ID] [--task ID] [--host NAME] [--hostport N]\n"
-	"           [--on-term lameduck:MS|close] [--slow MS] [--start-delay MS] [--ipv6]\n"
+	"           [--on-term lameduck:MS|close] [--slow MS] [--start-delay MS] [--ipv4]\n"
 	"defaults: $PORT0, $MARATHON_APP_ID, $MESOS_TASK_ID, $HOST up to the first dot, $PORT0, lameduck:1000\n";
 
 uint64_t server_now_ms(void)
@@ -99,7 +99,7 @@ static void parse(int argc, char **argv, struct server *server, struct options *
 		{ "hostport", required_argument, NULL, 'P' },
 		{ "on-term", required_argument, NULL, 'o' },
 		{ "slow", required_argument, NULL, 's' },
-		{ "ipv6", no_argument, NULL, '6' },
+		{ "ipv4", no_argument, NULL, '4' },
 		{ "start-delay", required_argument, NULL, 'd' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
@@ -139,8 +139,8 @@ static void parse(int argc, char **argv, struct server *server, struct options *
 		case 'd':
 			options->start_delay_ms = number("--start-delay", optarg, 3600000);
 			break;
-		case '6':
-			options->ipv6 = true;
+		case '4':
+			options->ipv4_only = true;
 			break;
 		case 'h':
 			fputs(usage_text, stdout);
@@ -159,19 +159,26 @@ static void parse(int argc, char **argv, struct server *server, struct options *
 	server->host = short_name(server->host);
 }
 
+/* For both families at once, unless told otherwise or the kernel has only one. */
 static int open_listener(const struct options *options)
 {
-	int family = options->ipv6 ? AF_INET6 : AF_INET, on = 1, err;
 	struct sockaddr_in v4 = { .sin_family = AF_INET,
 				  .sin_port = htons((uint16_t)options->port) };
 	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6,
 				   .sin6_port = htons((uint16_t)options->port) };
-	const struct sockaddr *address = options->ipv6 ? (const void *)&v6 : (const void *)&v4;
-	socklen_t len = options->ipv6 ? sizeof(v6) : sizeof(v4);
-	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	const int type = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, on = 1, off = 0;
+	const struct sockaddr *address = (const void *)&v6;
+	socklen_t len = sizeof(v6);
+	int fd = options->ipv4_only ? -1 : socket(AF_INET6, type, 0), err;
 
+	if (fd < 0) {
+		address = (const void *)&v4;
+		len = sizeof(v4);
+		fd = socket(AF_INET, type, 0);
+	}
 	if (fd < 0)
 		return -errno;
+	setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)); /* refused for IPv4 */
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (bind(fd, address, len) || listen(fd, BACKLOG)) {

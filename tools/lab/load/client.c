@@ -83,14 +83,14 @@ bool client_wants_pause(const struct client *client)
 static void fail(struct client *client, enum failure kind, int error)
 {
 	struct first_failure failure = { .kind = kind, .error = error };
-	struct sockaddr_in local = { 0 };
+	struct sockaddr_in6 local = { 0 }; /* the port lies where IPv4 has it */
 	socklen_t len = sizeof(local);
 
 	failure.at_ms = (client_now_us() - client->world->started_us) / 1000;
 	memcpy(failure.target, client->target->name, sizeof(failure.target));
 	memcpy(failure.task, client->last_task, sizeof(failure.task));
 	if (client->fd >= 0 && !getsockname(client->fd, (struct sockaddr *)&local, &len))
-		failure.local_port = ntohs(local.sin_port);
+		failure.local_port = ntohs(local.sin6_port);
 	tally_failure(client->world->tally, &failure);
 	disconnect(client);
 	client->paused = true;
@@ -123,7 +123,8 @@ static int open_socket(struct client *client)
 	struct epoll_event event = { .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET };
 	int on = 1;
 
-	client->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	client->fd = socket(client->target->address.ss_family,
+			    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (client->fd < 0)
 		return -errno;
 	setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));

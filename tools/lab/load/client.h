@@ -16,8 +16,8 @@
 struct client;
 
 struct target {
-	struct sockaddr_in address;
-	char name[64]; /* ADDRESS:PORT */
+	struct sockaddr_storage address;
+	char name[64]; /* ADDRESS:PORT, [ADDRESS]:PORT */
 	char *request; /* the bytes to send */
 	size_t request_len;
 };

@@ -90,10 +90,32 @@ static void on_ready(struct client *client, void *arg)
 	waiting_push(&load->paused, client);
 }
 
+/* "10.0.0.1" or "[fd00::1]". */
+static bool parse_address(const char *host, unsigned port, struct sockaddr_storage *address)
+{
+	struct sockaddr_in6 *six = (struct sockaddr_in6 *)address;
+	struct sockaddr_in *four = (struct sockaddr_in *)address;
+	char inner[INET6_ADDRSTRLEN];
+	size_t len = strlen(host);
+
+	if (host[0] != '[') {
+		four->sin_family = AF_INET;
+		four->sin_port = htons((uint16_t)port);
+		return inet_pton(AF_INET, host, &four->sin_addr) == 1;
+	}
+	if (len < 4 || host[len - 1] != ']' || len - 2 >= sizeof(inner))
+		return false;
+	memcpy(inner, host + 1, len - 2);
+	inner[len - 2] = '\0';
+	six->sin6_family = AF_INET6;
+	six->sin6_port = htons((uint16_t)port);
+	return inet_pton(AF_INET6, inner, &six->sin6_addr) == 1;
+}
+
 static void parse_url(struct load *load, const char *url)
 {
 	struct target *target = &load->targets[load->target_count];
-	char host[INET_ADDRSTRLEN] = "";
+	char host[INET6_ADDRSTRLEN + 2] = "";
 	unsigned port = 80;
 	const char *path;
 	size_t len;
@@ -104,16 +126,15 @@ static void parse_url(struct load *load, const char *url)
 		die("not an http:// url", url);
 	url += 7;
 	path = url + strcspn(url, "/");
-	len = strcspn(url, ":/");
-	if (len >= sizeof(host))
-		die("not an IPv4 address", url);
+	len = url[0] == '[' ? strcspn(url, "]/") + 1 : strcspn(url, ":/");
+	if (len >= sizeof(host) || len > strlen(url))
+		die("not an IPv4 address or an IPv6 address in brackets", url);
 	memcpy(host, url, len);
 	if (url[len] == ':')
 		port = (unsigned)strtoul(url + len + 1, NULL, 10);
-	target->address.sin_family = AF_INET;
-	target->address.sin_port = htons((uint16_t)port);
-	if (!port || port > 65535 || inet_pton(AF_INET, host, &target->address.sin_addr) != 1)
-		die("not http://ADDRESS[:PORT]/PATH with an IPv4 address", url);
+	if (!port || port > 65535 || !parse_address(host, port, &target->address))
+		die("not http://ADDRESS[:PORT]/PATH with an IPv4 address or an IPv6 address in brackets",
+		    url);
 	snprintf(target->name, sizeof(target->name), "%s:%u", host, port);
 	target->request = strdup(*path ? path : "/");
 	load->target_count++;

@@ -147,8 +147,8 @@ def cmd_marathon(args):
 def cmd_status(args):
     from . import master
     lab = Lab().load()
-    hosts = [{"name": host, "address": lab.address(host), "config": lab.config(host) if host in lab.slaves else None,
-              "pids": processes.pids_of(lab, host)} for host in lab.hosts]
+    hosts = [{"name": host, "address": lab.address(host), "address6": lab.address6(host),
+              "config": lab.config(host) if host in lab.slaves else None, "pids": processes.pids_of(lab, host)} for host in lab.hosts]
     tasks = []
     if processes.pid_of(lab, "master", "marathon"):
         tasks = [{"id": task["id"], "app": task["app"], "host": task["agent"], "port": task["port"],

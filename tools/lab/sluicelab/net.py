@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The network: a namespace for each host, and one that holds the bridge between them. Nothing is made in the root namespace.
 
-With an MTU, a router stands between the ELB and the rest. It answers ARP for both sides, so no host knows of it, and its
-two routes carry the MTU while all interfaces keep 1500: whoever sends too much gets "fragmentation needed".
+With an MTU, a router stands between the ELB and the rest. It answers ARP and neighbour solicitations for both sides, so no host
+knows of it, and its routes carry the MTU while all interfaces keep 1500: whoever sends too much gets "fragmentation needed".
 """
 import contextlib
 import ctypes
@@ -10,7 +10,7 @@ import os
 
 from .failure import LabError
 from .processes import run
-from .state import NETWORK, ROUTER_ADDRESS
+from .state import NETWORK, NETWORK6, ROUTER_ADDRESS, ROUTER_ADDRESS6
 
 _FOLDER = "/run/netns"
 _MADE_FOLDER = "made-run-netns"
@@ -73,21 +73,33 @@ def _to_switch(lab, host):
     run("ip", "-n", lab.netns("switch"), "link", "set", "dev", host, "master", "br0")
 
 
-def _address(lab, host, address):
+def _address(lab, host, address, address6):
     run("ip", "-n", lab.netns(host), "address", "add", f"{address}/24", "dev", "eth0")
+    run("ip", "-n", lab.netns(host), "address", "add", f"{address6}/64", "dev", "eth0", "nodad")
 
 
 def _add_router(lab, mtu):
     _add_namespace(lab, "router")
     _to_switch(lab, "router")
     _add_link(lab, "elb", "eth0", "router", "elb")
-    _address(lab, "router", ROUTER_ADDRESS)
+    _address(lab, "router", ROUTER_ADDRESS, ROUTER_ADDRESS6)
     run("ip", "-n", lab.netns("router"), "route", "replace", f"{NETWORK}.0/24", "dev", "eth0", "src", ROUTER_ADDRESS,
         "mtu", "lock", str(mtu))
     run("ip", "-n", lab.netns("router"), "route", "add", f"{lab.address('elb')}/32", "dev", "elb", "src", ROUTER_ADDRESS,
         "mtu", "lock", str(mtu))
     _sysctl(lab, "router", ipv4__ip_forward=1, ipv4__conf__eth0__proxy_arp=1, ipv4__conf__elb__proxy_arp=1,
             ipv4__conf__all__send_redirects=0, ipv4__conf__eth0__send_redirects=0, ipv4__conf__elb__send_redirects=0)
+    _add_router6(lab, mtu)
+
+
+def _add_router6(lab, mtu):
+    _sysctl(lab, "router", ipv6__conf__all__forwarding=1, ipv6__conf__eth0__proxy_ndp=1, ipv6__conf__elb__proxy_ndp=1)
+    run("ip", "-n", lab.netns("router"), "route", "replace", f"{NETWORK6}/64", "dev", "eth0", "mtu", "lock", str(mtu))
+    run("ip", "-n", lab.netns("router"), "route", "add", f"{lab.address6('elb')}/128", "dev", "elb", "mtu", "lock", str(mtu))
+    run("ip", "-n", lab.netns("router"), "neighbour", "add", "proxy", lab.address6("elb"), "dev", "eth0")
+    for host in lab.hosts:
+        if host != "elb":
+            run("ip", "-n", lab.netns("router"), "neighbour", "add", "proxy", lab.address6(host), "dev", "elb")
 
 
 def build(lab, mtu=None):
@@ -102,7 +114,7 @@ def build(lab, mtu=None):
     if mtu:
         _add_router(lab, mtu)
     for host in lab.hosts:
-        _address(lab, host, lab.address(host))
+        _address(lab, host, lab.address(host), lab.address6(host))
     # Host-ports of tasks lie in 31000-32000: no client of any host may take one of them as its own.
     for host in lab.slaves + ["master"]:
         _sysctl(lab, host, ipv4__ip_local_port_range="32768 60999", core__somaxconn=65535)

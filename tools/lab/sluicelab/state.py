@@ -15,9 +15,11 @@ import threading
 from .failure import LabError
 
 NETWORK = "10.80.0"
+NETWORK6 = "fd00:80::"
 MASTER_ADDRESS = f"{NETWORK}.250"
 ELB_ADDRESS = f"{NETWORK}.1"
 ROUTER_ADDRESS = f"{NETWORK}.254"
+ROUTER_ADDRESS6 = f"{NETWORK6}fe"
 MAX_SLAVES = 200
 DAEMON_ID = 64080  # the daemon's user and group, a number without an account
 DOMAIN = "lab"
@@ -108,6 +110,10 @@ class Lab:
         if host == "master":
             return MASTER_ADDRESS
         return f"{NETWORK}.{1 + int(host.removeprefix('slave'))}"
+
+    def address6(self, host):
+        """The same number as in IPv4, written as IPv6 writes it: slave1 is fd00:80::2, master fd00:80::fa."""
+        return f"{NETWORK6}{int(self.address(host).rsplit('.', 1)[1]):x}"
 
     def check_host(self, host, only_slaves=False):
         known = self.slaves if only_slaves else self.hosts
