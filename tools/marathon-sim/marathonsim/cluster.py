@@ -13,6 +13,8 @@ from . import deploy, events, wire
 from .lifecycle import Lifecycle
 from .task import Task
 
+_STOP_SECONDS = 60.0
+
 
 class Locked(Exception):
     """A deployment holds the app; the text is its id."""
@@ -249,7 +251,10 @@ class Cluster:
         self._wake()
 
     def stop_all(self):
-        """Deletes every app and waits for the last of their tasks."""
+        """Deletes every app and waits for the last of their tasks; returns those that stay.
+
+        Tasks stay when their slave's Engine does not answer.
+        """
         with self.lock:
             tasks = self.tasks() + list(self.strays)
             for task in self.strays:
@@ -258,9 +263,10 @@ class Cluster:
             for app in list(self.apps.values()):
                 if not app.deleting:
                     self.delete(app, True, "127.0.0.1", f"/v2/apps{app.id}")
-        for task in tasks:
-            if not task.terminal or task.handle is not None:
-                task.ended.wait()
+        deadline = time.monotonic() + _STOP_SECONDS
+        return [task for task in tasks
+                if (not task.terminal or task.handle is not None)
+                and not task.ended.wait(max(0.0, deadline - time.monotonic()))]
 
     # -- the scheduler ---------------------------------------------------------------
 

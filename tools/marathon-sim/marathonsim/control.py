@@ -144,7 +144,9 @@ class Control:
         return {}
 
     def _stop_all(self, _body):
-        self._cluster.stop_all()
+        left = self._cluster.stop_all()
+        if left:
+            raise Refused(409, f"{len(left)} tasks do not end, one is {left[0].id}")
         return {}
 
     def _standby_of(self, body):

@@ -12,6 +12,8 @@ from . import launch
 from .executor import Exit, LaunchError
 
 _API = "/v1.40"
+_RETRY_SECONDS = 0.2
+_REMOVE_TRIES = 100
 _NETWORKS = {"host": "host", "bridge": "bridge", "container": "bridge"}
 
 
@@ -76,7 +78,7 @@ class DockerHandle:
                     return Exit(False, "Container is gone")
             except (OSError, http.client.HTTPException, ValueError, TypeError, KeyError):
                 pass
-            time.sleep(0.2)
+            time.sleep(_RETRY_SECONDS)
 
     @staticmethod
     def _ended(code):
@@ -98,10 +100,17 @@ class DockerHandle:
         self._kill(name)
 
     def cleanup(self):
-        try:
-            self._engine.call("DELETE", f"/containers/{self.container}?force=1&v=1")
-        except (EngineError, OSError, http.client.HTTPException):
-            pass
+        """An Engine that is just going away may be back soon: tries for a while."""
+        for _ in range(_REMOVE_TRIES):
+            try:
+                self._engine.call("DELETE", f"/containers/{self.container}?force=1&v=1")
+                return
+            except EngineError as error:
+                if error.status in (404, 409):      # gone, or somebody is removing it
+                    return
+            except (OSError, http.client.HTTPException):
+                pass
+            time.sleep(_RETRY_SECONDS)
 
 
 class DockerExecutor:

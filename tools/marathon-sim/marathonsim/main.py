@@ -160,10 +160,11 @@ class Simulator:
                          name="http").start()
 
     def stop(self):
-        """Ends what it started, unless the tasks are to be kept."""
+        """Ends what it started, unless the tasks are to be kept; returns the exit status."""
+        left = []
         if self.cluster is not None:
             if not self._settings.keep_tasks:
-                self.cluster.stop_all()
+                left = self.cluster.stop_all()
             self.cluster.close()
             if self._settings.keep_tasks:
                 self.cluster.saver()
@@ -179,6 +180,10 @@ class Simulator:
             self._control.server_close()
             if self._settings.control.startswith("unix:"):
                 os.unlink(self._settings.control[len("unix:"):])
+        if left:
+            print(f"marathon-sim: {len(left)} tasks do not end, one is {left[0].id}",
+                  file=sys.stderr)
+        return 1 if left else 0
 
 
 def main(arguments=None):
@@ -198,5 +203,4 @@ def main(arguments=None):
     simulator.start()
     print(f"marathon-sim: ready on http://{simulator.address}", flush=True)
     over.wait()
-    simulator.stop()
-    return 0
+    return simulator.stop()
