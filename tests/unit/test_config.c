@@ -118,7 +118,10 @@ static const char whole[] = "# everything\n"
 			    "[service web]\n"
 			    "port = 80\n"
 			    "address = 10.80.0.2, 10.80.0.9\n"
-			    "allow =\n"
+			    "allow = 10.0.0.0/8, fd00:80::/32, 192.0.2.7,::/0\n"
+			    "rate = 1000000\n"
+			    "rate_prefix = 0\n"
+			    "rate_prefix6 = 128\n"
 			    "marathon_app = /rails/front\n"
 			    "port_index = 1\n"
 			    "consul_service =      ; the default\n"
@@ -194,6 +197,23 @@ static void test_whole_services(void **state)
 	assert_int_equal(web->address_count, 2);
 	assert_int_equal(web->address[0], htonl(0x0a500002));
 	assert_int_equal(web->address[1], htonl(0x0a500009));
+	assert_int_equal(web->allow_count, 4);
+	assert_int_equal(web->allow[0].six, 0);
+	assert_int_equal(web->allow[0].prefix_len, 8);
+	assert_int_equal(web->allow[0].network[0], htonl(0x0a000000));
+	assert_int_equal(web->allow[1].six, 1);
+	assert_int_equal(web->allow[1].prefix_len, 32);
+	assert_int_equal(web->allow[1].network[0], htonl(0xfd000080));
+	assert_int_equal(web->allow[2].prefix_len, 32);
+	assert_int_equal(web->allow[2].network[0], htonl(0xc0000207));
+	assert_int_equal(web->allow[3].prefix_len, 0);
+	assert_int_equal(web->rate, 1000000);
+	assert_int_equal(web->rate_prefix4, 0);
+	assert_int_equal(web->rate_prefix6, 128);
+	assert_int_equal(api->allow_count, 0);
+	assert_int_equal(api->rate, 0);
+	assert_int_equal(api->rate_prefix4, 24);
+	assert_int_equal(api->rate_prefix6, 64);
 	assert_string_equal(web->marathon_app, "/rails/front");
 	assert_int_equal(web->port_index, 1);
 	assert_string_equal(web->consul_service, "rails-front-1");
@@ -254,7 +274,7 @@ static void test_empty_values(void **state)
 {
 	struct config *config = load(
 		"[node]\nname=\ninterface=\nmode=\npin_dir=\ncgroup=\nports=\ngroup=\nflows=\nhalf_flows=\n"
-		"[service a]\nport=80\naddress=\nallow=\nmarathon_app=\nport_index=\nconsul_service=\nbalance=\n"
+		"[service a]\nport=80\naddress=\nallow=\nrate=\nrate_prefix=\nrate_prefix6=\nmarathon_app=\nport_index=\nconsul_service=\nbalance=\n"
 		"on_empty=\non_full=\nall_down=\nslowstart=\ndrain_timeout=\nmaxconn=\n"
 		"[marathon]\nurl=\nevents=\ncallback_listen=\ncallback_url=\ncallback_from=\nuser_file=\nresync=\n"
 		"[consul]\nurl=\nregister=\ntoken_file=\nca_file=\nwarning=\n[admin]\nsocket=\nmetrics_listen=\n");
@@ -354,7 +374,26 @@ static void test_bad_values(void **state)
 		{ "service web", "address = 10.0.0.1,", "not an IPv4 address" },
 		{ "service web", "address = 10.0.0.1,10.0.0.2,10.0.0.3,10.0.0.4,10.0.0.5",
 		  "too many of them" },
-		{ "service web", "allow = 10.0.0.0/8", "not built yet" },
+		{ "service web", "allow = 10.0.0.1/8", "address bits to the right of the prefix" },
+		{ "service web", "allow = fd00::1/64", "address bits to the right of the prefix" },
+		{ "service web", "allow = 10.0.0.0/33",
+		  "not a network (such as 10.0.0.0/8 or fd00::/8)" },
+		{ "service web", "allow = fd00::/129",
+		  "not a network (such as 10.0.0.0/8 or fd00::/8)" },
+		{ "service web", "allow = example.com",
+		  "not a network (such as 10.0.0.0/8 or fd00::/8)" },
+		{ "service web", "allow = 10.0.0.0/8,",
+		  "not a network (such as 10.0.0.0/8 or fd00::/8)" },
+		{ "service web", "allow = 10.0.0.0/",
+		  "not a network (such as 10.0.0.0/8 or fd00::/8)" },
+		{ "service web", "allow = ::ffff:10.0.0.0/104",
+		  "an IPv4 network in IPv6's clothes: write it as IPv4" },
+		{ "service web", "allow = 10.0.0.1, 10.0.0.1/32", "the same network twice" },
+		{ "service web", "rate = -1", "not a number" },
+		{ "service web", "rate = 1000001", "too large" },
+		{ "service web", "rate_prefix = 33", "not the length of an IPv4 prefix (0..32)" },
+		{ "service web", "rate_prefix6 = 129",
+		  "not the length of an IPv6 prefix (0..128)" },
 		{ "service web", "marathon_app = rails",
 		  "not an absolute app path (such as /rails)" },
 		{ "service web", "marathon_app = /", "not an absolute app path (such as /rails)" },
@@ -367,7 +406,6 @@ static void test_bad_values(void **state)
 		  "characters other than letters, digits and . _ : -" },
 		{ "service web", "balance = best",
 		  "none of the words that stand here: roundrobin, leastconn, random, source" },
-		{ "service web", "balance = source", "not built yet" },
 		{ "service web", "on_empty = 503",
 		  "none of the words that stand here: reset, pass, drop" },
 		{ "service web", "on_full = wait",
@@ -620,6 +658,14 @@ static void test_needs_attach(void **state)
 	compare(base, "[node]\ninterface = eth0\n[service web]\nport = 81\n", "service.web.port");
 	compare(base, "[node]\ninterface = eth0\n[service web]\nport = 80\naddress = 10.0.0.1\n",
 		"service.web.address");
+	compare(base, "[node]\ninterface = eth0\n[service web]\nport = 80\nallow = 10.0.0.0/8\n",
+		"service.web.allow");
+	compare(base, "[node]\ninterface = eth0\n[service web]\nport = 80\nrate = 5\n",
+		"service.web.rate");
+	compare(base, "[node]\ninterface = eth0\n[service web]\nport = 80\nrate_prefix = 8\n",
+		"service.web.rate_prefix");
+	compare(base, "[node]\ninterface = eth0\n[service web]\nport = 80\nrate_prefix6 = 48\n",
+		"service.web.rate_prefix6");
 	compare(base, "[node]\ninterface = eth0\n[service web]\nport = 80\n[service b]\nport = 8\n",
 		"service.b.port");
 	compare(base, "[node]\ninterface = eth0\n", "service.web");

@@ -113,6 +113,8 @@ static void begin_service(struct parse *parse, const char *name)
 	service->line = parse->line;
 	service->balance = SLUICE_BALANCE_ROUNDROBIN;
 	service->drain_timeout_ms = 60 * 1000;
+	service->rate_prefix4 = 24;
+	service->rate_prefix6 = 64;
 	config->service_count++;
 	parse->section = CONFIG_SECTION_SERVICE;
 	current_lines(parse)->section = parse->line;

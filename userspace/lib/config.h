@@ -20,6 +20,8 @@
 #define CONFIG_MAX_NAMES 16
 #define CONFIG_MAX_URLS 8
 #define CONFIG_MAX_FROM 16
+#define CONFIG_MAX_ALLOW \
+	64 /* networks that may use a service; the maps hold as many for each service */
 #define CONFIG_ERROR_LEN 512
 
 enum config_mode { CONFIG_MODE_AUTO, CONFIG_MODE_NATIVE, CONFIG_MODE_TC, CONFIG_MODE_GENERIC };
@@ -31,13 +33,23 @@ struct config_network { /* IPv4 network, network order, host bits zero */
 	unsigned prefix_len;
 };
 
+struct config_source {	   /* network of either family, network order, host bits zero */
+	__be32 network[4]; /* IPv4 in the first word, the rest zero */
+	__u32 prefix_len;
+	__u32 six; /* 1: IPv6 */
+};
+
 struct config_service {
 	char name[SLUICE_NAME_LEN];
 	unsigned line; /* of its section, for messages */
 	uint16_t port; /* host order */
 	__be32 address[SLUICE_MAX_ADDRESS];
 	unsigned address_count; /* 0: every address of this host */
-	char *marathon_app;	/* "" if Marathon does not know it */
+	struct config_source allow[CONFIG_MAX_ALLOW];
+	unsigned allow_count; /* 0: everyone may connect */
+	uint32_t rate;	      /* new connections a second from one source network; 0: no limit */
+	uint32_t rate_prefix4, rate_prefix6; /* length of what counts as one source network */
+	char *marathon_app;		     /* "" if Marathon does not know it */
 	unsigned port_index;
 	char *consul_service; /* default from marathon_app, "" if neither is given */
 	enum sluice_balance balance;

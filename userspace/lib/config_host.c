@@ -209,6 +209,15 @@ static const char *changed_service_key(const struct config_service *from,
 	if (from->address_count != to->address_count ||
 	    memcmp(from->address, to->address, to->address_count * sizeof(to->address[0])) != 0)
 		return "address";
+	if (from->allow_count != to->allow_count ||
+	    memcmp(from->allow, to->allow, to->allow_count * sizeof(to->allow[0])) != 0)
+		return "allow";
+	if (from->rate != to->rate)
+		return "rate";
+	if (from->rate_prefix4 != to->rate_prefix4)
+		return "rate_prefix";
+	if (from->rate_prefix6 != to->rate_prefix6)
+		return "rate_prefix6";
 	return NULL;
 }
 

@@ -19,6 +19,7 @@
 #define FLOWS_MIN (1u << 10)
 #define FLOWS_MAX (1u << 26)
 #define PORT_INDEX_MAX 31
+#define RATE_MAX 1000000 /* times the clock's rate it must fit into 32 bits */
 
 /* --- what the keys take --- */
 
@@ -157,6 +158,29 @@ static int set_maxconn(const struct config_key *key, void *base, const char *tex
 	return config_value_number(text, 0, 1000000, FIELD(uint32_t), why);
 }
 
+static int set_rate(const struct config_key *key, void *base, const char *text, const char **why)
+{
+	return config_value_number(text, 0, RATE_MAX, FIELD(uint32_t), why);
+}
+
+static int set_prefix4(const struct config_key *key, void *base, const char *text, const char **why)
+{
+	int err = config_value_number(text, 0, 32, FIELD(uint32_t), why);
+
+	if (err)
+		*why = "not the length of an IPv4 prefix (0..32)";
+	return err;
+}
+
+static int set_prefix6(const struct config_key *key, void *base, const char *text, const char **why)
+{
+	int err = config_value_number(text, 0, 128, FIELD(uint32_t), why);
+
+	if (err)
+		*why = "not the length of an IPv6 prefix (0..128)";
+	return err;
+}
+
 static int set_port_index(const struct config_key *key, void *base, const char *text,
 			  const char **why)
 {
@@ -204,15 +228,6 @@ static int set_cgroup(const struct config_key *key, void *base, const char *text
 		return err;
 	}
 	return replace(FIELD(char *), text, why);
-}
-
-static int set_later(const struct config_key *key, void *base, const char *text, const char **why)
-{
-	(void)key;
-	(void)base;
-	(void)text;
-	*why = "not built yet";
-	return -EOPNOTSUPP;
 }
 
 static int set_app(const struct config_key *key, void *base, const char *text, const char **why)
@@ -351,6 +366,30 @@ static int set_addresses(const struct config_key *key, void *base, const char *t
 			 &((struct config_service *)base)->address_count, why, store_address);
 }
 
+static int store_allow(void *base, unsigned i, const char *part, const char **why)
+{
+	struct config_service *service = base;
+	unsigned j;
+	int err = config_value_source(part, &service->allow[i], why);
+
+	if (err)
+		return err;
+	for (j = 0; j < i; j++) {
+		if (!memcmp(&service->allow[j], &service->allow[i], sizeof(service->allow[i]))) {
+			*why = "the same network twice";
+			return -EINVAL;
+		}
+	}
+	return 0;
+}
+
+static int set_allow(const struct config_key *key, void *base, const char *text, const char **why)
+{
+	(void)key;
+	return each_part(base, text, CONFIG_MAX_ALLOW,
+			 &((struct config_service *)base)->allow_count, why, store_allow);
+}
+
 /* --- the table of keys --- */
 
 static const struct config_choice modes[] = {
@@ -364,7 +403,7 @@ static const struct config_choice balances[] = {
 	{ "roundrobin", SLUICE_BALANCE_ROUNDROBIN, false },
 	{ "leastconn", SLUICE_BALANCE_LEASTCONN, false },
 	{ "random", SLUICE_BALANCE_RANDOM, false },
-	{ "source", SLUICE_BALANCE_SOURCE, true },
+	{ "source", SLUICE_BALANCE_SOURCE, false },
 	{ NULL, 0, false },
 };
 static const struct config_choice on_empties[] = {
@@ -408,7 +447,10 @@ static const struct config_key keys[] = {
 	KEY(NODE, "half_flows", config, half_flows, set_half_flows, NULL),
 	KEY(SERVICE, "port", config_service, port, set_port, NULL),
 	KEY(SERVICE, "address", config_service, address, set_addresses, NULL),
-	KEY(SERVICE, "allow", config_service, name, set_later, NULL),
+	KEY(SERVICE, "allow", config_service, allow, set_allow, NULL),
+	KEY(SERVICE, "rate", config_service, rate, set_rate, NULL),
+	KEY(SERVICE, "rate_prefix", config_service, rate_prefix4, set_prefix4, NULL),
+	KEY(SERVICE, "rate_prefix6", config_service, rate_prefix6, set_prefix6, NULL),
 	KEY(SERVICE, "marathon_app", config_service, marathon_app, set_app, NULL),
 	KEY(SERVICE, "port_index", config_service, port_index, set_port_index, NULL),
 	KEY(SERVICE, "consul_service", config_service, consul_service, set_word, NULL),

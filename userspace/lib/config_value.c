@@ -165,6 +165,47 @@ int config_value_network(const char *text, struct config_network *network, const
 	return 0;
 }
 
+/* Are all bits to the right of the prefix zero? */
+static bool is_network(const __be32 words[4], unsigned prefix_len)
+{
+	unsigned i;
+
+	for (i = 0; i < 4; i++, prefix_len -= prefix_len < 32 ? prefix_len : 32) {
+		uint32_t mask = prefix_len >= 32 ? 0 : UINT32_MAX >> prefix_len;
+
+		if (ntohl(words[i]) & mask)
+			return false;
+	}
+	return true;
+}
+
+int config_value_source(const char *text, struct config_source *source, const char **why)
+{
+	static const char *const wrong = "not a network (such as 10.0.0.0/8 or fd00::/8)";
+	const bool six = strchr(text, ':');
+	const char *slash = strchr(text, '/');
+	size_t len = slash ? (size_t)(slash - text) : strlen(text);
+	struct config_source parsed = { .six = six };
+	uint64_t prefix_len = six ? 128 : 32;
+	char address[INET6_ADDRSTRLEN] = "";
+
+	if (len >= sizeof(address))
+		return refuse(why, wrong);
+	memcpy(address, text, len);
+	if (inet_pton(six ? AF_INET6 : AF_INET, address, parsed.network) != 1)
+		return refuse(why, wrong);
+	if (slash && (!parse_digits(slash + 1, strlen(slash + 1), &prefix_len) ||
+		      prefix_len > (six ? 128 : 32)))
+		return refuse(why, wrong);
+	if (!is_network(parsed.network, (unsigned)prefix_len))
+		return refuse(why, "address bits to the right of the prefix");
+	if (six && IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)parsed.network))
+		return refuse(why, "an IPv4 network in IPv6's clothes: write it as IPv4");
+	parsed.prefix_len = (__u32)prefix_len;
+	*source = parsed;
+	return 0;
+}
+
 int config_value_listen(const char *text, const char **why)
 {
 	static const char *const wrong = "not ADDRESS:PORT (such as 127.0.0.1:9180 or [::1]:9180)";

@@ -38,6 +38,9 @@ int config_value_address(const char *text, __be32 *address, const char **why);
 /* "10.0.0.0/8" or one address; host bits must be zero. */
 int config_value_network(const char *text, struct config_network *network, const char **why);
 
+/* The same for either family: "fd00::/8", "10.0.0.0/8". */
+int config_value_source(const char *text, struct config_source *source, const char **why);
+
 /* "ADDRESS:PORT" with a literal IPv4 address or an IPv6 address in brackets. */
 int config_value_listen(const char *text, const char **why);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Wanted against actual, for services and addresses. The order of the writes is the point: a port is taken away before
- * anything behind it changes, and given when everything behind it stands.
+ * anything behind it changes, and given when everything behind it stands; allowed networks as allow.h says.
  */
 #include "services.h"
 
@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "allow.h"
 #include "config.h"
 #include "iface.h"
 #include "maps.h"
@@ -48,8 +49,14 @@ static void make_unsynced(struct maps *maps, unsigned service)
 
 static struct sluice_service wanted_service(const struct config_service *config)
 {
-	struct sluice_service service = { .port = htons(config->port),
-					  .address_count = config->address_count };
+	struct sluice_service service = {
+		.port = htons(config->port),
+		.flags = config->allow_count ? SLUICE_SERVICE_RESTRICTED : 0,
+		.address_count = config->address_count,
+		.rate = config->rate,
+		.rate_prefix4 = (__u8)config->rate_prefix4,
+		.rate_prefix6 = (__u8)config->rate_prefix6,
+	};
 
 	memcpy(service.name, config->name, strlen(config->name));
 	memcpy(service.address, config->address,
@@ -78,6 +85,8 @@ static int take_away(struct maps *maps, const struct config *config, struct slui
 		if (!wanted) {
 			memset(&actual[i], 0, sizeof(actual[i]));
 			err = write_service(maps, i, &actual[i]);
+			if (!err)
+				err = allow_prune(maps, i, NULL);
 		}
 	}
 	return err;
@@ -127,8 +136,11 @@ static int give(struct maps *maps, const struct config *config, struct sluice_se
 			return -ENOSPC;
 		if (!actual[index].name[0])
 			make_unsynced(maps, index);
-		if (memcmp(&actual[index], &wanted, sizeof(wanted)) != 0)
+		err = allow_add(maps, index, &config->service[i]);
+		if (!err && memcmp(&actual[index], &wanted, sizeof(wanted)) != 0)
 			err = write_service(maps, index, &wanted);
+		if (!err)
+			err = allow_prune(maps, index, &config->service[i]);
 		if (!err)
 			err = write_port(maps, config->service[i].port, index);
 		actual[index] = wanted;
@@ -148,6 +160,42 @@ int services_sync(struct maps *maps, const struct config *config, char *error, s
 	if (err)
 		snprintf(error, len, "cannot write the services into the maps: %s", strerror(-err));
 	return err;
+}
+
+static bool is_same(const struct maps *maps, const struct config_service *config, unsigned index,
+		    const struct sluice_service *actual)
+{
+	const struct sluice_service wanted = wanted_service(config);
+
+	return !memcmp(&wanted, actual, sizeof(wanted)) && allow_matches(maps, index, config);
+}
+
+bool services_differ(const struct maps *maps, const struct config *config, char *name, size_t len)
+{
+	struct sluice_service actual[SLUICE_MAX_SERVICES + 1];
+	unsigned i, j;
+
+	if (maps_read_services(maps, actual))
+		return false;
+	for (i = 0; i < config->service_count; i++) {
+		const struct config_service *service = &config->service[i];
+
+		for (j = 1; j <= SLUICE_MAX_SERVICES; j++) {
+			if (!strcmp(actual[j].name, service->name))
+				break;
+		}
+		if (j <= SLUICE_MAX_SERVICES && is_same(maps, service, j, &actual[j]))
+			continue;
+		snprintf(name, len, "%s", service->name);
+		return true;
+	}
+	for (j = 1; j <= SLUICE_MAX_SERVICES; j++) {
+		if (!actual[j].name[0] || config_service_by_name(config, actual[j].name))
+			continue;
+		snprintf(name, len, "%s", actual[j].name);
+		return true;
+	}
+	return false;
 }
 
 /* --- addresses --- */
