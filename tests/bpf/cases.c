@@ -44,6 +44,16 @@ int cases_parse_value(const char *text, const struct name_value *names, uint32_t
 	return 0;
 }
 
+void cases_only_family(struct reader *reader, unsigned family)
+{
+	struct test_case *last = &reader->cases->cases[reader->cases->count - 1];
+
+	if (family == 4)
+		last->only4 = true;
+	else
+		last->only6 = true;
+}
+
 int cases_parse_keys(struct reader *reader, unsigned from, const struct key *keys)
 {
 	unsigned i, k;
@@ -96,6 +106,8 @@ static const struct {
 } directives[] = {
 	{ "service", cases_read_service }, { "local", cases_read_local },
 	{ "notlocal", cases_read_local },  { "backend", cases_read_backend },
+	{ "allow", cases_read_allow },	   { "rate", cases_read_rate },
+	{ "icmp-in", cases_read_packet },  { "icmp-out", cases_read_packet },
 	{ "set", cases_read_set },	   { "tear", cases_read_short },
 	{ "retire", cases_read_short },	   { "age", cases_read_short },
 	{ "in", cases_read_packet },	   { "out", cases_read_packet },
@@ -114,7 +126,7 @@ static char *join(char **words, unsigned count)
 	return strdup(text);
 }
 
-/* case NAME [tc-only] [must-fail TEXT...] */
+/* case NAME [tc-only] [v4|v6] [must-fail TEXT...] */
 static int begin_case(struct reader *reader)
 {
 	struct cases *cases = reader->cases;
@@ -138,14 +150,20 @@ static int begin_case(struct reader *reader)
 		return -ENOMEM;
 	cases->count++;
 	i = 2;
-	if (i < reader->count && !strcmp(reader->words[i], "tc-only")) {
-		more->only_tc = true;
-		i++;
+	for (; i < reader->count && strcmp(reader->words[i], "must-fail"); i++) {
+		if (!strcmp(reader->words[i], "tc-only"))
+			more->only_tc = true;
+		else if (!strcmp(reader->words[i], "v4"))
+			more->only4 = true;
+		else if (!strcmp(reader->words[i], "v6"))
+			more->only6 = true;
+		else
+			break;
 	}
 	if (i == reader->count)
 		return 0;
 	if (strcmp(reader->words[i], "must-fail") || i + 1 == reader->count)
-		return cases_bad(reader, "case NAME [tc-only] [must-fail TEXT...]",
+		return cases_bad(reader, "case NAME [tc-only] [v4|v6] [must-fail TEXT...]",
 				 reader->words[i]);
 	more->must_fail = join(reader->words + i + 1, reader->count - i - 1);
 	return more->must_fail ? 0 : -ENOMEM;

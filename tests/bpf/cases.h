@@ -22,6 +22,8 @@
 enum step_kind {
 	STEP_SERVICE,
 	STEP_LOCAL,
+	STEP_ALLOW,
+	STEP_RATE,
 	STEP_BACKEND,
 	STEP_SET,
 	STEP_TEAR,
@@ -54,6 +56,7 @@ enum expect_kind {
 	EXPECT_AS,   /* passes with another source port */
 	EXPECT_DROP,
 	EXPECT_RESET, /* a reset goes back where the frame came from */
+	EXPECT_AGAIN, /* the client's last SYN from that port comes in again */
 };
 
 /* Key and value of a field that the expected frame differs in beyond what the verdict implies. */
@@ -120,7 +123,7 @@ struct step_flow {
 	bool has_ref;
 	struct backend_ref ref;
 	struct cases_number state, generation, in_marks, out_marks, client_isn, next_isn,
-		server_isn, server_next, client_fin, server_fin, rst, port;
+		server_isn, server_next, client_fin, server_fin, rst, port, redispatched, done;
 };
 
 struct step_stats {
@@ -136,13 +139,23 @@ struct step {
 		struct {
 			char name[SLUICE_NAME_LEN];
 			uint16_t port;
-			uint32_t address[SLUICE_MAX_ADDRESS];
+			struct frame_address address[SLUICE_MAX_ADDRESS];
 			unsigned address_count; /* 0: every address of the host */
 		} service;
 		struct {
-			uint32_t address;
+			struct frame_address address;
 			bool remove;
 		} local;
+		struct {
+			char service[SLUICE_NAME_LEN];
+			struct frame_address network;
+			unsigned prefix;
+		} allow;
+		struct {
+			char service[SLUICE_NAME_LEN];
+			uint32_t rate;
+			unsigned prefix; /* IPv4's; IPv6's is 96 longer */
+		} rate;
 		struct step_backend backend;
 		struct step_set set;
 		char tear[SLUICE_NAME_LEN];
@@ -161,8 +174,9 @@ struct step {
 struct test_case {
 	char *name;
 	char *where;
-	char *must_fail; /* NULL, or text that the reason of its failure must contain */
-	bool only_tc;	 /* not run through XDP */
+	char *must_fail;   /* NULL, or text that the reason of its failure must contain */
+	bool only_tc;	   /* not run through XDP */
+	bool only4, only6; /* played in one family alone */
 	struct step *steps;
 	unsigned step_count;
 };

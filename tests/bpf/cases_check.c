@@ -64,6 +64,8 @@ int cases_read_flow(struct reader *reader, struct step *step)
 		{ "sfin", &flow->server_fin, NULL },
 		{ "rst", &flow->rst, NULL },
 		{ "port", &flow->port, NULL },
+		{ "again", &flow->redispatched, NULL },
+		{ "done", &flow->done, NULL },
 		{ NULL, NULL, NULL },
 	};
 

@@ -65,7 +65,7 @@ static int keep_change(struct step_packet *packet, const char *key, const char *
 				    : frame_set_flags(&probe, value);
 }
 
-/* Behind the arrow: pass | to REF | as PORT | drop | reset, then KEY=VALUE of the frame that comes
+/* Behind the arrow: pass | to REF | as PORT | drop | reset | again, then KEY=VALUE of the frame that comes
  * out. Returns the next word or 0. */
 static unsigned read_expectation(struct reader *reader, unsigned i, struct step_packet *packet)
 {
@@ -79,6 +79,8 @@ static unsigned read_expectation(struct reader *reader, unsigned i, struct step_
 		packet->expect = EXPECT_DROP;
 	} else if (!strcmp(verdict, "reset")) {
 		packet->expect = EXPECT_RESET;
+	} else if (!strcmp(verdict, "again")) {
+		packet->expect = EXPECT_AGAIN;
 	} else if (!strcmp(verdict, "to") && i + 1 < reader->count &&
 		   !cases_parse_ref(reader->words[i + 1], &packet->to)) {
 		packet->expect = EXPECT_TO;
@@ -89,7 +91,7 @@ static unsigned read_expectation(struct reader *reader, unsigned i, struct step_
 		packet->as_port = (uint16_t)port;
 		i++;
 	} else {
-		cases_bad(reader, "-> pass | to BACKEND | as PORT | drop | reset", verdict);
+		cases_bad(reader, "-> pass | to BACKEND | as PORT | drop | reset | again", verdict);
 		return 0;
 	}
 	for (i++; i < reader->count && strcmp(reader->words[i], "|"); i++) {
@@ -104,26 +106,61 @@ static unsigned read_expectation(struct reader *reader, unsigned i, struct step_
 	return i;
 }
 
-/* in|out FLAGS [KEY=VALUE...] -> EXPECTATION [| REASONS] */
+/* What one family has not says which the case is for. */
+static void note_family(struct reader *reader, const char *key)
+{
+	static const char *const four[] = { "ipopt", "frag", "ihl", "iplen",
+					    "ipsum", "raw",  "cut", "version" };
+	size_t i;
+
+	if (!strcmp(key, "ext"))
+		cases_only_family(reader, 6);
+	for (i = 0; i < sizeof(four) / sizeof(four[0]); i++)
+		if (!strcmp(key, four[i]))
+			cases_only_family(reader, 4);
+}
+
+/* An ICMP error quotes what travels the other way. */
+static void init_packet(const char *directive, struct step_packet *packet)
+{
+	bool icmp = !strncmp(directive, "icmp-", 5);
+
+	packet->out = strstr(directive, "out") != NULL;
+	if (packet->out != icmp)
+		frame_init_out(&packet->frame);
+	else
+		frame_init_in(&packet->frame);
+	packet->frame.icmp.is = icmp;
+	if (icmp && !packet->out)
+		packet->frame.sport = 80;
+	if (icmp && packet->out) {
+		packet->frame.dport = 0;
+		memcpy(packet->frame.eth_dst, packet->frame.eth_src, 6);
+		packet->frame.eth_src[5] = 2;
+		packet->frame.icmp.via = packet->frame.dst;
+	}
+}
+
+/* in|out FLAGS [KEY=VALUE...] -> EXPECTATION [| REASONS]; icmp-in|icmp-out KIND FLAGS ... */
 int cases_read_packet(struct reader *reader, struct step *step)
 {
 	struct step_packet *packet = calloc(1, sizeof(*packet));
 	char *equals;
-	unsigned i;
+	unsigned i = 1;
 
 	if (!packet)
 		return -ENOMEM;
 	step->kind = STEP_PACKET;
 	step->packet = packet;
-	packet->out = !strcmp(reader->words[0], "out");
-	if (packet->out)
-		frame_init_out(&packet->frame);
-	else
-		frame_init_in(&packet->frame);
-	if (reader->count < 4 || frame_set_flags(&packet->frame, reader->words[1]))
-		return cases_bad(reader, "TCP flags are wanted (FSRPAUEC or none)",
+	init_packet(reader->words[0], packet);
+	if (packet->frame.icmp.is &&
+	    (reader->count < 5 || frame_parse_icmp(reader->words[i++], &packet->frame.icmp)))
+		return cases_bad(reader, "a kind of ICMP error is wanted",
 				 reader->words[1 % reader->count]);
-	for (i = 2; i < reader->count && strcmp(reader->words[i], "->"); i++) {
+	if (reader->count < 4 || frame_set_flags(&packet->frame, reader->words[i]))
+		return cases_bad(reader, "TCP flags are wanted (FSRPAUEC or none)",
+				 reader->words[i % reader->count]);
+	for (i++; i < reader->count && strcmp(reader->words[i], "->"); i++) {
 		equals = strchr(reader->words[i], '=');
 		if (!strcmp(reader->words[i], "xdp-untouched")) {
 			packet->xdp_untouched = true;
@@ -137,12 +174,14 @@ int cases_read_packet(struct reader *reader, struct step *step)
 			return cases_bad(reader, "KEY=VALUE is wanted", reader->words[i]);
 		*equals = '\0';
 		packet->has_from |= !strcmp(reader->words[i], "from");
+		note_family(reader, reader->words[i]);
 		if (strcmp(reader->words[i], "from")
 			    ? frame_set(&packet->frame, reader->words[i], equals + 1)
 			    : cases_parse_ref(equals + 1, &packet->from))
 			return cases_bad(reader, "bad field", reader->words[i]);
 	}
-	if (packet->out && !packet->has_from && !packet->frame.sport) {
+	if (packet->out && !packet->has_from &&
+	    !(packet->frame.icmp.is ? packet->frame.dport : packet->frame.sport)) {
 		packet->has_from = true;
 		packet->from.kind = REF_SAME;
 	}
@@ -175,6 +214,7 @@ int cases_read_spread(struct reader *reader, struct step *step)
 		}
 		if (equals)
 			*equals = '\0';
+		note_family(reader, reader->words[i]);
 		if (!equals || frame_set(&spread->frame, reader->words[i], equals + 1))
 			return cases_bad(reader, "bad field", reader->words[i]);
 	}

@@ -46,9 +46,14 @@ int cases_parse_ref(const char *text, struct backend_ref *ref);
 /* Into SLUICE_NAME_LEN bytes. 0 or -EINVAL. */
 int cases_copy_name(char *to, const char *name);
 
+/* The case that is being read is for one family alone: it says something that the other has not. */
+void cases_only_family(struct reader *reader, unsigned family);
+
 /* The directives. 0, or negative errno after the line was reported. */
 int cases_read_service(struct reader *reader, struct step *step);
 int cases_read_local(struct reader *reader, struct step *step);
+int cases_read_allow(struct reader *reader, struct step *step);
+int cases_read_rate(struct reader *reader, struct step *step);
 int cases_read_backend(struct reader *reader, struct step *step);
 int cases_read_set(struct reader *reader, struct step *step);
 int cases_read_short(struct reader *reader, struct step *step);

@@ -3,7 +3,6 @@
  * Directives that change the world in which packets are played: services, addresses, backends,
  * sets, time.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,7 +41,6 @@ static const struct name_value names_on_full[] = {
 /* service NAME PORT [ADDRESS...] */
 int cases_read_service(struct reader *reader, struct step *step)
 {
-	struct in_addr address;
 	uint32_t port;
 	unsigned i;
 
@@ -53,22 +51,51 @@ int cases_read_service(struct reader *reader, struct step *step)
 	step->service.port = (uint16_t)port;
 	for (i = 3; i < reader->count; i++) {
 		if (i - 3 == SLUICE_MAX_ADDRESS ||
-		    inet_pton(AF_INET, reader->words[i], &address) != 1)
+		    frame_parse_address(reader->words[i], &step->service.address[i - 3]))
 			return cases_bad(reader, "bad address", reader->words[i]);
-		step->service.address[step->service.address_count++] = ntohl(address.s_addr);
+		step->service.address_count++;
+		cases_only_family(reader, 4);
 	}
 	return 0;
 }
 
 int cases_read_local(struct reader *reader, struct step *step)
 {
-	struct in_addr address;
-
-	if (reader->count != 2 || inet_pton(AF_INET, reader->words[1], &address) != 1)
-		return cases_bad(reader, "an IPv4 address is wanted", reader->words[0]);
+	if (reader->count != 2 || frame_parse_address(reader->words[1], &step->local.address))
+		return cases_bad(reader, "an address is wanted", reader->words[0]);
 	step->kind = STEP_LOCAL;
-	step->local.address = ntohl(address.s_addr);
 	step->local.remove = !strcmp(reader->words[0], "notlocal");
+	return 0;
+}
+
+/* allow SERVICE ADDRESS/LENGTH */
+int cases_read_allow(struct reader *reader, struct step *step)
+{
+	char *slash = reader->count == 3 ? strchr(reader->words[2], '/') : NULL;
+	uint32_t prefix;
+
+	step->kind = STEP_ALLOW;
+	if (!slash || cases_copy_name(step->allow.service, reader->words[1]) ||
+	    cases_parse_value(slash + 1, NULL, &prefix))
+		return cases_bad(reader, "allow SERVICE ADDRESS/LENGTH", reader->words[0]);
+	*slash = '\0';
+	step->allow.prefix = prefix;
+	if (frame_parse_address(reader->words[2], &step->allow.network))
+		return cases_bad(reader, "bad address", reader->words[2]);
+	return 0;
+}
+
+/* rate SERVICE CONNECTIONS PREFIX */
+int cases_read_rate(struct reader *reader, struct step *step)
+{
+	uint32_t prefix;
+
+	step->kind = STEP_RATE;
+	if (reader->count != 4 || cases_copy_name(step->rate.service, reader->words[1]) ||
+	    cases_parse_value(reader->words[2], NULL, &step->rate.rate) ||
+	    cases_parse_value(reader->words[3], NULL, &prefix) || prefix > 32)
+		return cases_bad(reader, "rate SERVICE CONNECTIONS PREFIX", reader->words[0]);
+	step->rate.prefix = prefix;
 	return 0;
 }
 

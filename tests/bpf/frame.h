@@ -14,6 +14,8 @@
 
 #define FRAME_MAX 65600
 #define FRAME_MAX_OPTIONS 40
+#define FRAME_MAX_TAGS 3
+#define FRAME_MAX_EXTENSIONS 6
 
 #define FRAME_FIN 0x01
 #define FRAME_SYN 0x02
@@ -36,13 +38,44 @@ struct frame_override {
 	uint32_t value;
 };
 
+/* IPv4 in the last four bytes until the frame becomes an IPv6 one: then fd00:: stands before them. */
+struct frame_address {
+	bool six; /* was given as an IPv6 address */
+	uint8_t bytes[16];
+};
+
+/* An IPv6 extension header. */
+struct frame_extension {
+	uint8_t proto;
+	uint8_t len;   /* bytes, a multiple of eight */
+	uint16_t frag; /* of a fragment header: offset and flags, as on the wire */
+};
+
+/* An ICMP error: the frame's IP packet is what it quotes. */
+struct frame_icmp {
+	bool is;
+	uint8_t type4, code4, type6, code6;
+	uint32_t mtu;			    /* behind the checksum */
+	struct frame_address via;	    /* who sends it */
+	struct frame_override len;	    /* bytes quoted behind the IP header; else all */
+	struct frame_override sport, dport; /* written into the quote when it is finished */
+};
+
 /* All numbers in host order. */
 struct frame {
+	unsigned family; /* 4 or 6 */
 	uint8_t eth_dst[6], eth_src[6];
+	struct {
+		uint16_t proto, tci;
+	} tags[FRAME_MAX_TAGS];
+	unsigned tag_count;
+	struct frame_extension extensions[FRAME_MAX_EXTENSIONS];
+	unsigned extension_count;
+	struct frame_icmp icmp;
 	uint16_t eth_type;
 	uint8_t ip_version, tos, ttl, proto;
-	uint16_t ip_id, frag; /* frag: flags and offset, as on the wire */
-	uint32_t src, dst;
+	uint16_t ip_id, frag; /* ip_id: IPv6's flow label; frag: flags and offset, as on the wire */
+	struct frame_address src, dst;
 	uint8_t ip_options[FRAME_MAX_OPTIONS];
 	unsigned ip_options_len; /* multiple of 4 */
 	struct frame_override ihl, ip_len, ip_checksum;
@@ -68,12 +101,23 @@ struct frame {
 };
 
 /* What a client sends to port 80, and what a backend answers, as far as a case does not say
- * otherwise. */
+ * otherwise. IPv4. */
 void frame_init_in(struct frame *frame);
 void frame_init_out(struct frame *frame);
 
+/* Make it an IPv6 frame; what was IPv4 lies behind fd00::. Nothing happens to one that is. */
+void frame_make_six(struct frame *frame);
+void frame_address_make_six(struct frame_address *address);
+
 /* Set one field from its text. 0, or -EINVAL for an unknown key or a bad value. */
 int frame_set(struct frame *frame, const char *key, const char *value);
+
+/* From text of either family. 0 or -EINVAL. */
+int frame_parse_address(const char *text, struct frame_address *address);
+
+/* Kind of ICMP error by name (unreachable, port, toobig, time, param, quench, echo) or as TYPE.CODE.
+ * 0 or -EINVAL. */
+int frame_parse_icmp(const char *text, struct frame_icmp *icmp);
 
 /* TCP flags from letters (FSRPAUEC, or `none`). 0 or -EINVAL. */
 int frame_set_flags(struct frame *frame, const char *letters);
@@ -90,11 +134,24 @@ size_t frame_build_rewritten(struct frame *from, struct frame *to, uint8_t *buf)
 /* The reset that answers a SYN. */
 void frame_make_reset(const struct frame *syn, struct frame *reset);
 
+/* The client's SYN once more, made of the reset that a backend gave it. */
+void frame_make_again(const struct frame *syn, const struct frame *reset, struct frame *again);
+
 /* Length of Ethernet header and IP packet, without padding and before a cut. */
 size_t frame_packet_len(const struct frame *frame);
 
-/* Sum of pseudo header and segment is right, judged from the bytes alone. Only for whole, sane IPv4
- * TCP frames. */
+/* Where things lie in a frame, from the bytes alone. */
+struct frame_places {
+	unsigned family;
+	size_t l3, l4, end; /* end: of the IP packet */
+	uint8_t proto;
+	size_t quote_l4; /* ICMP errors: the quoted packet's TCP header; else 0 */
+};
+
+/* False if it is no whole IP packet with TCP or an ICMP error. */
+bool frame_locate(const uint8_t *buf, size_t len, struct frame_places *places);
+
+/* The TCP or ICMP checksum is right, judged from the bytes alone. Only for whole, sane frames. */
 bool frame_checksum_valid(const uint8_t *buf, size_t len);
 
 /* One line that says what a frame is, and where two differ. */

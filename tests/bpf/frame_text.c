@@ -7,6 +7,8 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,6 +81,119 @@ static int parse_tune(struct frame *frame, const char *text, struct frame_overri
 	return *end ? -EINVAL : 0;
 }
 
+/* vlan=ID[,ID...]; with two or more the outer ones are 802.1ad, one is if "ad:" stands before it. */
+static int parse_tags(struct frame *frame, const char *text)
+{
+	bool ad = !strncmp(text, "ad:", 3);
+	char *end;
+	unsigned i;
+
+	text += ad ? 3 : 0;
+	for (frame->tag_count = 0; frame->tag_count < FRAME_MAX_TAGS; text = end + 1) {
+		frame->tags[frame->tag_count++].tci = (uint16_t)strtoul(text, &end, 0);
+		if (!*end)
+			break;
+		if (*end != ',')
+			return -EINVAL;
+	}
+	for (i = 0; i < frame->tag_count; i++)
+		frame->tags[i].proto = i + 1 < frame->tag_count || ad ? 0x88a8 : 0x8100;
+	return *end ? -EINVAL : 0;
+}
+
+/* ext=NAME[:LENGTH],...; frag's number is offset and flags. */
+static int parse_extension(const char *word, struct frame_extension *extension)
+{
+	static const struct {
+		const char *name;
+		uint8_t proto;
+	} names[] = {
+		{ "hop", IPPROTO_HOPOPTS },
+		{ "dst", IPPROTO_DSTOPTS },
+		{ "frag", IPPROTO_FRAGMENT },
+		{ "route", IPPROTO_ROUTING },
+		{ "ah", IPPROTO_AH },
+		{ "mh", IPPROTO_MH },
+		{ "esp", IPPROTO_ESP },
+		{ "none", IPPROTO_NONE },
+		{ "hip", 139 },
+		{ "shim6", 140 },
+	};
+	size_t i, len = strcspn(word, ":");
+	unsigned long number = 0;
+	char *end;
+
+	if (word[len]) {
+		number = strtoul(word + len + 1, &end, 0);
+		if (*end || number > UINT16_MAX)
+			return -EINVAL;
+	}
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strlen(names[i].name) == len && !strncmp(names[i].name, word, len))
+			break;
+	if (i == sizeof(names) / sizeof(names[0]))
+		return -EINVAL;
+	extension->proto = names[i].proto;
+	extension->len = 8;
+	if (extension->proto == IPPROTO_FRAGMENT)
+		extension->frag = (uint16_t)number;
+	else if (number)
+		extension->len = (uint8_t)number;
+	return extension->len % 8 ? -EINVAL : 0;
+}
+
+static int parse_extensions(struct frame *frame, const char *text)
+{
+	char copy[128], *word, *rest;
+
+	snprintf(copy, sizeof(copy), "%s", text);
+	frame->extension_count = 0;
+	for (word = strtok_r(copy, ",", &rest); word; word = strtok_r(NULL, ",", &rest))
+		if (frame->extension_count == FRAME_MAX_EXTENSIONS ||
+		    parse_extension(word, &frame->extensions[frame->extension_count++]))
+			return -EINVAL;
+	return 0;
+}
+
+int frame_parse_address(const char *text, struct frame_address *address)
+{
+	memset(address, 0, sizeof(*address));
+	if (inet_pton(AF_INET, text, address->bytes + 12) == 1)
+		return 0;
+	address->six = true;
+	return inet_pton(AF_INET6, text, address->bytes) == 1 ? 0 : -EINVAL;
+}
+
+int frame_parse_icmp(const char *text, struct frame_icmp *icmp)
+{
+	static const struct {
+		const char *name;
+		uint8_t type4, code4, type6, code6;
+	} kinds[] = {
+		{ "unreachable", 3, 1, 1, 3 }, { "port", 3, 3, 1, 4 },	 { "toobig", 3, 4, 2, 0 },
+		{ "time", 11, 0, 3, 0 },       { "param", 12, 0, 4, 1 }, { "quench", 4, 0, 100, 0 },
+		{ "echo", 8, 0, 128, 0 },
+	};
+	unsigned type, code;
+	size_t i;
+
+	icmp->is = true;
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		if (strcmp(kinds[i].name, text))
+			continue;
+		icmp->type4 = kinds[i].type4;
+		icmp->code4 = kinds[i].code4;
+		icmp->type6 = kinds[i].type6;
+		icmp->code6 = kinds[i].code6;
+		return 0;
+	}
+	if (sscanf(text, "%u.%u", &type, &code) != 2)
+		return -EINVAL;
+	icmp->type4 = icmp->type6 = (uint8_t)type;
+	icmp->code4 = icmp->code6 = (uint8_t)code;
+	return 0;
+}
+
 struct number {
 	const char *key;
 	void *at;
@@ -140,6 +255,10 @@ static int set_by_name(struct frame *frame, const char *key, const char *value)
 		OVERRIDE("ipsum", ip_checksum),
 		OVERRIDE("doff", doff),
 		OVERRIDE("cut", cut),
+		OVERRIDE("quote", icmp.len),
+		OVERRIDE("qsport", icmp.sport),
+		OVERRIDE("qdport", icmp.dport),
+		PLAIN("mtu", icmp.mtu),
 #undef PLAIN
 #undef OVERRIDE
 	};
@@ -158,14 +277,22 @@ static int set_by_name(struct frame *frame, const char *key, const char *value)
 
 int frame_set(struct frame *frame, const char *key, const char *value)
 {
-	struct in_addr address;
+	struct frame_address *address = !strcmp(key, "src")   ? &frame->src
+					: !strcmp(key, "dst") ? &frame->dst
+					: !strcmp(key, "via") ? &frame->icmp.via
+							      : NULL;
 
-	if (!strcmp(key, "src") || !strcmp(key, "dst")) {
-		if (inet_pton(AF_INET, value, &address) != 1)
+	if (address) {
+		if (frame_parse_address(value, address))
 			return -EINVAL;
-		*(*key == 's' ? &frame->src : &frame->dst) = ntohl(address.s_addr);
+		if (frame->family == 6)
+			frame_address_make_six(address);
 		return 0;
 	}
+	if (!strcmp(key, "vlan"))
+		return parse_tags(frame, value);
+	if (!strcmp(key, "ext"))
+		return parse_extensions(frame, value);
 	if (!strcmp(key, "ethsrc"))
 		return parse_mac(value, frame->eth_src);
 	if (!strcmp(key, "ethdst"))

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
+#include <netinet/in.h>
 #include <string.h>
 
 enum { RANGE_FIRST = 31000, RANGE_LAST = 32000 };
@@ -20,7 +21,7 @@ static enum hook_verdict tc_verdict(uint32_t verdict)
 	case TC_ACT_SHOT:
 		return HOOK_DROP;
 	case TC_ACT_REDIRECT:
-		return HOOK_RESET;
+		return HOOK_ANSWER;
 	default:
 		return HOOK_UNKNOWN;
 	}
@@ -80,27 +81,44 @@ int hook_run(struct world *world, bool out, bool in_xdp, const uint8_t *frame, s
 	return 0;
 }
 
+/* The offsets of port and checksum: the only ones where a frame may differ. */
+static bool may_change(const struct frame_places *places, bool out, size_t *port_at,
+		       size_t *check_at)
+{
+	if (places->proto == IPPROTO_TCP) {
+		*port_at = places->l4 + (out ? 0 : 2);
+		*check_at = places->l4 + 16;
+		return true;
+	}
+	*port_at = places->quote_l4 + (out ? 2 : 0);
+	*check_at = places->l4 + 2;
+	return places->quote_l4;
+}
+
 const char *hook_broken_invariant(bool out, const uint8_t *sent, size_t len,
 				  const struct hook_result *result)
 {
-	size_t tcp = 14 + (size_t)(sent[14] & 15) * 4, i, port_at = tcp + (out ? 0 : 2);
+	struct frame_places places;
+	size_t i, port_at, check_at;
 	unsigned port;
 
 	if (result->verdict == HOOK_UNKNOWN)
 		return "a verdict that no program may give";
 	if (result->verdict == HOOK_DROP)
 		return NULL;
-	if (result->verdict == HOOK_RESET)
+	if (result->verdict == HOOK_ANSWER)
 		return frame_checksum_valid(sent, len) ==
 				       frame_checksum_valid(result->frame, result->len)
 			       ? NULL
-			       : "the reset's checksum is not as right as the SYN's";
+			       : "the answer's checksum is not as right as the packet's";
 	if (result->len != len)
 		return "the length changed";
 	if (!memcmp(sent, result->frame, len))
 		return NULL;
+	if (!frame_locate(sent, len, &places) || !may_change(&places, out, &port_at, &check_at))
+		return "a packet changed that has no port of ours";
 	for (i = 0; i < len; i++)
-		if (sent[i] != result->frame[i] && i / 2 != port_at / 2 && i / 2 != (tcp + 16) / 2)
+		if (sent[i] != result->frame[i] && i - port_at > 1 && i - check_at > 1)
 			return "a byte changed that is neither port nor checksum";
 	if (frame_checksum_valid(sent, len) != frame_checksum_valid(result->frame, len))
 		return "the checksum's being right changed";

@@ -13,7 +13,7 @@
 #include "frame.h"
 #include "world.h"
 
-enum hook_verdict { HOOK_PASS, HOOK_DROP, HOOK_RESET, HOOK_UNKNOWN };
+enum hook_verdict { HOOK_PASS, HOOK_DROP, HOOK_ANSWER, HOOK_UNKNOWN };
 
 struct hook_result {
 	enum hook_verdict verdict;
@@ -32,7 +32,7 @@ struct hook_result {
 int hook_run(struct world *world, bool out, bool in_xdp, const uint8_t *frame, size_t len,
 	     struct hook_result **result);
 
-/* NULL, or what is wrong: only ports and checksum may change, the checksum stays as right or wrong
+/* NULL, or what is wrong: of a packet that passes only ports and checksum may change, the checksum stays as right or wrong
  * as it was, the port in range. */
 const char *hook_broken_invariant(bool out, const uint8_t *sent, size_t len,
 				  const struct hook_result *result);

@@ -98,7 +98,7 @@ static int run_all(const struct options *options, const struct cases *cases)
 		    strncmp(cases->cases[i].name, options->name, strlen(options->name)))
 			continue;
 		for (variant = 0; variant < PLAY_VARIANT_COUNT; variant++)
-			if (variant == PLAY_TC || !cases->cases[i].only_tc)
+			if (play_wants(&cases->cases[i], variant))
 				run_case(&world, &cases->cases[i], variant, options->verbose,
 					 &totals);
 	}

@@ -15,7 +15,16 @@
 
 #include "play_step.h"
 
-const char *const play_variant_names[PLAY_VARIANT_COUNT] = { [PLAY_TC] = "tc", [PLAY_XDP] = "xdp" };
+const char *const play_variant_names[PLAY_VARIANT_COUNT] = {
+	[PLAY_TC] = "tc", [PLAY_XDP] = "xdp", [PLAY_TC6] = "tc6", [PLAY_XDP6] = "xdp6"
+};
+
+bool play_wants(const struct test_case *test, enum play_variant variant)
+{
+	if (test->only_tc && play_variant_is_xdp(variant))
+		return false;
+	return play_variant_family(variant) == 6 ? !test->only4 : !test->only6;
+}
 
 /* A case that took longer was disturbed: the shortest time that the programs tell apart from "now"
  * is 800 ms. */
@@ -82,6 +91,7 @@ static enum play_result play_backend(struct play *play, const struct step_backen
 		backend->state = SLUICE_BACKEND_UP;
 		backend->weight = 1;
 		backend->active = 0; /* the daemon's duty when it gives a slot to another backend */
+		backend->half_open = 0;
 		backend->suspect = 0;
 		backend->generation = ++backend->last_generation;
 		play->world->maps->hports[step->port].service_port =
@@ -169,6 +179,34 @@ static enum play_result play_service(struct play *play, const struct step *step)
 	return err ? play_fail(play, "cannot write the service: %s", strerror(-err)) : PLAY_PASSED;
 }
 
+/* In an IPv6 variant a case's IPv4 addresses become IPv6 ones. */
+static struct frame_address own_address(const struct play *play, struct frame_address address)
+{
+	if (play_variant_family(play->variant) == 6)
+		frame_address_make_six(&address);
+	return address;
+}
+
+static int play_access(struct play *play, const struct step *step)
+{
+	const char *name = step->kind == STEP_RATE ? step->rate.service : step->allow.service;
+	unsigned service = play_find_service(play, name), prefix = step->allow.prefix;
+	struct frame_address address = own_address(
+		play, step->kind == STEP_LOCAL ? step->local.address : step->allow.network);
+
+	if (step->kind == STEP_LOCAL)
+		return step->local.remove ? world_remove_address(play->world, &address)
+					  : world_add_address(play->world, &address);
+	if (!service)
+		return -ENOENT;
+	if (step->kind == STEP_RATE)
+		return world_limit_rate(play->world, service, step->rate.rate, step->rate.prefix,
+					step->rate.prefix + 96);
+	if (address.six && !step->allow.network.six)
+		prefix += 96;
+	return world_allow(play->world, service, &address, prefix);
+}
+
 static enum play_result play_other(struct play *play, const struct step *step)
 {
 	struct sluice_backend *backend;
@@ -176,8 +214,9 @@ static enum play_result play_other(struct play *play, const struct step *step)
 
 	switch (step->kind) {
 	case STEP_LOCAL:
-		err = step->local.remove ? world_remove_address(play->world, step->local.address)
-					 : world_add_address(play->world, step->local.address);
+	case STEP_ALLOW:
+	case STEP_RATE:
+		err = play_access(play, step);
 		break;
 	case STEP_TEAR:
 		world_tear(play->world, play_find_service(play, step->tear));

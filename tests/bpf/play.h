@@ -16,8 +16,23 @@
 enum play_variant {
 	PLAY_TC,  /* sluice_tc_in alone */
 	PLAY_XDP, /* sluice_xdp, then sluice_tc_in on what it passed up */
+	PLAY_TC6, /* the same in IPv6 */
+	PLAY_XDP6,
 	PLAY_VARIANT_COUNT,
 };
+
+static inline bool play_variant_is_xdp(enum play_variant variant)
+{
+	return variant == PLAY_XDP || variant == PLAY_XDP6;
+}
+
+static inline unsigned play_variant_family(enum play_variant variant)
+{
+	return variant >= PLAY_TC6 ? 6 : 4;
+}
+
+/* Does the case make sense in this variant? */
+bool play_wants(const struct test_case *test, enum play_variant variant);
 
 extern const char *const play_variant_names[PLAY_VARIANT_COUNT];
 

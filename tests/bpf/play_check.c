@@ -35,23 +35,24 @@ static enum play_result check_numbers(struct play *play, const struct check *che
 
 enum play_result play_flow(struct play *play, const struct step_flow *want)
 {
-	const struct sluice_flow_key4 key = {
-		.client = htonl(want->key.src),
-		.local = htonl(want->key.dst),
-		.client_port = htons(want->key.sport),
-		.service_port = htons(want->key.dport),
-	};
-	struct sluice_flow half, est, *flow;
-	bool in_half = !world_find_flow(play->world, &key, false, &half);
-	bool in_est = !world_find_flow(play->world, &key, true, &est);
 	uint32_t now = world_jiffies(play->world);
+	struct frame frame = want->key;
+	const struct sluice_flow *flow;
+	struct sluice_half half, est;
+	struct world_key key;
+	bool in_half, in_est;
 
+	if (play_variant_family(play->variant) == 6)
+		frame_make_six(&frame);
+	world_make_key(&key, frame.family, &frame.src, &frame.dst, frame.sport, frame.dport);
+	in_half = !world_find_flow(play->world, &key, false, &half);
+	in_est = !world_find_flow(play->world, &key, true, &est);
 	if (in_half != (want->where == FLOW_HALF) || in_est != (want->where == FLOW_EST))
 		return play_fail(play, "the flow is in table%s%s%s", in_half ? " half" : "",
 				 in_est ? " est" : "", in_half || in_est ? "" : " none");
 	if (want->where == FLOW_NOWHERE)
 		return PLAY_PASSED;
-	flow = in_half ? &half : &est;
+	flow = in_half ? &half.flow : &est.flow;
 	if (want->has_ref && flow->slot != play_resolve(play, &want->ref))
 		return play_fail(play, "the flow's slot is %u, want %u", flow->slot,
 				 play_resolve(play, &want->ref));
@@ -68,6 +69,8 @@ enum play_result play_flow(struct play *play, const struct step_flow *want)
 		{ "the flow's client_fin", &want->client_fin, flow->client_fin },
 		{ "the flow's server_fin", &want->server_fin, flow->server_fin },
 		{ "the flow's port", &want->port, ntohs(flow->port) },
+		{ "how often it was sent on", &want->redispatched, half.redispatched },
+		{ "whether its handshake was done", &want->done, flow->done },
 		{ "whether a client's RST counts", &want->rst, flow->client_rst != 0 },
 	};
 
@@ -103,17 +106,22 @@ enum play_result play_check_stats(struct play *play, const struct step_stats *wa
 				    : play_resolve(play, &want->ref);
 	const struct sluice_stats *base = of_service ? &play->service_base[index]
 						     : &play->backend_base[index];
+	/* the cases count IPv4's 20 bytes of IP header; IPv6's are 40 */
+	unsigned more = play_variant_family(play->variant) == 6 ? 20 : 0;
+	struct cases_number bytes_in = want->bytes_in, bytes_out = want->bytes_out;
 	struct sluice_stats now;
 
 	if (world_read_stats(play->world, of_service, index, &now))
 		return play_fail(play, "cannot read the counters");
+	bytes_in.value += more * (uint32_t)(now.packets_in - base->packets_in);
+	bytes_out.value += more * (uint32_t)(now.packets_out - base->packets_out);
 	const struct check checks[] = {
 		{ "connections", &want->connections, now.connections - base->connections },
 		{ "picks", &want->picks, now.picks - base->picks },
 		{ "packets_in", &want->packets_in, now.packets_in - base->packets_in },
-		{ "bytes_in", &want->bytes_in, now.bytes_in - base->bytes_in },
+		{ "bytes_in", &bytes_in, now.bytes_in - base->bytes_in },
 		{ "packets_out", &want->packets_out, now.packets_out - base->packets_out },
-		{ "bytes_out", &want->bytes_out, now.bytes_out - base->bytes_out },
+		{ "bytes_out", &bytes_out, now.bytes_out - base->bytes_out },
 	};
 
 	return CHECK_ALL(play, checks);

@@ -4,6 +4,7 @@
  * built from its description, never from what the programs did.
  */
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,11 +43,16 @@ static unsigned resolve_sent(const struct play *play, const struct backend_ref *
 	return 0;
 }
 
+/* The port that stands where ingress puts a backend's. */
 static uint16_t sent_port(const uint8_t *frame, size_t len)
 {
-	size_t tcp = 14 + (size_t)(frame[14] & 15) * 4;
+	struct frame_places places;
+	const uint8_t *at;
 
-	return len >= tcp + 4 ? (uint16_t)(frame[tcp + 2] << 8 | frame[tcp + 3]) : 0;
+	if (!frame_locate(frame, len, &places))
+		return 0;
+	at = frame + (places.proto == IPPROTO_TCP ? places.l4 + 2 : places.quote_l4);
+	return (uint16_t)(at[0] << 8 | at[1]);
 }
 
 static enum play_result compare_reasons(struct play *play, const int *moved, const int *wanted)
@@ -108,16 +114,26 @@ static size_t build_expected(struct play *play, const struct step_packet *packet
 	unsigned i, slot;
 
 	if (packet->expect == EXPECT_TO) {
-		slot = resolve_sent(play, &packet->to, sent->dport, got);
+		slot = resolve_sent(play, &packet->to, sent->icmp.is ? sent->sport : sent->dport,
+				    got);
 		if (!slot) {
 			play_fail(play, "went to port %u, which is none of the expected backends",
 				  got);
 			return 0;
 		}
 		play->last_slot = slot;
-		expected.dport = play_backend_port(play, slot);
+		if (sent->icmp.is)
+			expected.icmp.sport =
+				(struct frame_override){ true, play_backend_port(play, slot) };
+		else
+			expected.dport = play_backend_port(play, slot);
 	} else if (packet->expect == EXPECT_AS) {
-		expected.sport = packet->as_port;
+		if (sent->icmp.is)
+			expected.icmp.dport = (struct frame_override){ true, packet->as_port };
+		else
+			expected.sport = packet->as_port;
+	} else if (packet->expect == EXPECT_AGAIN) {
+		frame_make_again(&play->last_syn[sent->dport % PLAY_SYNS], sent, &expected);
 	} else if (packet->expect == EXPECT_RESET) {
 		frame_make_reset(sent, &expected);
 	}
@@ -132,7 +148,7 @@ static size_t build_expected(struct play *play, const struct step_packet *packet
 
 static const char *verdict_name(enum hook_verdict verdict)
 {
-	static const char *const names[] = { "pass", "drop", "reset", "unknown" };
+	static const char *const names[] = { "pass", "drop", "answer", "unknown" };
 
 	return names[verdict];
 }
@@ -166,8 +182,9 @@ static enum play_result sweep(struct play *play, bool out, const struct frame *f
 	int err;
 
 	for (len = 14; len < whole && verdict == PLAY_PASSED; len += len < 2000 ? 1 : 997) {
-		err = hook_run(play->world, out, play->variant == PLAY_XDP, sent, len, &result);
-		if (err == -EINVAL && len < 14 + 20) /* the kernel makes no such skb */
+		err = hook_run(play->world, out, play_variant_is_xdp(play->variant), sent, len,
+			       &result);
+		if (err == -EINVAL && len < 14 + 40) /* the kernel makes no such skb */
 			continue;
 		if (err)
 			return play_fail(play, "cut to %zu bytes: test run: %s", len,
@@ -191,11 +208,25 @@ static enum play_result sweep(struct play *play, bool out, const struct frame *f
 	return verdict;
 }
 
+/* What a packet is only known to be when it is sent. */
+static void prepare(struct play *play, const struct step_packet *packet, struct frame *frame)
+{
+	uint16_t *port = frame->icmp.is ? &frame->dport : &frame->sport;
+
+	if (packet->has_from)
+		*port = play_backend_port(play, play_resolve(play, &packet->from));
+	if (play_variant_family(play->variant) == 6)
+		frame_make_six(frame);
+	if (!packet->out && frame->flags & FRAME_SYN)
+		play->last_syn[frame->sport % PLAY_SYNS] = *frame;
+}
+
 enum play_result play_packet(struct play *play, const struct step_packet *packet)
 {
 	static const enum hook_verdict verdicts[] = {
-		[EXPECT_PASS] = HOOK_PASS, [EXPECT_TO] = HOOK_PASS,	[EXPECT_AS] = HOOK_PASS,
-		[EXPECT_DROP] = HOOK_DROP, [EXPECT_RESET] = HOOK_RESET,
+		[EXPECT_PASS] = HOOK_PASS,    [EXPECT_TO] = HOOK_PASS,
+		[EXPECT_AS] = HOOK_PASS,      [EXPECT_DROP] = HOOK_DROP,
+		[EXPECT_RESET] = HOOK_ANSWER, [EXPECT_AGAIN] = HOOK_ANSWER,
 	};
 	static uint8_t sent[FRAME_MAX], want[FRAME_MAX];
 	struct frame frame = packet->frame;
@@ -204,15 +235,15 @@ enum play_result play_packet(struct play *play, const struct step_packet *packet
 	size_t len, want_len;
 	int err;
 
-	if (packet->has_from)
-		frame.sport = play_backend_port(play, play_resolve(play, &packet->from));
+	prepare(play, packet, &frame);
 	len = frame_build(&frame, sent);
 	if (!frame.cut.set && !packet->no_sweep) {
 		verdict = sweep(play, packet->out, &frame, sent);
 		if (verdict != PLAY_PASSED)
 			return verdict;
 	}
-	err = hook_run(play->world, packet->out, play->variant == PLAY_XDP, sent, len, &result);
+	err = hook_run(play->world, packet->out, play_variant_is_xdp(play->variant), sent, len,
+		       &result);
 	if (err) {
 		play_fail(play, "test run of %zu bytes: %s", len, strerror(-err));
 		return len > 2000 ? PLAY_SKIPPED : PLAY_FAILED;
@@ -278,8 +309,10 @@ static enum play_result spread_send(struct play *play, const struct step_spread 
 	int err;
 
 	frame.sport = (uint16_t)(frame.sport + i);
+	if (play_variant_family(play->variant) == 6)
+		frame_make_six(&frame);
 	len = frame_build(&frame, sent);
-	err = hook_run(play->world, false, play->variant == PLAY_XDP, sent, len, &result);
+	err = hook_run(play->world, false, play_variant_is_xdp(play->variant), sent, len, &result);
 	if (err)
 		return play_fail(play, "test run: %s", strerror(-err));
 	for (r = 0; r < SLUICE_REASON_COUNT; r++)

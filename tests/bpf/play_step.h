@@ -5,7 +5,10 @@
 #ifndef TESTS_PLAY_STEP_H
 #define TESTS_PLAY_STEP_H
 
+#include "frame.h"
 #include "play.h"
+
+enum { PLAY_SYNS = 64 };
 
 struct play {
 	struct world *world;
@@ -16,7 +19,8 @@ struct play {
 	char services[SLUICE_MAX_SERVICES + 1][SLUICE_NAME_LEN];
 	uint16_t service_ports[SLUICE_MAX_SERVICES + 1];
 	unsigned service_count;
-	unsigned last_slot; /* what the last `to` found; 0: nothing yet */
+	struct frame last_syn[PLAY_SYNS]; /* the client's, by source port modulo */
+	unsigned last_slot;		  /* what the last `to` found; 0: nothing yet */
 	struct sluice_stats backend_base[SLUICE_MAX_BACKENDS + 1];
 	struct sluice_stats service_base[SLUICE_MAX_SERVICES + 1];
 };

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "frame.h"
+#include "sluice.skel.h"
 
 /* The flow tables need not be large here; preallocated they would cost 100 MB. */
 enum { FLOW_ENTRIES = 4096, MAX_CPUS = 1024 };
@@ -59,6 +59,19 @@ uint32_t world_jiffies(const struct world *world)
 	return maps_jiffies(world->maps);
 }
 
+static int flows_fd(const struct world *world, unsigned family, bool established)
+{
+	if (family == 4)
+		return established ? world->maps->est4_fd : world->maps->half4_fd;
+	return established ? world->maps->est6_fd : world->maps->half6_fd;
+}
+
+/* Not pinned, so no part of struct maps. */
+static int rates_fd(const struct world *world)
+{
+	return bpf_map__fd(world->loader.skel->maps.sluice_rates);
+}
+
 static void clear_hash(int fd)
 {
 	uint8_t key[64];
@@ -74,9 +87,15 @@ int world_reset(struct world *world)
 	struct sluice_service service;
 	uint32_t i, port;
 
-	clear_hash(world->maps->half4_fd);
-	clear_hash(world->maps->est4_fd);
+	for (i = 0; i < 2; i++) {
+		clear_hash(flows_fd(world, 4, i));
+		clear_hash(flows_fd(world, 6, i));
+	}
 	clear_hash(world->maps->addrs4_fd);
+	clear_hash(world->maps->addrs6_fd);
+	clear_hash(world->maps->allow4_fd);
+	clear_hash(world->maps->allow6_fd);
+	clear_hash(rates_fd(world));
 	for (i = 1; i <= SLUICE_MAX_SERVICES; i++) {
 		if (bpf_map_lookup_elem(world->maps->services_fd, &i, &service))
 			return -errno;
@@ -97,7 +116,7 @@ int world_reset(struct world *world)
 }
 
 int world_set_service(struct world *world, unsigned index, const char *name, uint16_t port,
-		      const uint32_t *addresses, unsigned count)
+		      const struct frame_address *addresses, unsigned count)
 {
 	const struct sluice_port entry = { .service = (uint16_t)index };
 	struct sluice_service service = { .port = htons(port), .address_count = count };
@@ -106,26 +125,68 @@ int world_set_service(struct world *world, unsigned index, const char *name, uin
 
 	snprintf(service.name, sizeof(service.name), "%s", name);
 	for (i = 0; i < count; i++)
-		service.address[i] = htonl(addresses[i]);
+		memcpy(&service.address[i], addresses[i].bytes + 12, 4);
 	if (bpf_map_update_elem(world->maps->services_fd, &index_key, &service, BPF_ANY) ||
 	    bpf_map_update_elem(world->maps->ports_fd, &port_key, &entry, BPF_ANY))
 		return -errno;
 	return 0;
 }
 
-int world_add_address(struct world *world, uint32_t address)
+int world_add_address(struct world *world, const struct frame_address *address)
 {
-	__be32 key = htonl(address);
 	uint32_t one = 1;
+	int fd = address->six ? world->maps->addrs6_fd : world->maps->addrs4_fd;
 
-	return bpf_map_update_elem(world->maps->addrs4_fd, &key, &one, BPF_ANY) ? -errno : 0;
+	return bpf_map_update_elem(fd, address->bytes + (address->six ? 0 : 12), &one, BPF_ANY)
+		       ? -errno
+		       : 0;
 }
 
-int world_remove_address(struct world *world, uint32_t address)
+int world_remove_address(struct world *world, const struct frame_address *address)
 {
-	__be32 key = htonl(address);
+	int fd = address->six ? world->maps->addrs6_fd : world->maps->addrs4_fd;
 
-	return bpf_map_delete_elem(world->maps->addrs4_fd, &key) ? -errno : 0;
+	return bpf_map_delete_elem(fd, address->bytes + (address->six ? 0 : 12)) ? -errno : 0;
+}
+
+static int change_service(struct world *world, unsigned index, uint16_t flags, uint32_t rate,
+			  unsigned prefix4, unsigned prefix6)
+{
+	struct sluice_service service;
+	uint32_t key = index;
+
+	if (bpf_map_lookup_elem(world->maps->services_fd, &key, &service))
+		return -errno;
+	service.flags |= flags;
+	if (rate) {
+		service.rate = rate;
+		service.rate_prefix4 = (uint8_t)prefix4;
+		service.rate_prefix6 = (uint8_t)prefix6;
+	}
+	return bpf_map_update_elem(world->maps->services_fd, &key, &service, BPF_ANY) ? -errno : 0;
+}
+
+int world_allow(struct world *world, unsigned service, const struct frame_address *network,
+		unsigned prefix)
+{
+	struct sluice_allow_key4 key4 = { .prefix_len = 32 + prefix, .service = service };
+	struct sluice_allow_key6 key6 = { .prefix_len = 32 + prefix, .service = service };
+	uint32_t one = 1;
+	int err;
+
+	memcpy(&key4.network, network->bytes + 12, 4);
+	memcpy(key6.network, network->bytes, 16);
+	if (network->six)
+		err = bpf_map_update_elem(world->maps->allow6_fd, &key6, &one, BPF_ANY);
+	else
+		err = bpf_map_update_elem(world->maps->allow4_fd, &key4, &one, BPF_ANY);
+	return err ? -errno : change_service(world, service, SLUICE_SERVICE_RESTRICTED, 0, 0, 0);
+}
+
+int world_limit_rate(struct world *world, unsigned service, uint32_t rate, unsigned prefix4,
+		     unsigned prefix6)
+{
+	return change_service(world, service, 0, rate, prefix4, prefix6);
 }
 
 static struct sluice_set *set_slot(struct world *world, unsigned service, uint64_t version)
@@ -155,26 +216,53 @@ void world_tear(struct world *world, unsigned service)
 	set_slot(world, service, world->maps->active[service].version)->version = 0;
 }
 
+/* Keys of either family fit. */
+static unsigned list_keys(int fd, uint8_t (*keys)[sizeof(struct sluice_flow_key6)])
+{
+	unsigned count = 0;
+
+	while (count < FLOW_ENTRIES &&
+	       !bpf_map_get_next_key(fd, count ? keys[count - 1] : NULL, keys[count]))
+		count++;
+	return count;
+}
+
 static int age_flows(int fd, uint32_t jiffies)
 {
-	struct sluice_flow_key4 keys[FLOW_ENTRIES];
+	static uint8_t keys[FLOW_ENTRIES][sizeof(struct sluice_flow_key6)];
 	struct sluice_half half = {
 		.pad = 0
 	}; /* its first member is all that an established table holds */
 	struct sluice_flow *flow = &half.flow;
-	unsigned i, count = 0;
+	unsigned i, count = list_keys(fd, keys);
 
-	while (count < FLOW_ENTRIES &&
-	       !bpf_map_get_next_key(fd, count ? &keys[count - 1] : NULL, &keys[count]))
-		count++;
 	for (i = 0; i < count; i++) {
-		if (bpf_map_lookup_elem(fd, &keys[i], &half))
+		if (bpf_map_lookup_elem(fd, keys[i], &half))
 			return -errno;
 		flow->picked -= jiffies;
 		flow->touched -= jiffies;
 		if (flow->client_rst)
 			flow->client_rst = (flow->client_rst - jiffies) | 1;
-		if (bpf_map_update_elem(fd, &keys[i], &half, BPF_EXIST))
+		if (bpf_map_update_elem(fd, keys[i], &half, BPF_EXIST))
+			return -errno;
+	}
+	return 0;
+}
+
+static int age_rates(int fd, uint32_t jiffies)
+{
+	struct sluice_rate_key keys[64];
+	struct sluice_rate rate;
+	unsigned i, count = 0;
+
+	while (count < 64 &&
+	       !bpf_map_get_next_key(fd, count ? &keys[count - 1] : NULL, &keys[count]))
+		count++;
+	for (i = 0; i < count; i++) {
+		if (bpf_map_lookup_elem(fd, &keys[i], &rate))
+			return -errno;
+		rate.filled -= jiffies;
+		if (bpf_map_update_elem(fd, &keys[i], &rate, BPF_EXIST))
 			return -errno;
 	}
 	return 0;
@@ -184,35 +272,54 @@ int world_age(struct world *world, uint32_t age_ms)
 {
 	uint32_t jiffies = (uint32_t)((uint64_t)age_ms * world->maps->meta.hz / 1000);
 	unsigned i;
-	int err;
+	int err = age_rates(rates_fd(world), jiffies);
 
 	for (i = 1; i <= SLUICE_MAX_BACKENDS; i++)
 		if (world->maps->backends[i].suspect)
 			world->maps->backends[i].suspect_since -= jiffies;
-	err = age_flows(world->maps->half4_fd, jiffies);
-	return err ? err : age_flows(world->maps->est4_fd, jiffies);
+	for (i = 0; i < 4 && !err; i++)
+		err = age_flows(flows_fd(world, i & 1 ? 6 : 4, i & 2), jiffies);
+	return err;
 }
 
-int world_find_flow(struct world *world, const struct sluice_flow_key4 *key, bool established,
-		    struct sluice_flow *flow)
+void world_make_key(struct world_key *key, unsigned family, const struct frame_address *client,
+		    const struct frame_address *local, uint16_t client_port, uint16_t service_port)
 {
-	struct sluice_half half;
+	memset(key, 0, sizeof(*key));
+	key->family = family;
+	if (family == 4) {
+		memcpy(&key->v4.client, client->bytes + 12, 4);
+		memcpy(&key->v4.local, local->bytes + 12, 4);
+		key->v4.client_port = htons(client_port);
+		key->v4.service_port = htons(service_port);
+	} else {
+		memcpy(key->v6.client, client->bytes, 16);
+		memcpy(key->v6.local, local->bytes, 16);
+		key->v6.client_port = htons(client_port);
+		key->v6.service_port = htons(service_port);
+	}
+}
 
-	if (bpf_map_lookup_elem(established ? world->maps->est4_fd : world->maps->half4_fd, key,
-				&half))
-		return -errno;
-	*flow = half.flow;
-	return 0;
+int world_find_flow(struct world *world, const struct world_key *key, bool established,
+		    struct sluice_half *flow)
+{
+	memset(flow, 0, sizeof(*flow));
+	return bpf_map_lookup_elem(flows_fd(world, key->family, established), &key->v4, flow)
+		       ? -errno
+		       : 0;
 }
 
 unsigned world_count_flows(struct world *world, bool established)
 {
-	int fd = established ? world->maps->est4_fd : world->maps->half4_fd;
-	struct sluice_flow_key4 key;
-	unsigned count = 0;
+	uint8_t key[sizeof(struct sluice_flow_key6)];
+	unsigned family, count = 0;
+	bool first;
 
-	while (!bpf_map_get_next_key(fd, count ? &key : NULL, &key))
-		count++;
+	for (family = 4; family <= 6; family += 2)
+		for (first = true; !bpf_map_get_next_key(flows_fd(world, family, established),
+							 first ? NULL : key, key);
+		     first = false)
+			count++;
 	return count;
 }
 

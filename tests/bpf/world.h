@@ -13,6 +13,7 @@
 
 #include <sluice/abi.h>
 
+#include "frame.h"
 #include "loader.h"
 
 enum world_program { WORLD_XDP, WORLD_TC_IN, WORLD_TC_OUT, WORLD_PROGRAM_COUNT };
@@ -33,9 +34,16 @@ int world_reset(struct world *world);
 
 /* addresses: count of them, 0 for every address of the host. */
 int world_set_service(struct world *world, unsigned index, const char *name, uint16_t port,
-		      const uint32_t *addresses, unsigned count);
-int world_add_address(struct world *world, uint32_t address);
-int world_remove_address(struct world *world, uint32_t address);
+		      const struct frame_address *addresses, unsigned count);
+int world_add_address(struct world *world, const struct frame_address *address);
+int world_remove_address(struct world *world, const struct frame_address *address);
+
+/* Only this network and others that are added may connect. prefix: IPv4's or IPv6's length. */
+int world_allow(struct world *world, unsigned service, const struct frame_address *network,
+		unsigned prefix);
+/* New connections a second from networks of this length. */
+int world_limit_rate(struct world *world, unsigned service, uint32_t rate, unsigned prefix4,
+		     unsigned prefix6);
 
 /* Publish the next version of a set; version and table of *set: table holds set->len entries,
  * version is ignored. */
@@ -47,9 +55,23 @@ void world_tear(struct world *world, unsigned service);
 /* Make everything that carries a time older. 0 or negative errno. */
 int world_age(struct world *world, uint32_t age_ms);
 
+/* A flow's key, of either family. */
+struct world_key {
+	unsigned family;
+	union {
+		struct sluice_flow_key4 v4;
+		struct sluice_flow_key6 v6;
+	};
+};
+
+/* Ports in host order. */
+void world_make_key(struct world_key *key, unsigned family, const struct frame_address *client,
+		    const struct frame_address *local, uint16_t client_port, uint16_t service_port);
+
 /* 0, or -ENOENT. */
-int world_find_flow(struct world *world, const struct sluice_flow_key4 *key, bool established,
-		    struct sluice_flow *flow);
+int world_find_flow(struct world *world, const struct world_key *key, bool established,
+		    struct sluice_half *flow);
+/* Of both families. */
 unsigned world_count_flows(struct world *world, bool established);
 
 int world_read_reasons(struct world *world, uint64_t counts[SLUICE_REASON_COUNT]);
