@@ -59,9 +59,9 @@ static __always_inline __be32 admit_mask(__be32 word, int bits)
  * Takes one token of the source network's bucket. Two CPUs may take the same one: a limit need not
  * be exact.
  */
-static __always_inline bool admit_within_rate(const struct sluice_service *service, __u32 index,
-					      const union flow_key *key, __u32 now,
-					      enum family family)
+static __always_inline bool admit_take_token(const struct sluice_service *service, __u32 index,
+					     const union flow_key *key, __u32 now,
+					     enum family family)
 {
 	struct sluice_rate_key rate_key = { .service = index };
 	const __u32 full = service->rate * sluice_hz;
@@ -83,7 +83,7 @@ static __always_inline bool admit_within_rate(const struct sluice_service *servi
 		bpf_map_update_elem(&sluice_rates, &rate_key, &fresh, BPF_NOEXIST);
 		return true;
 	}
-	tokens = rate->tokens + (__u64)(now - rate->filled) * service->rate;
+	tokens = rate->tokens + (__u64)sluice_age(now, rate->filled) * service->rate;
 	if (tokens > full)
 		tokens = full;
 	rate->filled = now;
@@ -96,7 +96,7 @@ static __always_inline bool admit_within_rate(const struct sluice_service *servi
 }
 
 /* SLUICE_REASON_NONE, or why not. */
-static __always_inline enum sluice_reason admit(__u32 index, const union flow_key *key, __u32 now,
+static __always_inline enum sluice_reason admit(__u32 index, const union flow_key *key,
 						enum family family)
 {
 	const struct sluice_service *service = bpf_map_lookup_elem(&sluice_services, &index);
@@ -105,9 +105,19 @@ static __always_inline enum sluice_reason admit(__u32 index, const union flow_ke
 		return SLUICE_REASON_NOT_LOCAL;
 	if ((service->flags & SLUICE_SERVICE_RESTRICTED) && !admit_is_allowed(index, key, family))
 		return SLUICE_REASON_DENIED;
-	if (service->rate && !admit_within_rate(service, index, key, now, family))
-		return SLUICE_REASON_RATE_LIMITED;
 	return SLUICE_REASON_NONE;
+}
+
+/*
+ * To be asked when a backend is found: a SYN that nobody can serve is no connection, and XDP leaves
+ * its answer to tc, which would take a second token.
+ */
+static __always_inline bool admit_within_rate(__u32 index, const union flow_key *key, __u32 now,
+					      enum family family)
+{
+	const struct sluice_service *service = bpf_map_lookup_elem(&sluice_services, &index);
+
+	return !service || !service->rate || admit_take_token(service, index, key, now, family);
 }
 
 #endif

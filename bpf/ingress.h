@@ -81,7 +81,7 @@ static __always_inline enum verdict ingress_first_syn(struct scratch *scratch, s
 						      __be16 *port)
 {
 	const union flow_key *key = &scratch->key;
-	int result = admit(pick->service, key, pick->now, family);
+	int result = admit(pick->service, key, family);
 	struct sluice_half *half = &scratch->half;
 	struct owned other;
 
@@ -94,6 +94,8 @@ static __always_inline enum verdict ingress_first_syn(struct scratch *scratch, s
 		count_reason(SLUICE_REASON_OUT_OF_RANGE);
 	if (result != PICK_OK)
 		return ingress_unserved(&scratch->packet, result, pick, hook);
+	if (!admit_within_rate(pick->service, key, pick->now, family))
+		return verdict_drop(SLUICE_REASON_RATE_LIMITED);
 
 	flow_begin(&half->flow, pick, flow_cookie(key, family), scratch->packet.seq,
 		   scratch->packet.payload_len);
