@@ -38,9 +38,10 @@ struct listeners {
 	uint32_t sequence; /* of the dump under way */
 	int family;	   /* of the dump under way, 0: none */
 	int64_t asked_ms;
-	bool again;   /* something ended while a dump was under way: it may have been counted */
-	bool deliver; /* the next complete set goes out even if it is the same */
-	struct facts_listeners now, next;
+	bool again;	 /* something ended while a dump was under way: it may have been counted */
+	bool deliver;	 /* the next complete set goes out even if it is the same */
+	bool confirming; /* first lacked a port that now has; a second dump has the last word */
+	struct facts_listeners now, next, first;
 };
 
 static void ask(struct listeners *listeners, int family);
@@ -55,6 +56,7 @@ static void arm(struct listeners *listeners, unsigned wait_ms)
 static void fail(struct listeners *listeners, const char *what, int err)
 {
 	listeners->family = 0;
+	listeners->confirming = false;
 	source_down(&listeners->source, listeners->sink, clock_ms(), "sock_diag: %s: %s", what,
 		    strerror(err));
 }
@@ -71,13 +73,42 @@ static void start_dump(struct listeners *listeners)
 	ask(listeners, AF_INET);
 }
 
+static bool lacks(const struct facts_listeners *set, const struct facts_listeners *of)
+{
+	for (size_t i = 0; i < sizeof(set->port) / sizeof(set->port[0]); i++)
+		if (of->port[i] & ~set->port[i])
+			return true;
+	return false;
+}
+
+/*
+ * A missing listener takes its backend down on the kernel's word alone. But a dump walks a table
+ * that changes meanwhile, in several messages, and can step over a socket: so a port is gone only
+ * if two dumps lack it.
+ */
+static bool is_confirmed(struct listeners *listeners)
+{
+	if (listeners->confirming) {
+		for (size_t i = 0;
+		     i < sizeof(listeners->next.port) / sizeof(listeners->next.port[0]); i++)
+			listeners->next.port[i] |= listeners->first.port[i];
+		listeners->confirming = false;
+		return true;
+	}
+	if (!lacks(&listeners->next, &listeners->now))
+		return true;
+	listeners->first = listeners->next;
+	listeners->confirming = true;
+	return false;
+}
+
 static void finish_dump(struct listeners *listeners)
 {
 	int64_t now_ms = clock_ms();
 	bool changed;
 
 	listeners->family = 0;
-	if (listeners->again) {
+	if (listeners->again || !is_confirmed(listeners)) {
 		start_dump(listeners);
 		return;
 	}
