@@ -18,6 +18,7 @@ V ?= 0
 SAN ?=
 WERROR ?= 0
 SUITES ?=
+QUICK ?= 0
 B := build
 
 CC := gcc
@@ -33,7 +34,7 @@ say = $(if $(filter 1,$(V)),@:,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
 # --- goals that compile nothing themselves: they must work on a machine without any library ---
 
-LATER := bench bench-check bench-prog fuzz mutants soak test-kernels deb
+LATER := bench bench-check fuzz mutants soak test-kernels deb
 PLAIN := help clean deps test demo lint uninstall $(LATER)
 COMPILES := $(filter-out $(PLAIN),$(or $(MAKECMDGOALS),all))
 
@@ -49,6 +50,7 @@ UNIT_SRC := $(wildcard tests/unit/test_*.c)
 UNIT_SHARED_SRC := $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c))
 PACKETS_SRC := $(filter-out %.bpf.c,$(wildcard tests/bpf/*.c))
 CANARY_SRC := $(wildcard tests/canary/*.c)
+BENCH_PROG_SRC := $(filter-out %.bpf.c,$(wildcard tools/bench/prog/*.c))
 MAN_PAGES := $(wildcard deploy/man/*.[1-8])
 
 objects = $(patsubst %.c,$(B)/obj/%.o,$(1))
@@ -61,6 +63,7 @@ LAB_TOOLS := $(if $(APP_SRC),$(B)/lab/app) $(if $(LOAD_SRC),$(B)/lab/load)
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(UNIT_SRC))
 PACKETS := $(if $(PACKETS_SRC),$(B)/tests/bpf/packets)
 CANARY := $(if $(CANARY_SRC),$(B)/tests/canary/canary)
+BENCH_PROG := $(B)/bench/prog/prog
 
 # --- flags ---
 
@@ -107,7 +110,7 @@ SAN_CFLAGS := $(BASE_CFLAGS) -O1 $(UNIT_SAN) $(LIB_CFLAGS)
 
 # --- goals ---
 
-.PHONY: all tests test demo lint deps install uninstall clean help $(LATER)
+.PHONY: all tests test demo bench-prog lint deps install uninstall clean help $(LATER)
 
 all: $(PROGRAMS) $(LAB_TOOLS) ## the two programs, the BPF object and the lab's tools
 
@@ -122,6 +125,9 @@ demo: ## two slaves, an app, scaling, kills and a summary; as root; installs wha
 	$(Q)tools/deps
 	$(Q)$(MAKE) --no-print-directory -j$(shell nproc) all
 	$(Q)$(firstword $(wildcard tools/demo/demo) tools/demo)
+
+bench-prog: $(BENCH_PROG) ## nanoseconds a packet of every program and path, as root; QUICK=1 for a quarter of the time
+	$(Q)$(BENCH_PROG) $(if $(filter 1,$(QUICK)),--quick) --json $(B)/bench/prog.json
 
 lint: ## style, shell, Python and stale-success checks
 	$(Q)tools/lint/run
@@ -226,6 +232,25 @@ $(B)/lab/load: $(LOAD_SRC) $(wildcard tools/lab/load/*.h)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 -O2 -g -D_GNU_SOURCE= $(WARN) -o $@ $(LOAD_SRC) -pthread
 
+# --- what the programs cost ---
+
+# the shipped programs are compiled into measuring ones
+$(B)/bench/prog/prog.bpf.o: tools/bench/prog/prog.bpf.c $(FLAGS)
+	$(call say,BPF,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+	$(Q)$(LLVM_STRIP) -g $@
+
+$(B)/bench/prog/bench_prog.skel.h: $(B)/bench/prog/prog.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name bench_prog >$@
+
+$(B)/obj/tools/bench/prog/%.o: INCLUDES_OWN := -Itools/bench/prog -isystem $(B)/bench/prog
+$(B)/obj/tools/bench/prog/world.o: $(B)/bench/prog/bench_prog.skel.h
+
+$(BENCH_PROG): $(call objects,$(BENCH_PROG_SRC)) $(LIB)
+	$(call link,,$(LIBS))
+
 # --- tests ---
 
 UNIT_OBJ := $(call san_objects,$(LIB_SRC) $(filter-out %/main.c,$(SLUICED_SRC)) $(UNIT_SHARED_SRC))
@@ -244,5 +269,5 @@ $(B)/tests/canary/canary: $(call san_objects,$(CANARY_SRC))
 	$(call link,$(UNIT_SAN),$(CMOCKA_LIBS))
 
 ifneq ($(COMPILES),)
--include $(shell find $(B)/bpf $(B)/obj $(B)/san -name '*.d' 2>/dev/null)
+-include $(shell find $(B)/bpf $(B)/bench $(B)/obj $(B)/san -name '*.d' 2>/dev/null)
 endif

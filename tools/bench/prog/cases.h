@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What is measured: a row for each path, with what is subtracted from it and which counter proves
+ * that the path was taken.
+ */
+#ifndef BENCH_PROG_CASES_H
+#define BENCH_PROG_CASES_H
+
+#include <stdint.h>
+
+#include "world.h"
+
+/* What a run must have done, told by the shipped counters. */
+enum case_proof {
+	PROOF_NOTHING, /* no counter moved */
+	PROOF_IN,      /* counted as a packet of the service's, inwards */
+	PROOF_OUT,
+	PROOF_NEW, /* a SYN was given a backend */
+};
+
+/* First all cases of the one are measured, then the tables are filled further for the other. */
+enum case_phase { CASE_16K, CASE_1M, CASE_PHASES };
+
+extern const uint32_t case_flows[CASE_PHASES]; /* established flows of each family */
+extern const struct world_size case_size;
+
+struct bench_case {
+	const char *name;  /* unique */
+	const char *group; /* heading in the table */
+	const char *base;  /* name of the case that is subtracted; NULL: it is such a base itself */
+	enum case_phase phase;
+	struct world_run run;
+	enum case_proof proof;
+};
+
+extern const struct bench_case cases[];
+extern const unsigned case_count;
+
+/* Index of a case, which must exist. */
+unsigned case_find(const char *name);
+
+/* An upper limit from the project's plan for one figure. */
+struct bench_bar {
+	const char *name;
+	const char *over; /* the limit is a multiple of this case's figure; NULL: nanoseconds */
+	double limit;
+};
+
+extern const struct bench_bar bars[];
+extern const unsigned bar_count;
+
+#endif
