@@ -20,8 +20,9 @@ struct table_member {
 /*
  * Fill table and len of a set; members is at most SLUICE_MAX_BACKENDS and sorted by slot. roundrobin: a schedule in
  * which each slot stands in proportion to its weight, spread evenly; exact if the weights over their common divisor sum
- * up to SLUICE_SET_TABLE at most, else scaled down, at least one entry each. source: Maglev's (NSDI 2016, 3.4) with a table of 2^n
- * entries and odd skips. leastconn, random: each slot once. 0 or -ENOMEM.
+ * up to SLUICE_SET_TABLE at most, else scaled down, at least one entry each. source: after Maglev (NSDI 2016, 3.4), with a table
+ * of 2^n entries and odd skips; who goes takes along little more than its own share, and nobody has more than a tenth above
+ * its share. leastconn, random: each slot once. 0 or -ENOMEM.
  */
 int table_fill(struct sluice_set *set, enum sluice_balance balance,
 	       const struct table_member *members, size_t count);
