@@ -57,28 +57,37 @@ static int run_programs(struct world *world, bool out, bool in_xdp, const uint8_
 	return 0;
 }
 
-int hook_run(struct world *world, bool out, bool in_xdp, const uint8_t *frame, size_t len,
-	     struct hook_result **result)
-{
-	static struct hook_result last;
-	uint64_t before[SLUICE_REASON_COUNT], after[SLUICE_REASON_COUNT];
-	unsigned i;
-	int err;
+static struct hook_result last;
 
-	memset(&last, 0, sizeof(last));
+int hook_run_uncounted(struct world *world, bool out, bool in_xdp, const uint8_t *frame, size_t len,
+		       struct hook_result **result)
+{
+	memset(&last, 0, offsetof(struct hook_result, frame));
 	*result = &last;
-	err = world_read_reasons(world, before);
-	if (err)
-		return err;
-	err = run_programs(world, out, in_xdp, frame, len, &last);
-	if (err)
-		return err;
-	err = world_read_reasons(world, after);
+	return run_programs(world, out, in_xdp, frame, len, &last);
+}
+
+int hook_count(struct world *world, int moved[SLUICE_REASON_COUNT])
+{
+	static uint64_t before[SLUICE_REASON_COUNT];
+	uint64_t after[SLUICE_REASON_COUNT];
+	unsigned i;
+	int err = world_read_reasons(world, after);
+
 	if (err)
 		return err;
 	for (i = 0; i < SLUICE_REASON_COUNT; i++)
-		last.reasons[i] = (int)(after[i] - before[i]);
+		moved[i] = (int)(after[i] - before[i]);
+	memcpy(before, after, sizeof(before));
 	return 0;
+}
+
+int hook_run(struct world *world, bool out, bool in_xdp, const uint8_t *frame, size_t len,
+	     struct hook_result **result)
+{
+	int err = hook_run_uncounted(world, out, in_xdp, frame, len, result);
+
+	return err ? err : hook_count(world, last.reasons);
 }
 
 /* The offsets of port and checksum: the only ones where a frame may differ. */

@@ -32,6 +32,13 @@ struct hook_result {
 int hook_run(struct world *world, bool out, bool in_xdp, const uint8_t *frame, size_t len,
 	     struct hook_result **result);
 
+/* The same, but result->reasons stays zero. Before the next hook_run() hook_count() must be called. */
+int hook_run_uncounted(struct world *world, bool out, bool in_xdp, const uint8_t *frame, size_t len,
+		       struct hook_result **result);
+
+/* By how much each counter moved since they were last read, here or by hook_run(). */
+int hook_count(struct world *world, int moved[SLUICE_REASON_COUNT]);
+
 /* NULL, or what is wrong: of a packet that passes only ports and checksum may change, the checksum stays as right or wrong
  * as it was, the port in range. */
 const char *hook_broken_invariant(bool out, const uint8_t *sent, size_t len,

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "hook.h"
 #include "play_step.h"
 
 const char *const play_variant_names[PLAY_VARIANT_COUNT] = {
@@ -282,9 +283,10 @@ static enum play_result play_once(struct world *world, const struct test_case *t
 {
 	struct play *play = calloc(1, sizeof(*play));
 	enum play_result result = PLAY_PASSED;
+	int moved[SLUICE_REASON_COUNT];
 	unsigned i;
 
-	if (!play || world_reset(world)) {
+	if (!play || world_reset(world) || hook_count(world, moved)) {
 		fprintf(report, "%s: cannot start from an empty world\n", test->where);
 		free(play);
 		return PLAY_FAILED;

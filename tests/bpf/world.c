@@ -16,7 +16,7 @@
 #include "sluice.skel.h"
 
 /* The flow tables need not be large here; preallocated they would cost 100 MB. */
-enum { FLOW_ENTRIES = 4096, MAX_CPUS = 1024 };
+enum { FLOW_ENTRIES = 2560, MAX_CPUS = 1024 };
 
 enum { RANGE_FIRST = 31000, RANGE_LAST = 32000 };
 
@@ -95,7 +95,9 @@ int world_reset(struct world *world)
 	clear_hash(world->maps->addrs6_fd);
 	clear_hash(world->maps->allow4_fd);
 	clear_hash(world->maps->allow6_fd);
-	clear_hash(rates_fd(world));
+	if (world->limits)
+		clear_hash(rates_fd(world));
+	world->limits = false;
 	for (i = 1; i <= SLUICE_MAX_SERVICES; i++) {
 		if (bpf_map_lookup_elem(world->maps->services_fd, &i, &service))
 			return -errno;
@@ -186,6 +188,7 @@ int world_allow(struct world *world, unsigned service, const struct frame_addres
 int world_limit_rate(struct world *world, unsigned service, uint32_t rate, unsigned prefix4,
 		     unsigned prefix6)
 {
+	world->limits = true;
 	return change_service(world, service, 0, rate, prefix4, prefix6);
 }
 
@@ -272,7 +275,7 @@ int world_age(struct world *world, uint32_t age_ms)
 {
 	uint32_t jiffies = (uint32_t)((uint64_t)age_ms * world->maps->meta.hz / 1000);
 	unsigned i;
-	int err = age_rates(rates_fd(world), jiffies);
+	int err = world->limits ? age_rates(rates_fd(world), jiffies) : 0;
 
 	for (i = 1; i <= SLUICE_MAX_BACKENDS; i++)
 		if (world->maps->backends[i].suspect)

@@ -22,6 +22,7 @@ struct world {
 	struct loader loader;
 	struct maps *maps; /* the loader's */
 	int program_fd[WORLD_PROGRAM_COUNT];
+	bool limits; /* a rate was limited since the last reset */
 };
 
 /* Load the programs. 0 or negative errno, and the reason is on stderr. world_release() accepts a
