@@ -13,247 +13,26 @@
 
 #include <cmocka.h>
 
-#include "config.h"
-#include "model.h"
+#include "model_world.h"
 #include "registrar.h"
 #include "state.h"
-
-#define PORTS 8
-#define FIRST 31000
-#define DRAIN_MS 60000
-
-/* One small world: an app /web whose tasks t0..t7 have the ports 31000.. in that order. */
-struct world {
-	struct config config;
-	struct config_service service;
-	struct model *model;
-	int64_t now;
-	const struct wanted *wanted;
-	/* what the next answers will say, by task */
-	bool listed[PORTS];
-	enum facts_task_state state[PORTS];
-	enum facts_health health[PORTS];
-	int64_t started[PORTS];
-	bool registered[PORTS];
-	enum facts_status status[PORTS];
-	bool listens[PORTS];
-	const char *host;
-	bool ours;
-	unsigned generation; /* part of the task ids: 1 makes t0 into u0 */
-};
-
-static char text_web[] = "/web", text_consul[] = "web", text_name[] = "slave-1.example.com",
-	    text_empty[] = "", text_address[] = "10.80.0.2", text_boot[] = "boot-1";
-
-static const char *task_id(const struct world *w, int i)
-{
-	static char ids[4][PORTS][8];
-
-	snprintf(ids[w->generation % 4][i], sizeof(ids[0][0]), "%c%d", 't' + (int)w->generation, i);
-	return ids[w->generation % 4][i];
-}
-
-static void source(struct world *w, const char *name, bool connected)
-{
-	struct facts_source facts = { .name = name, .used = true, .connected = connected };
-
-	model_source(w->model, &facts, w->now);
-}
-
-static void start(struct world *w, bool marathon, bool consul)
-{
-	memset(w, 0, sizeof(*w));
-	w->now = 1000000;
-	w->host = text_name;
-	w->ours = true;
-	w->service = (struct config_service){ .name = "web",
-					      .port = 80,
-					      .marathon_app = text_web,
-					      .consul_service = text_consul,
-					      .balance = SLUICE_BALANCE_ROUNDROBIN,
-					      .drain_timeout_ms = DRAIN_MS };
-	w->config = (struct config){ .name = { text_name },
-				     .name_count = 1,
-				     .service = &w->service,
-				     .service_count = 1,
-				     .marathon_used = marathon,
-				     .consul_used = consul,
-				     .consul_register = true,
-				     .warning_is_up = true };
-	w->model = model_new(&w->config, text_boot, w->now);
-	assert_non_null(w->model);
-	assert_int_equal(model_addresses(w->model, (const char *const[]){ text_address }, 1), 0);
-	source(w, "marathon", marathon);
-	source(w, "consul", consul);
-}
-
-static void stop(struct world *w)
-{
-	model_free(w->model);
-}
-
-static void tick(struct world *w)
-{
-	w->wanted = model_tick(w->model, w->now);
-	assert_non_null(w->wanted);
-}
-
-static void pass(struct world *w, int64_t ms)
-{
-	w->now += ms;
-	tick(w);
-}
-
-static void marathon_says(struct world *w)
-{
-	struct facts_task tasks[PORTS];
-	struct facts_app app = { .id = text_web, .tasks = tasks };
-	struct facts_marathon answer = { .full = true, .app_count = 1, .apps = &app };
-	char ids[PORTS][8], host[64];
-
-	snprintf(host, sizeof(host), "%s", w->host);
-	for (int i = 0; i < PORTS; i++) {
-		if (!w->listed[i])
-			continue;
-		snprintf(ids[i], sizeof(ids[i]), "%s", task_id(w, i));
-		tasks[app.task_count++] = (struct facts_task){ .id = ids[i],
-							       .host = host,
-							       .state = w->state[i],
-							       .health = w->health[i],
-							       .started_ms = w->started[i],
-							       .port_count = 1,
-							       .ports = { (uint16_t)(FIRST + i) } };
-	}
-	assert_int_equal(model_marathon(w->model, &answer, w->now), 0);
-	tick(w);
-}
-
-static void consul_says(struct world *w)
-{
-	struct facts_entry entries[PORTS];
-	struct facts_consul answer = { .entries = entries };
-	char ids[PORTS][32], tasks[PORTS][8];
-
-	for (int i = 0; i < PORTS; i++) {
-		if (!w->registered[i])
-			continue;
-		snprintf(tasks[i], sizeof(tasks[i]), "%s", w->ours ? task_id(w, i) : "");
-		snprintf(ids[i], sizeof(ids[i]), w->ours ? "sluice:%s:0" : "%s", task_id(w, i));
-		entries[answer.entry_count++] =
-			(struct facts_entry){ .id = ids[i],
-					      .service = text_consul,
-					      .address = text_address,
-					      .port = (uint16_t)(FIRST + i),
-					      .status = w->status[i],
-					      .output = text_empty,
-					      .ours = w->ours,
-					      .task = tasks[i],
-					      .app = w->ours ? text_web : text_empty,
-					      .boot_id = w->ours ? text_boot : text_empty,
-					      .definition = text_empty };
-	}
-	assert_int_equal(model_consul(w->model, &answer, w->now), 0);
-	tick(w);
-}
-
-static void kernel_says(struct world *w)
-{
-	struct facts_listeners listeners = { 0 };
-
-	for (int i = 0; i < PORTS; i++)
-		if (w->listens[i])
-			facts_set_listens(&listeners, (uint16_t)(FIRST + i));
-	model_listeners(w->model, &listeners, w->now);
-	tick(w);
-}
-
-static const struct wanted_backend *find(const struct world *w, const char *task)
-{
-	for (size_t i = 0; i < w->wanted->backend_count; i++)
-		if (!strcmp(w->wanted->backend[i].task, task))
-			return &w->wanted->backend[i];
-	return NULL;
-}
-
-/* FREE: not there */
-static enum sluice_backend_state state_of(const struct world *w, int i)
-{
-	char consul_id[32];
-	const struct wanted_backend *backend = find(w, task_id(w, i));
-
-	snprintf(consul_id, sizeof(consul_id), "sluice:%s:0", task_id(w, i));
-	if (!backend)
-		backend = find(w, consul_id);
-	return backend ? backend->state : SLUICE_BACKEND_FREE;
-}
-
-#define assert_state(w, i, s) assert_int_equal(state_of(w, i), SLUICE_BACKEND_##s)
-
-static int count_up(const struct world *w)
-{
-	int up = 0;
-
-	for (size_t i = 0; i < w->wanted->backend_count; i++)
-		up += w->wanted->backend[i].state == SLUICE_BACKEND_UP &&
-		      w->wanted->backend[i].weight;
-	return up;
-}
-
-static bool guarded(const struct world *w, const char *guard)
-{
-	const struct model_guard *guards;
-	size_t count = model_guards(w->model, &guards);
-
-	for (size_t i = 0; i < count; i++)
-		if (!strcmp(guards[i].guard, guard))
-			return true;
-	return false;
-}
-
-/* n healthy tasks that everybody agrees on. */
-static void healthy(struct world *w, int n)
-{
-	for (int i = 0; i < n; i++) {
-		w->listed[i] = w->registered[i] = w->listens[i] = true;
-		w->state[i] = FACTS_TASK_RUNNING;
-		w->health[i] = FACTS_HEALTH_GOOD;
-		w->status[i] = FACTS_STATUS_PASSING;
-		w->started[i] = 1600000000000 + i;
-	}
-}
-
-static void everybody_says(struct world *w)
-{
-	if (w->config.marathon_used)
-		marathon_says(w);
-	if (w->config.consul_used)
-		consul_says(w);
-	kernel_says(w);
-}
-
-static void forget(bool *what)
-{
-	memset(what, 0, PORTS * sizeof(*what));
-}
-
-/* --- the ordinary way --- */
 
 static void all_agree(void **unused)
 {
 	struct world w;
 
 	(void)unused;
-	start(&w, true, true);
-	healthy(&w, 3);
-	everybody_says(&w);
-	assert_int_equal(count_up(&w), 3);
+	world_start(&w, true, true);
+	world_healthy(&w, 3);
+	world_everybody_says(&w);
+	assert_int_equal(world_count_up(&w), 3);
 	assert_true(w.wanted->service[0].synced);
-	assert_string_equal(find(&w, "t0")->source, "consul");
+	assert_string_equal(world_find(&w, "t0")->source, "consul");
 	w.status[1] = FACTS_STATUS_CRITICAL;
-	consul_says(&w);
+	world_consul_says(&w);
 	assert_state(&w, 1, DOWN);
-	assert_int_equal(count_up(&w), 2);
-	stop(&w);
+	assert_int_equal(world_count_up(&w), 2);
+	world_stop(&w);
 }
 
 static void other_hosts_tasks_are_not_ours(void **unused)
@@ -261,19 +40,19 @@ static void other_hosts_tasks_are_not_ours(void **unused)
 	struct world w;
 
 	(void)unused;
-	start(&w, true, false);
-	healthy(&w, 2);
+	world_start(&w, true, false);
+	world_healthy(&w, 2);
 	w.host = "slave-2.example.com";
-	marathon_says(&w);
+	world_marathon_says(&w);
 	assert_int_equal(w.wanted->backend_count, 0);
 	w.host = "SLAVE-1.Example.COM";
-	marathon_says(&w);
-	assert_int_equal(count_up(&w), 2);
+	world_marathon_says(&w);
+	assert_int_equal(world_count_up(&w), 2);
 	w.host = "";
 	w.generation = 1;
-	marathon_says(&w);
-	assert_null(find(&w, "u0"));
-	stop(&w);
+	world_marathon_says(&w);
+	assert_null(world_find(&w, "u0"));
+	world_stop(&w);
 }
 
 static void foreign_addresses_are_not_ours(void **unused)
@@ -292,16 +71,16 @@ static void foreign_addresses_are_not_ours(void **unused)
 	char container[] = "172.17.0.5";
 
 	(void)unused;
-	start(&w, false, true);
+	world_start(&w, false, true);
 	entry.address = container;
 	assert_int_equal(model_consul(w.model, &answer, w.now), 0);
-	tick(&w);
+	world_tick(&w);
 	assert_int_equal(w.wanted->backend_count, 0);
 	entry.address = text_address;
 	assert_int_equal(model_consul(w.model, &answer, w.now), 0);
-	tick(&w);
-	assert_int_equal(count_up(&w), 1);
-	stop(&w);
+	world_tick(&w);
+	assert_int_equal(world_count_up(&w), 1);
+	world_stop(&w);
 }
 
 static void task_ends(void **unused)
@@ -309,30 +88,30 @@ static void task_ends(void **unused)
 	struct world w;
 
 	(void)unused;
-	start(&w, true, true);
-	healthy(&w, 3);
-	everybody_says(&w);
+	world_start(&w, true, true);
+	world_healthy(&w, 3);
+	world_everybody_says(&w);
 	w.state[2] = FACTS_TASK_KILLING;
-	marathon_says(&w);
+	world_marathon_says(&w);
 	assert_state(&w, 2, DRAINING);
 	w.listed[2] = false;
-	marathon_says(&w);
+	world_marathon_says(&w);
 	assert_state(&w, 2, DRAINING); /* Consul still passes it, and it listens */
 	w.listens[2] = false;
-	kernel_says(&w);
+	world_kernel_says(&w);
 	assert_state(&w, 2, GONE);
 	/* a scan that began before it was gone proves nothing, nor does one that found flows */
 	model_flows(w.model, "web", "t2", 0, 0, w.now - 1);
-	pass(&w, 10);
+	world_pass(&w, 10);
 	assert_state(&w, 2, GONE);
 	model_flows(w.model, "web", "t2", 0, 3, w.now);
-	pass(&w, 10);
+	world_pass(&w, 10);
 	assert_state(&w, 2, GONE);
 	model_flows(w.model, "web", "t2", 0, 0, w.now);
-	pass(&w, 10);
+	world_pass(&w, 10);
 	assert_state(&w, 2, FREE);
-	assert_int_equal(count_up(&w), 2);
-	stop(&w);
+	assert_int_equal(world_count_up(&w), 2);
+	world_stop(&w);
 }
 
 static void flows_get_drain_timeout_and_no_more(void **unused)
@@ -340,18 +119,18 @@ static void flows_get_drain_timeout_and_no_more(void **unused)
 	struct world w;
 
 	(void)unused;
-	start(&w, true, true);
-	healthy(&w, 2);
-	everybody_says(&w);
+	world_start(&w, true, true);
+	world_healthy(&w, 2);
+	world_everybody_says(&w);
 	w.listed[1] = w.registered[1] = w.listens[1] = false;
-	everybody_says(&w);
+	world_everybody_says(&w);
 	assert_state(&w, 1, GONE);
 	model_flows(w.model, "web", "t1", 0, 9, w.now + 1);
-	pass(&w, DRAIN_MS - 1);
+	world_pass(&w, DRAIN_MS - 1);
 	assert_state(&w, 1, GONE);
-	pass(&w, 1);
+	world_pass(&w, 1);
 	assert_state(&w, 1, FREE);
-	stop(&w);
+	world_stop(&w);
 }
 
 static void new_task_on_an_old_port(void **unused)
@@ -359,18 +138,18 @@ static void new_task_on_an_old_port(void **unused)
 	struct world w;
 
 	(void)unused;
-	start(&w, true, true);
-	healthy(&w, 2);
-	everybody_says(&w);
+	world_start(&w, true, true);
+	world_healthy(&w, 2);
+	world_everybody_says(&w);
 	w.generation = 1; /* u0, u1 on the same ports */
 	w.started[0] += 1000;
 	w.started[1] += 1000;
-	everybody_says(&w);
-	assert_null(find(&w, "t0"));
-	assert_null(find(&w, "t1"));
-	assert_int_equal(count_up(&w), 2);
+	world_everybody_says(&w);
+	assert_null(world_find(&w, "t0"));
+	assert_null(world_find(&w, "t1"));
+	assert_int_equal(world_count_up(&w), 2);
 	assert_int_equal(w.wanted->backend_count, 2);
-	stop(&w);
+	world_stop(&w);
 }
 
 static void one_port_never_stands_twice(void **unused)
@@ -379,19 +158,19 @@ static void one_port_never_stands_twice(void **unused)
 	struct config_service both[2];
 
 	(void)unused;
-	start(&w, true, false);
+	world_start(&w, true, false);
 	both[0] = both[1] = w.service;
 	snprintf(both[1].name, sizeof(both[1].name), "%s", "again");
 	both[1].port = 81;
 	w.config.service = both;
 	w.config.service_count = 2;
 	assert_int_equal(model_configure(w.model, &w.config), 0);
-	healthy(&w, 1);
-	marathon_says(&w);
+	world_healthy(&w, 1);
+	world_marathon_says(&w);
 	assert_int_equal(w.wanted->backend_count, 1);
 	assert_int_equal(w.wanted->backend[0].service, 0);
-	assert_true(guarded(&w, "port-taken"));
-	stop(&w);
+	assert_true(world_guarded(&w, "port-taken"));
+	world_stop(&w);
 }
 
 /* --- answers that would empty the pool --- */
@@ -401,21 +180,21 @@ static void marathon_answers_empty(void **unused)
 	struct world w;
 
 	(void)unused;
-	start(&w, true, true);
-	healthy(&w, 3);
-	everybody_says(&w);
-	forget(w.listed);
+	world_start(&w, true, true);
+	world_healthy(&w, 3);
+	world_everybody_says(&w);
+	world_forget(w.listed);
 	for (int i = 0; i < 200; i++) { /* well past drain_timeout */
-		marathon_says(&w);
-		assert_int_equal(count_up(&w), 3);
-		pass(&w, 1000);
+		world_marathon_says(&w);
+		assert_int_equal(world_count_up(&w), 3);
+		world_pass(&w, 1000);
 	}
-	assert_true(guarded(&w, "last-backend"));
-	healthy(&w, 3);
-	marathon_says(&w);
-	assert_int_equal(count_up(&w), 3);
-	assert_false(guarded(&w, "last-backend"));
-	stop(&w);
+	assert_true(world_guarded(&w, "last-backend"));
+	world_healthy(&w, 3);
+	world_marathon_says(&w);
+	assert_int_equal(world_count_up(&w), 3);
+	assert_false(world_guarded(&w, "last-backend"));
+	world_stop(&w);
 }
 
 static void marathon_loses_half_then_the_rest(void **unused)
@@ -423,18 +202,18 @@ static void marathon_loses_half_then_the_rest(void **unused)
 	struct world w;
 
 	(void)unused;
-	start(&w, true, true);
-	healthy(&w, 4);
-	everybody_says(&w);
+	world_start(&w, true, true);
+	world_healthy(&w, 4);
+	world_everybody_says(&w);
 	w.listed[0] = w.listed[1] = false;
-	marathon_says(&w);
-	assert_int_equal(count_up(&w), 2);
-	forget(w.listed);
-	for (int i = 0; i < 100; i++, pass(&w, 2000)) {
-		marathon_says(&w);
-		assert_int_equal(count_up(&w), 2);
+	world_marathon_says(&w);
+	assert_int_equal(world_count_up(&w), 2);
+	world_forget(w.listed);
+	for (int i = 0; i < 100; i++, world_pass(&w, 2000)) {
+		world_marathon_says(&w);
+		assert_int_equal(world_count_up(&w), 2);
 	}
-	stop(&w);
+	world_stop(&w);
 }
 
 static void consul_answers_empty(void **unused)
@@ -442,15 +221,15 @@ static void consul_answers_empty(void **unused)
 	struct world w;
 
 	(void)unused;
-	start(&w, true, true);
-	healthy(&w, 3);
-	everybody_says(&w);
-	forget(w.registered);
-	for (int i = 0; i < 200; i++, pass(&w, 1000)) {
-		consul_says(&w);
-		assert_int_equal(count_up(&w), 3);
+	world_start(&w, true, true);
+	world_healthy(&w, 3);
+	world_everybody_says(&w);
+	world_forget(w.registered);
+	for (int i = 0; i < 200; i++, world_pass(&w, 1000)) {
+		world_consul_says(&w);
+		assert_int_equal(world_count_up(&w), 3);
 	}
-	stop(&w);
+	world_stop(&w);
 }
 
 static void both_answer_empty(void **unused)
@@ -458,25 +237,25 @@ static void both_answer_empty(void **unused)
 	struct world w;
 
 	(void)unused;
-	start(&w, true, true);
-	healthy(&w, 3);
-	everybody_says(&w);
-	forget(w.listed);
-	forget(w.registered);
+	world_start(&w, true, true);
+	world_healthy(&w, 3);
+	world_everybody_says(&w);
+	world_forget(w.listed);
+	world_forget(w.registered);
 	/* the processes live and listen: nothing goes before drain_timeout has passed */
-	for (int64_t begin = w.now; w.now - begin < DRAIN_MS - 1000; pass(&w, 1000)) {
-		marathon_says(&w);
-		consul_says(&w);
-		assert_int_equal(count_up(&w), 3);
+	for (int64_t begin = w.now; w.now - begin < DRAIN_MS - 1000; world_pass(&w, 1000)) {
+		world_marathon_says(&w);
+		world_consul_says(&w);
+		assert_int_equal(world_count_up(&w), 3);
 	}
 	w.listens[0] = false;
-	kernel_says(&w);
+	world_kernel_says(&w);
 	assert_state(&w, 0, GONE); /* the kernel's word */
-	assert_int_equal(count_up(&w), 2);
-	pass(&w, 2000);
-	assert_int_equal(count_up(&w),
+	assert_int_equal(world_count_up(&w), 2);
+	world_pass(&w, 2000);
+	assert_int_equal(world_count_up(&w),
 			 0); /* two registries, each often, for as long as a drain may take */
-	stop(&w);
+	world_stop(&w);
 }
 
 static void both_answer_empty_where_the_kernel_cannot_tell(void **unused)
@@ -484,27 +263,27 @@ static void both_answer_empty_where_the_kernel_cannot_tell(void **unused)
 	struct world w;
 
 	(void)unused;
-	start(&w, true, true);
-	healthy(&w, 2);
-	forget(w.listens);
-	everybody_says(&w);
-	forget(w.listed);
-	forget(w.registered);
-	marathon_says(&w);
-	consul_says(&w);
-	assert_int_equal(count_up(&w), 2); /* one answer of each is not enough */
+	world_start(&w, true, true);
+	world_healthy(&w, 2);
+	world_forget(w.listens);
+	world_everybody_says(&w);
+	world_forget(w.listed);
+	world_forget(w.registered);
+	world_marathon_says(&w);
+	world_consul_says(&w);
+	assert_int_equal(world_count_up(&w), 2); /* one answer of each is not enough */
 	assert_true(model_wants_answer(w.model));
 	w.now += MODEL_SECOND_MS - 1;
-	marathon_says(&w);
-	consul_says(&w);
-	assert_int_equal(count_up(&w), 2); /* nor are two within the same second */
+	world_marathon_says(&w);
+	world_consul_says(&w);
+	assert_int_equal(world_count_up(&w), 2); /* nor are two within the same second */
 	w.now += 1;
-	marathon_says(&w);
-	assert_int_equal(count_up(&w), 2);
-	consul_says(&w);
-	assert_int_equal(count_up(&w), 0);
+	world_marathon_says(&w);
+	assert_int_equal(world_count_up(&w), 2);
+	world_consul_says(&w);
+	assert_int_equal(world_count_up(&w), 0);
 	assert_false(model_wants_answer(w.model));
-	stop(&w);
+	world_stop(&w);
 }
 
 static void empty_registries_and_then_silence(void **unused)
@@ -512,20 +291,20 @@ static void empty_registries_and_then_silence(void **unused)
 	struct world w;
 
 	(void)unused;
-	start(&w, true, true);
-	healthy(&w, 2);
-	everybody_says(&w);
-	forget(w.listed);
-	marathon_says(&w);
-	source(&w, "consul", false);
-	for (int i = 0; i < 300; i++, pass(&w, 1000)) {
-		marathon_says(&w);
-		assert_int_equal(count_up(&w), 2);
+	world_start(&w, true, true);
+	world_healthy(&w, 2);
+	world_everybody_says(&w);
+	world_forget(w.listed);
+	world_marathon_says(&w);
+	world_source(&w, "consul", false);
+	for (int i = 0; i < 300; i++, world_pass(&w, 1000)) {
+		world_marathon_says(&w);
+		assert_int_equal(world_count_up(&w), 2);
 	}
-	source(&w, "marathon", false);
-	pass(&w, 3600000);
-	assert_int_equal(count_up(&w), 2);
-	stop(&w);
+	world_source(&w, "marathon", false);
+	world_pass(&w, 3600000);
+	assert_int_equal(world_count_up(&w), 2);
+	world_stop(&w);
 }
 
 static void leader_change_with_empty_health(void **unused)
@@ -533,18 +312,18 @@ static void leader_change_with_empty_health(void **unused)
 	struct world w;
 
 	(void)unused;
-	start(&w, true, false);
-	healthy(&w, 3);
+	world_start(&w, true, false);
+	world_healthy(&w, 3);
 	w.health[2] = FACTS_HEALTH_BAD;
-	marathon_says(&w);
-	assert_int_equal(count_up(&w), 2);
+	world_marathon_says(&w);
+	assert_int_equal(world_count_up(&w), 2);
 	for (int i = 0; i < 3; i++)
 		w.health[i] = FACTS_HEALTH_UNKNOWN;
 	w.now += 60000;
-	marathon_says(&w);
-	assert_int_equal(count_up(&w), 2);
+	world_marathon_says(&w);
+	assert_int_equal(world_count_up(&w), 2);
 	assert_state(&w, 2, DOWN);
-	stop(&w);
+	world_stop(&w);
 }
 
 static void lost_tasks_keep_their_last_word(void **unused)
@@ -552,16 +331,16 @@ static void lost_tasks_keep_their_last_word(void **unused)
 	struct world w;
 
 	(void)unused;
-	start(&w, true, false);
-	healthy(&w, 3);
-	marathon_says(&w);
+	world_start(&w, true, false);
+	world_healthy(&w, 3);
+	world_marathon_says(&w);
 	for (int i = 0; i < 3; i++) {
 		w.state[i] = FACTS_TASK_LOST;
 		w.health[i] = FACTS_HEALTH_UNKNOWN;
 	}
-	marathon_says(&w);
-	assert_int_equal(count_up(&w), 3);
-	stop(&w);
+	world_marathon_says(&w);
+	assert_int_equal(world_count_up(&w), 3);
+	world_stop(&w);
 }
 
 static void consul_only_answers_empty(void **unused)
@@ -569,26 +348,26 @@ static void consul_only_answers_empty(void **unused)
 	struct world w;
 
 	(void)unused;
-	start(&w, false, true);
+	world_start(&w, false, true);
 	w.ours = false;
-	healthy(&w, 2);
-	everybody_says(&w);
-	assert_int_equal(count_up(&w), 2);
-	forget(w.registered); /* a token that no longer reads answers [] */
-	for (int i = 0; i < 300; i++, pass(&w, 1000)) {
-		consul_says(&w);
-		assert_int_equal(count_up(&w), 2);
+	world_healthy(&w, 2);
+	world_everybody_says(&w);
+	assert_int_equal(world_count_up(&w), 2);
+	world_forget(w.registered); /* a token that no longer reads answers [] */
+	for (int i = 0; i < 300; i++, world_pass(&w, 1000)) {
+		world_consul_says(&w);
+		assert_int_equal(world_count_up(&w), 2);
 	}
-	assert_true(guarded(&w, "last-backend"));
+	assert_true(world_guarded(&w, "last-backend"));
 	w.listens[0] = false;
-	kernel_says(&w);
-	assert_int_equal(count_up(&w), 1);
+	world_kernel_says(&w);
+	assert_int_equal(world_count_up(&w), 1);
 	w.registered[0] = true; /* one comes back: the other's absence is believed */
 	w.listens[0] = true;
-	everybody_says(&w);
+	world_everybody_says(&w);
 	assert_state(&w, 0, UP);
-	assert_int_equal(count_up(&w), 1);
-	stop(&w);
+	assert_int_equal(world_count_up(&w), 1);
+	world_stop(&w);
 }
 
 static void consul_silence_changes_nothing(void **unused)
@@ -596,30 +375,30 @@ static void consul_silence_changes_nothing(void **unused)
 	struct world w;
 
 	(void)unused;
-	start(&w, true, true);
-	healthy(&w, 4);
+	world_start(&w, true, true);
+	world_healthy(&w, 4);
 	w.health[0] = FACTS_HEALTH_BAD; /* Consul decides while it speaks */
 	w.status[1] = FACTS_STATUS_CRITICAL;
 	w.health[1] = FACTS_HEALTH_NO_CHECKS;
 	w.status[2] = FACTS_STATUS_MAINT;
-	everybody_says(&w);
+	world_everybody_says(&w);
 	assert_state(&w, 0, UP);
 	assert_state(&w, 1, DOWN);
 	assert_state(&w, 2, DRAINING);
 	w.now += 1000;
-	source(&w, "consul", false);
-	pass(&w, 1000);
+	world_source(&w, "consul", false);
+	world_pass(&w, 1000);
 	assert_state(&w, 0, UP);
 	assert_state(&w, 1, DOWN);
 	assert_state(&w, 2, DRAINING);
 	assert_state(&w, 3, UP);
-	assert_true(guarded(&w, "consul-silent"));
+	assert_true(world_guarded(&w, "consul-silent"));
 	/* Marathon's own checks speak afresh: they count now; that an app has none is no news */
-	marathon_says(&w);
+	world_marathon_says(&w);
 	assert_state(&w, 0, DOWN);
 	assert_state(&w, 1, DOWN);
 	assert_state(&w, 2, UP);
-	stop(&w);
+	world_stop(&w);
 }
 
 static void old_words_are_no_proof_after_a_silence(void **unused)
@@ -627,41 +406,41 @@ static void old_words_are_no_proof_after_a_silence(void **unused)
 	struct world w;
 
 	(void)unused;
-	start(&w, true, true);
-	healthy(&w, 1);
-	forget(w.listens);
-	everybody_says(&w);
-	forget(w.listed);
-	forget(w.registered);
-	consul_says(&w);
+	world_start(&w, true, true);
+	world_healthy(&w, 1);
+	world_forget(w.listens);
+	world_everybody_says(&w);
+	world_forget(w.listed);
+	world_forget(w.registered);
+	world_consul_says(&w);
 	w.now += MODEL_SECOND_MS;
-	consul_says(&w);
-	source(&w, "consul", false);
-	for (int i = 0; i < 3; i++, pass(&w, MODEL_SECOND_MS))
-		marathon_says(&w);
-	assert_int_equal(count_up(&w), 1);
-	source(&w, "consul", true); /* it is back and has said nothing yet */
-	pass(&w, 1000);
-	assert_int_equal(count_up(&w), 1);
-	consul_says(&w);
-	assert_int_equal(count_up(&w), 0);
-	stop(&w);
+	world_consul_says(&w);
+	world_source(&w, "consul", false);
+	for (int i = 0; i < 3; i++, world_pass(&w, MODEL_SECOND_MS))
+		world_marathon_says(&w);
+	assert_int_equal(world_count_up(&w), 1);
+	world_source(&w, "consul", true); /* it is back and has said nothing yet */
+	world_pass(&w, 1000);
+	assert_int_equal(world_count_up(&w), 1);
+	world_consul_says(&w);
+	assert_int_equal(world_count_up(&w), 0);
+	world_stop(&w);
 	/* the same with Marathon's health */
-	start(&w, true, false);
-	healthy(&w, 2);
+	world_start(&w, true, false);
+	world_healthy(&w, 2);
 	w.health[0] = FACTS_HEALTH_BAD;
-	marathon_says(&w);
-	source(&w, "marathon", false);
+	world_marathon_says(&w);
+	world_source(&w, "marathon", false);
 	w.listens[1] = true;
-	kernel_says(&w);
+	world_kernel_says(&w);
 	assert_state(&w, 1, UP);
-	source(&w, "marathon", true);
-	pass(&w, 1000);
+	world_source(&w, "marathon", true);
+	world_pass(&w, 1000);
 	assert_state(&w, 1, UP);
 	w.health[1] = FACTS_HEALTH_BAD;
-	marathon_says(&w);
-	assert_int_equal(count_up(&w), 0);
-	stop(&w);
+	world_marathon_says(&w);
+	assert_int_equal(world_count_up(&w), 0);
+	world_stop(&w);
 }
 
 static void consul_only_silence_raises_nobody(void **unused)
@@ -669,21 +448,21 @@ static void consul_only_silence_raises_nobody(void **unused)
 	struct world w;
 
 	(void)unused;
-	start(&w, false, true);
+	world_start(&w, false, true);
 	w.ours = false;
-	healthy(&w, 3);
+	world_healthy(&w, 3);
 	w.status[1] = FACTS_STATUS_CRITICAL;
 	w.status[2] = FACTS_STATUS_NONE; /* it has no check: being listed is enough */
-	everybody_says(&w);
+	world_everybody_says(&w);
 	assert_state(&w, 0, UP);
 	assert_state(&w, 1, DOWN);
 	assert_state(&w, 2, UP);
-	source(&w, "consul", false);
-	pass(&w, 1000);
+	world_source(&w, "consul", false);
+	world_pass(&w, 1000);
 	assert_state(&w, 0, UP);
 	assert_state(&w, 1, DOWN);
 	assert_state(&w, 2, UP);
-	stop(&w);
+	world_stop(&w);
 }
 
 static void last_goes_on_evidence_of_its_own_check(void **unused)
@@ -691,31 +470,31 @@ static void last_goes_on_evidence_of_its_own_check(void **unused)
 	struct world w;
 
 	(void)unused;
-	start(&w, true, true);
-	healthy(&w, 2);
-	everybody_says(&w);
+	world_start(&w, true, true);
+	world_healthy(&w, 2);
+	world_everybody_says(&w);
 	w.status[0] = w.status[1] = FACTS_STATUS_CRITICAL;
-	consul_says(&w);
-	assert_int_equal(count_up(&w), 0);
-	stop(&w);
+	world_consul_says(&w);
+	assert_int_equal(world_count_up(&w), 0);
+	world_stop(&w);
 	/* all_down = last keeps them, and only for their health */
-	start(&w, true, true);
+	world_start(&w, true, true);
 	w.service.all_down = CONFIG_ALL_DOWN_LAST;
-	healthy(&w, 2);
-	everybody_says(&w);
+	world_healthy(&w, 2);
+	world_everybody_says(&w);
 	w.status[0] = w.status[1] = FACTS_STATUS_CRITICAL;
-	consul_says(&w);
-	assert_int_equal(count_up(&w), 2);
-	assert_true(guarded(&w, "all-down"));
+	world_consul_says(&w);
+	assert_int_equal(world_count_up(&w), 2);
+	assert_true(world_guarded(&w, "all-down"));
 	w.listens[0] = false;
-	kernel_says(&w);
-	assert_int_equal(count_up(&w), 1);
+	world_kernel_says(&w);
+	assert_int_equal(world_count_up(&w), 1);
 	w.listens[0] = true;
 	w.status[0] = FACTS_STATUS_PASSING;
-	everybody_says(&w);
+	world_everybody_says(&w);
 	assert_state(&w, 0, UP);
 	assert_state(&w, 1, DOWN);
-	stop(&w);
+	world_stop(&w);
 }
 
 static void last_one_that_is_killed_serves_until_the_kernel_says_no(void **unused)
@@ -723,16 +502,16 @@ static void last_one_that_is_killed_serves_until_the_kernel_says_no(void **unuse
 	struct world w;
 
 	(void)unused;
-	start(&w, true, true);
-	healthy(&w, 1);
-	everybody_says(&w);
+	world_start(&w, true, true);
+	world_healthy(&w, 1);
+	world_everybody_says(&w);
 	w.state[0] = FACTS_TASK_KILLING;
-	marathon_says(&w);
+	world_marathon_says(&w);
 	assert_state(&w, 0, UP);
 	w.listens[0] = false;
-	kernel_says(&w);
+	world_kernel_says(&w);
 	assert_state(&w, 0, DRAINING);
-	stop(&w);
+	world_stop(&w);
 }
 
 /* --- the kernel --- */
@@ -742,55 +521,44 @@ static void no_listener_counts_only_after_one_was_seen(void **unused)
 	struct world w;
 
 	(void)unused;
-	start(&w, true, true);
-	healthy(&w, 2);
+	world_start(&w, true, true);
+	world_healthy(&w, 2);
 	w.listens[1] = false;
-	everybody_says(&w);
-	assert_int_equal(count_up(&w), 2);
+	world_everybody_says(&w);
+	assert_int_equal(world_count_up(&w), 2);
 	w.listens[0] = false;
-	kernel_says(&w);
+	world_kernel_says(&w);
 	assert_state(&w, 0, DOWN);
 	assert_state(&w, 1, UP);
-	assert_string_equal(find(&w, "t0")->source, "kernel");
+	assert_string_equal(world_find(&w, "t0")->source, "kernel");
 	w.listens[0] = true;
-	kernel_says(&w);
+	world_kernel_says(&w);
 	assert_state(&w, 0, UP);
-	stop(&w);
+	world_stop(&w);
 }
 
 /* --- hints --- */
-
-static void hint(struct world *w, const char *task, const char *uuid, const char *host)
-{
-	struct facts_hint h = { .kind = FACTS_HINT_REMOVAL };
-
-	snprintf(h.task, sizeof(h.task), "%s", task);
-	snprintf(h.uuid, sizeof(h.uuid), "%s", uuid);
-	snprintf(h.host, sizeof(h.host), "%s", host);
-	model_hint(w->model, &h, w->now);
-	tick(w);
-}
 
 static void hint_drains_for_a_moment(void **unused)
 {
 	struct world w;
 
 	(void)unused;
-	start(&w, true, true);
-	healthy(&w, 3);
-	everybody_says(&w);
-	hint(&w, "t0", "", "slave-2.example.com");
+	world_start(&w, true, true);
+	world_healthy(&w, 3);
+	world_everybody_says(&w);
+	world_hint(&w, "t0", "", "slave-2.example.com");
 	assert_state(&w, 0, UP); /* somebody else's */
-	hint(&w, "t0", "", text_name);
+	world_hint(&w, "t0", "", text_name);
 	assert_state(&w, 0, DRAINING);
-	marathon_says(&w);
-	pass(&w, MODEL_HINT_MS - 1);
+	world_marathon_says(&w);
+	world_pass(&w, MODEL_HINT_MS - 1);
 	assert_state(&w, 0, DRAINING);
-	pass(&w, 1);
+	world_pass(&w, 1);
 	assert_state(&w, 0, UP);
-	hint(&w, "t0", "", ""); /* a forger's second try */
+	world_hint(&w, "t0", "", ""); /* a forger's second try */
 	assert_state(&w, 0, UP);
-	stop(&w);
+	world_stop(&w);
 }
 
 static void hints_never_take_the_last(void **unused)
@@ -798,15 +566,15 @@ static void hints_never_take_the_last(void **unused)
 	struct world w;
 
 	(void)unused;
-	start(&w, true, true);
-	healthy(&w, 2);
-	everybody_says(&w);
-	hint(&w, "t0", "", "");
-	assert_int_equal(count_up(&w), 1);
-	hint(&w, "t1", "", "");
+	world_start(&w, true, true);
+	world_healthy(&w, 2);
+	world_everybody_says(&w);
+	world_hint(&w, "t0", "", "");
+	assert_int_equal(world_count_up(&w), 1);
+	world_hint(&w, "t1", "", "");
 	assert_state(&w, 1, UP);
-	assert_true(count_up(&w) >= 1);
-	stop(&w);
+	assert_true(world_count_up(&w) >= 1);
+	world_stop(&w);
 }
 
 static void confirmed_hint_stays(void **unused)
@@ -814,16 +582,16 @@ static void confirmed_hint_stays(void **unused)
 	struct world w;
 
 	(void)unused;
-	start(&w, true, true);
-	healthy(&w, 2);
-	everybody_says(&w);
-	hint(&w, "", "0", ""); /* stands for the uuid inside the id */
+	world_start(&w, true, true);
+	world_healthy(&w, 2);
+	world_everybody_says(&w);
+	world_hint(&w, "", "0", ""); /* stands for the uuid inside the id */
 	assert_state(&w, 0, DRAINING);
 	w.state[0] = FACTS_TASK_KILLING;
-	marathon_says(&w);
-	pass(&w, MODEL_HINT_MS + 1000);
+	world_marathon_says(&w);
+	world_pass(&w, MODEL_HINT_MS + 1000);
 	assert_state(&w, 0, DRAINING);
-	stop(&w);
+	world_stop(&w);
 }
 
 /* --- starting, stopping, reloading --- */
@@ -833,22 +601,22 @@ static void first_set_waits_for_knowledge(void **unused)
 	struct world w;
 
 	(void)unused;
-	start(&w, true, true);
-	tick(&w);
+	world_start(&w, true, true);
+	world_tick(&w);
 	assert_false(w.wanted->service[0].synced);
-	consul_says(&w); /* nothing registered, Marathon has not spoken */
+	world_consul_says(&w); /* nothing registered, Marathon has not spoken */
 	assert_false(w.wanted->service[0].synced);
-	marathon_says(&w);
+	world_marathon_says(&w);
 	assert_true(w.wanted->service[0].synced);
-	stop(&w);
+	world_stop(&w);
 	/* Marathon says nothing is there, Consul is away: wait a while before turning clients away */
-	start(&w, true, true);
-	source(&w, "consul", false);
-	marathon_says(&w);
+	world_start(&w, true, true);
+	world_source(&w, "consul", false);
+	world_marathon_says(&w);
 	assert_false(w.wanted->service[0].synced);
-	pass(&w, 10000);
+	world_pass(&w, 10000);
 	assert_true(w.wanted->service[0].synced);
-	stop(&w);
+	world_stop(&w);
 }
 
 static void marathon_down_at_start(void **unused)
@@ -856,33 +624,18 @@ static void marathon_down_at_start(void **unused)
 	struct world w;
 
 	(void)unused;
-	start(&w, true, true);
-	source(&w, "marathon", false);
-	healthy(&w, 2);
-	consul_says(&w); /* our own registrations of this boot name the tasks */
-	kernel_says(&w);
-	assert_int_equal(count_up(&w), 2);
+	world_start(&w, true, true);
+	world_source(&w, "marathon", false);
+	world_healthy(&w, 2);
+	world_consul_says(&w); /* our own registrations of this boot name the tasks */
+	world_kernel_says(&w);
+	assert_int_equal(world_count_up(&w), 2);
 	assert_true(w.wanted->service[0].synced);
-	source(&w, "marathon", true);
-	marathon_says(&w);
+	world_source(&w, "marathon", true);
+	world_marathon_says(&w);
 	assert_int_equal(w.wanted->backend_count, 2);
-	assert_int_equal(count_up(&w), 2);
-	stop(&w);
-}
-
-static void adopt(struct world *w, const char *task, uint16_t port, enum sluice_backend_state state,
-		  const char *by)
-{
-	struct model_adopted adopted = { .service = "web",
-					 .task = task,
-					 .app = "/web",
-					 .source = by,
-					 .reason = "was so",
-					 .port = port,
-					 .state = state,
-					 .since_ms = w->now - 5000 };
-
-	assert_int_equal(model_adopt(w->model, &adopted), 0);
+	assert_int_equal(world_count_up(&w), 2);
+	world_stop(&w);
 }
 
 static void restart_keeps_everything(void **unused)
@@ -890,34 +643,34 @@ static void restart_keeps_everything(void **unused)
 	struct world w;
 
 	(void)unused;
-	start(&w, true, true);
-	source(&w, "marathon", false);
-	source(&w, "consul", false);
+	world_start(&w, true, true);
+	world_source(&w, "marathon", false);
+	world_source(&w, "consul", false);
 	model_adopt_synced(w.model, "web");
-	adopt(&w, "t0", 31000, SLUICE_BACKEND_UP, "consul");
-	adopt(&w, "t1", 31001, SLUICE_BACKEND_DOWN, "consul");
-	adopt(&w, "t2", 31002, SLUICE_BACKEND_GONE, "marathon");
-	adopt(&w, "t3", 31003, SLUICE_BACKEND_DOWN, "kernel");
+	world_adopt(&w, "t0", 31000, SLUICE_BACKEND_UP, "consul");
+	world_adopt(&w, "t1", 31001, SLUICE_BACKEND_DOWN, "consul");
+	world_adopt(&w, "t2", 31002, SLUICE_BACKEND_GONE, "marathon");
+	world_adopt(&w, "t3", 31003, SLUICE_BACKEND_DOWN, "kernel");
 	w.listens[0] = w.listens[1] = true;
-	kernel_says(&w);
+	world_kernel_says(&w);
 	assert_state(&w, 0, UP);
 	assert_state(&w, 1, DOWN);
 	assert_state(&w, 2, GONE);
 	assert_state(&w, 3, DOWN);
 	assert_true(w.wanted->service[0].synced);
 	/* Marathon comes first, with tasks without checks: Consul's word on t1 is not overruled by its absence */
-	healthy(&w, 2);
+	world_healthy(&w, 2);
 	w.health[0] = w.health[1] = FACTS_HEALTH_NO_CHECKS;
 	w.status[1] = FACTS_STATUS_CRITICAL;
-	source(&w, "marathon", true);
-	marathon_says(&w);
+	world_source(&w, "marathon", true);
+	world_marathon_says(&w);
 	assert_state(&w, 0, UP);
 	assert_state(&w, 1, DOWN);
-	source(&w, "consul", true);
-	consul_says(&w);
+	world_source(&w, "consul", true);
+	world_consul_says(&w);
 	assert_state(&w, 0, UP);
 	assert_state(&w, 1, DOWN);
-	stop(&w);
+	world_stop(&w);
 }
 
 static void restart_into_empty_answers(void **unused)
@@ -925,16 +678,16 @@ static void restart_into_empty_answers(void **unused)
 	struct world w;
 
 	(void)unused;
-	start(&w, true, true);
+	world_start(&w, true, true);
 	model_adopt_synced(w.model, "web");
-	adopt(&w, "t0", 31000, SLUICE_BACKEND_UP, "consul");
-	adopt(&w, "t1", 31001, SLUICE_BACKEND_UP, "consul");
+	world_adopt(&w, "t0", 31000, SLUICE_BACKEND_UP, "consul");
+	world_adopt(&w, "t1", 31001, SLUICE_BACKEND_UP, "consul");
 	w.listens[0] = w.listens[1] = true;
-	for (int i = 0; i < 300; i++, pass(&w, 1000)) {
-		everybody_says(&w);
-		assert_int_equal(count_up(&w), 2);
+	for (int i = 0; i < 300; i++, world_pass(&w, 1000)) {
+		world_everybody_says(&w);
+		assert_int_equal(world_count_up(&w), 2);
 	}
-	stop(&w);
+	world_stop(&w);
 }
 
 static void reload_keeps_backends(void **unused)
@@ -943,9 +696,9 @@ static void reload_keeps_backends(void **unused)
 	struct config_service services[2];
 
 	(void)unused;
-	start(&w, true, true);
-	healthy(&w, 2);
-	everybody_says(&w);
+	world_start(&w, true, true);
+	world_healthy(&w, 2);
+	world_everybody_says(&w);
 	services[0] = w.service;
 	snprintf(services[0].name, sizeof(services[0].name), "%s", "other");
 	services[0].port = 8080;
@@ -956,12 +709,12 @@ static void reload_keeps_backends(void **unused)
 	w.config.service = services;
 	w.config.service_count = 2;
 	assert_int_equal(model_configure(w.model, &w.config), 0);
-	tick(&w);
-	assert_int_equal(count_up(&w), 2);
+	world_tick(&w);
+	assert_int_equal(world_count_up(&w), 2);
 	assert_int_equal(w.wanted->backend[0].service, 1);
 	assert_int_equal(w.wanted->service[1].on_empty, SLUICE_EMPTY_PASS);
 	assert_false(w.wanted->service[0].synced);
-	stop(&w);
+	world_stop(&w);
 }
 
 /* --- the operator, weights --- */
@@ -972,24 +725,24 @@ static void operator_drains_and_weighs(void **unused)
 	struct sluice_override drain = { .drain = 1 }, weigh = { .has_weight = 1, .weight = 7 };
 
 	(void)unused;
-	start(&w, true, true);
-	healthy(&w, 2);
-	everybody_says(&w);
+	world_start(&w, true, true);
+	world_healthy(&w, 2);
+	world_everybody_says(&w);
 	model_override(w.model, "web", "t0", 0, &drain);
 	model_override(w.model, "web", "t1", 0, &weigh);
-	tick(&w);
+	world_tick(&w);
 	assert_state(&w, 0, DRAINING);
-	assert_int_equal(find(&w, "t1")->weight, 7);
-	everybody_says(&w); /* an update does not undo it */
+	assert_int_equal(world_find(&w, "t1")->weight, 7);
+	world_everybody_says(&w); /* an update does not undo it */
 	assert_state(&w, 0, DRAINING);
 	model_override(w.model, "web", "t1", 0, &drain); /* a reboot drains all of them */
-	tick(&w);
-	assert_int_equal(count_up(&w), 0);
+	world_tick(&w);
+	assert_int_equal(world_count_up(&w), 0);
 	model_overrides_clear(w.model);
-	tick(&w);
-	assert_int_equal(count_up(&w), 2);
-	assert_int_equal(find(&w, "t1")->weight, MODEL_WEIGHT);
-	stop(&w);
+	world_tick(&w);
+	assert_int_equal(world_count_up(&w), 2);
+	assert_int_equal(world_find(&w, "t1")->weight, MODEL_WEIGHT);
+	world_stop(&w);
 }
 
 static void slowstart_ramps_the_newcomer(void **unused)
@@ -998,45 +751,23 @@ static void slowstart_ramps_the_newcomer(void **unused)
 	uint32_t last = 0;
 
 	(void)unused;
-	start(&w, true, true);
+	world_start(&w, true, true);
 	w.service.slowstart_ms = 10000;
-	healthy(&w, 2);
-	everybody_says(&w);
-	assert_int_equal(find(&w, "t0")->weight, MODEL_WEIGHT); /* nobody to be gentle for */
-	healthy(&w, 3);
-	everybody_says(&w);
-	assert_int_equal(find(&w, "t2")->weight, MODEL_WEIGHT / 10);
-	for (int i = 0; i < 10; i++, pass(&w, 1000)) {
-		assert_true(find(&w, "t2")->weight > last);
-		last = find(&w, "t2")->weight;
+	world_healthy(&w, 2);
+	world_everybody_says(&w);
+	assert_int_equal(world_find(&w, "t0")->weight, MODEL_WEIGHT); /* nobody to be gentle for */
+	world_healthy(&w, 3);
+	world_everybody_says(&w);
+	assert_int_equal(world_find(&w, "t2")->weight, MODEL_WEIGHT / 10);
+	for (int i = 0; i < 10; i++, world_pass(&w, 1000)) {
+		assert_true(world_find(&w, "t2")->weight > last);
+		last = world_find(&w, "t2")->weight;
 	}
-	assert_int_equal(find(&w, "t2")->weight, MODEL_WEIGHT);
-	stop(&w);
+	assert_int_equal(world_find(&w, "t2")->weight, MODEL_WEIGHT);
+	world_stop(&w);
 }
 
 /* --- Consul's entries --- */
-
-static struct facts_entry foreign(char *id, uint16_t port, enum facts_status status)
-{
-	return (struct facts_entry){ .id = id,
-				     .service = text_consul,
-				     .address = text_address,
-				     .port = port,
-				     .status = status,
-				     .output = text_empty,
-				     .task = text_empty,
-				     .app = text_empty,
-				     .boot_id = text_empty,
-				     .definition = text_empty };
-}
-
-static void say(struct world *w, struct facts_entry *entries, size_t count)
-{
-	struct facts_consul answer = { count, entries };
-
-	assert_int_equal(model_consul(w->model, &answer, w->now), 0);
-	tick(w);
-}
 
 static void several_registrars_one_backend(void **unused)
 {
@@ -1045,24 +776,24 @@ static void several_registrars_one_backend(void **unused)
 	struct facts_entry entries[2];
 
 	(void)unused;
-	start(&w, false, true);
-	entries[0] = foreign(ruby, 31000, FACTS_STATUS_PASSING);
-	entries[1] = foreign(registrator, 31000, FACTS_STATUS_CRITICAL);
-	say(&w, entries, 2);
+	world_start(&w, false, true);
+	entries[0] = world_foreign(ruby, 31000, FACTS_STATUS_PASSING);
+	entries[1] = world_foreign(registrator, 31000, FACTS_STATUS_CRITICAL);
+	world_say(&w, entries, 2);
 	assert_int_equal(w.wanted->backend_count, 1);
 	assert_int_equal(w.wanted->backend[0].state, SLUICE_BACKEND_DOWN); /* the worst */
 	entries[1].status = FACTS_STATUS_PASSING;
-	say(&w, entries, 2);
+	world_say(&w, entries, 2);
 	assert_int_equal(w.wanted->backend[0].state, SLUICE_BACKEND_UP);
 	/* either of them goes away: it is still the same backend, not a new generation */
 	assert_string_equal(w.wanted->backend[0].task, registrator);
-	say(&w, entries, 1);
+	world_say(&w, entries, 1);
 	assert_int_equal(w.wanted->backend_count, 1);
 	assert_string_equal(w.wanted->backend[0].task, registrator);
 	assert_int_equal(w.wanted->backend[0].state, SLUICE_BACKEND_UP);
-	say(&w, entries, 1);
+	world_say(&w, entries, 1);
 	assert_string_equal(w.wanted->backend[0].task, registrator);
-	stop(&w);
+	world_stop(&w);
 }
 
 static void our_entry_decides(void **unused)
@@ -1073,11 +804,11 @@ static void our_entry_decides(void **unused)
 	struct facts_entry entries[3];
 
 	(void)unused;
-	start(&w, true, true);
-	healthy(&w, 1);
-	marathon_says(&w);
-	entries[0] = foreign(ruby, 31000, FACTS_STATUS_CRITICAL);
-	entries[1] = foreign(id, 31000, FACTS_STATUS_PASSING);
+	world_start(&w, true, true);
+	world_healthy(&w, 1);
+	world_marathon_says(&w);
+	entries[0] = world_foreign(ruby, 31000, FACTS_STATUS_CRITICAL);
+	entries[1] = world_foreign(id, 31000, FACTS_STATUS_PASSING);
 	entries[1].ours = true;
 	entries[1].task = task;
 	entries[1].boot_id = text_boot;
@@ -1086,31 +817,19 @@ static void our_entry_decides(void **unused)
 	entries[2].task = old;
 	entries[2].boot_id = old_boot;
 	entries[2].status = FACTS_STATUS_CRITICAL;
-	say(&w, entries, 3);
+	world_say(&w, entries, 3);
 	assert_state(&w, 0, UP);
 	assert_int_equal(w.wanted->backend_count, 1);
 	entries[1].status = FACTS_STATUS_CRITICAL;
 	entries[0].status = FACTS_STATUS_PASSING;
-	say(&w, entries, 3);
+	world_say(&w, entries, 3);
 	assert_state(&w, 0, DOWN);
 	entries[1].address =
 		loopback; /* an agent bound to loopback gives this to entries without an address */
 	entries[1].status = FACTS_STATUS_PASSING;
-	say(&w, entries, 2);
-	assert_string_equal(find(&w, "t0")->source, "consul");
-	stop(&w);
-}
-
-static const struct registrar_entry *registration(struct world *w, const char *task)
-{
-	const struct registrar_entry *entries;
-	size_t count;
-
-	assert_int_equal(model_registrations(w->model, &entries, &count), 0);
-	for (size_t i = 0; i < count; i++)
-		if (!strcmp(entries[i].task, task))
-			return &entries[i];
-	return NULL;
+	world_say(&w, entries, 2);
+	assert_string_equal(world_find(&w, "t0")->source, "consul");
+	world_stop(&w);
 }
 
 static void registrations_go_on_proof(void **unused)
@@ -1118,35 +837,35 @@ static void registrations_go_on_proof(void **unused)
 	struct world w;
 
 	(void)unused;
-	start(&w, true, true);
-	healthy(&w, 2);
-	everybody_says(&w);
-	assert_int_equal(registration(&w, "t0")->status, FACTS_STATUS_PASSING);
-	assert_int_equal(registration(&w, "t0")->port, 31000);
-	assert_false(registration(&w, "t0")->gone_proved);
+	world_start(&w, true, true);
+	world_healthy(&w, 2);
+	world_everybody_says(&w);
+	assert_int_equal(world_registration(&w, "t0")->status, FACTS_STATUS_PASSING);
+	assert_int_equal(world_registration(&w, "t0")->port, 31000);
+	assert_false(world_registration(&w, "t0")->gone_proved);
 	w.listed[1] = false;
-	marathon_says(&w);
-	assert_true(!registration(&w, "t1") ||
-		    !registration(&w, "t1")->gone_proved); /* once is no proof */
+	world_marathon_says(&w);
+	assert_true(!world_registration(&w, "t1") ||
+		    !world_registration(&w, "t1")->gone_proved); /* once is no proof */
 	w.now += MODEL_SECOND_MS;
-	marathon_says(&w);
-	assert_true(registration(&w, "t1")->gone_proved);
+	world_marathon_says(&w);
+	assert_true(world_registration(&w, "t1")->gone_proved);
 	/* after its slot is free it is asked for until Consul has forgotten it */
 	w.listens[1] = false;
-	kernel_says(&w);
-	pass(&w, DRAIN_MS);
+	world_kernel_says(&w);
+	world_pass(&w, DRAIN_MS);
 	assert_state(&w, 1, FREE);
-	assert_true(registration(&w, "t1")->gone_proved);
+	assert_true(world_registration(&w, "t1")->gone_proved);
 	w.registered[1] = false;
-	consul_says(&w);
-	assert_null(registration(&w, "t1"));
+	world_consul_says(&w);
+	assert_null(world_registration(&w, "t1"));
 	/* the last one is absent, too, but held: it stays registered */
-	forget(w.listed);
-	for (int i = 0; i < 5; i++, pass(&w, 1000))
-		marathon_says(&w);
+	world_forget(w.listed);
+	for (int i = 0; i < 5; i++, world_pass(&w, 1000))
+		world_marathon_says(&w);
 	assert_state(&w, 0, UP);
-	assert_true(!registration(&w, "t0") || !registration(&w, "t0")->gone_proved);
-	stop(&w);
+	assert_true(!world_registration(&w, "t0") || !world_registration(&w, "t0")->gone_proved);
+	world_stop(&w);
 }
 
 static void left_over_registration_is_removed(void **unused)
@@ -1154,17 +873,17 @@ static void left_over_registration_is_removed(void **unused)
 	struct world w;
 
 	(void)unused;
-	start(&w, true, true);
-	healthy(&w, 2);
+	world_start(&w, true, true);
+	world_healthy(&w, 2);
 	w.listed[1] = false;
 	w.listens[1] = false;
-	marathon_says(&w);
-	consul_says(&w); /* t1 is ours, of this boot, and Marathon does not know it */
+	world_marathon_says(&w);
+	world_consul_says(&w); /* t1 is ours, of this boot, and Marathon does not know it */
 	assert_state(&w, 1, FREE);
 	w.now += MODEL_SECOND_MS;
-	marathon_says(&w);
-	assert_true(registration(&w, "t1")->gone_proved);
-	stop(&w);
+	world_marathon_says(&w);
+	assert_true(world_registration(&w, "t1")->gone_proved);
+	world_stop(&w);
 }
 
 /* --- any sequence --- */
@@ -1176,12 +895,6 @@ struct record {
 	int64_t m_absent_at, c_absent_at, m_absent_since;
 	bool m_bad, m_ended, c_seen, c_none, c_bad, listening, listened;
 };
-
-static unsigned below(unsigned *seed, unsigned limit)
-{
-	*seed = *seed * 1103515245u + 12345u;
-	return (*seed >> 16) % limit;
-}
 
 static void record_marathon(struct record *r, const struct world *w)
 {
@@ -1234,17 +947,17 @@ static bool proof(const struct record *r, bool marathon, bool consul, int64_t no
 
 static void random_facts(struct world *w, unsigned *seed)
 {
-	int i = (int)below(seed, 3); /* few, so that pools run empty often */
+	int i = (int)world_below(seed, 3); /* few, so that pools run empty often */
 
-	switch (below(seed, 12)) {
+	switch (world_below(seed, 12)) {
 	case 0:
-		forget(w->listed);
+		world_forget(w->listed);
 		break;
 	case 1:
-		forget(w->registered);
+		world_forget(w->registered);
 		break;
 	case 2:
-		healthy(w, 3);
+		world_healthy(w, 3);
 		break;
 	case 3:
 		w->listed[i] = !w->listed[i];
@@ -1257,14 +970,14 @@ static void random_facts(struct world *w, unsigned *seed)
 		break;
 	case 6:
 	case 7:
-		w->state[i] = below(seed, 5);
+		w->state[i] = world_below(seed, 5);
 		break;
 	case 8:
 	case 9:
-		w->health[i] = below(seed, 3);
+		w->health[i] = world_below(seed, 3);
 		break;
 	default:
-		w->status[i] = below(seed, 5);
+		w->status[i] = world_below(seed, 5);
 	}
 }
 
@@ -1280,41 +993,41 @@ static void no_sequence_empties_a_pool_without_proof(void **unused)
 		struct world w;
 		int before = 0;
 
-		start(&w, true, true);
-		healthy(&w, 3);
+		world_start(&w, true, true);
+		world_healthy(&w, 3);
 		for (int step = 0; step < 120; step++) {
 			random_facts(&w, &seed);
-			switch (below(&seed, 6)) {
+			switch (world_below(&seed, 6)) {
 			case 0:
 			case 1:
 				if (marathon)
-					record_marathon(record, &w), marathon_says(&w);
+					record_marathon(record, &w), world_marathon_says(&w);
 				break;
 			case 2:
 			case 3:
 				if (consul)
 					consul_spoke = true, record_consul(record, &w),
-					consul_says(&w);
+					world_consul_says(&w);
 				break;
 			case 4:
 				for (int i = 0; i < PORTS; i++) {
 					record[i].listening = w.listens[i];
 					record[i].listened |= w.listens[i];
 				}
-				kernel_says(&w);
+				world_kernel_says(&w);
 				break;
 			default:
-				if (below(&seed, 2)) {
+				if (world_below(&seed, 2)) {
 					marathon = !marathon;
-					source(&w, "marathon", marathon);
+					world_source(&w, "marathon", marathon);
 				} else {
 					consul = !consul;
 					consul_spoke = false;
-					source(&w, "consul", consul);
+					world_source(&w, "consul", consul);
 				}
-				pass(&w, below(&seed, 20000));
+				world_pass(&w, world_below(&seed, 20000));
 			}
-			if (before && !count_up(&w)) {
+			if (before && !world_count_up(&w)) {
 				emptied++;
 				for (int i = 0; i < PORTS; i++)
 					if (up_before[i] && !proof(&record[i], marathon,
@@ -1322,32 +1035,34 @@ static void no_sequence_empties_a_pool_without_proof(void **unused)
 						fail_msg(
 							"sequence %d step %d: task %d is %s without proof: %s; Marathon lacks it %u times, Consul %u",
 							sequence, step, i,
-							find(&w, task_id(&w, i))
-								? state_name(state_of(&w, i))
+							world_find(&w, world_task_id(&w, i))
+								? state_name(world_state_of(&w, i))
 								: "not there",
-							find(&w, task_id(&w, i))
-								? find(&w, task_id(&w, i))->reason
+							world_find(&w, world_task_id(&w, i))
+								? world_find(&w,
+									     world_task_id(&w, i))
+									  ->reason
 								: "",
 							record[i].m_absent, record[i].c_absent);
 			}
-			held += guarded(&w, "last-backend");
-			before = count_up(&w);
+			held += world_guarded(&w, "last-backend");
+			before = world_count_up(&w);
 			for (int i = 0; i < PORTS; i++)
-				up_before[i] = state_of(&w, i) == SLUICE_BACKEND_UP;
-			w.now += 1 + below(&seed, 3000);
+				up_before[i] = world_state_of(&w, i) == SLUICE_BACKEND_UP;
+			w.now += 1 + world_below(&seed, 3000);
 		}
 		/* everybody says the truth again, for long enough: that is what there is */
-		source(&w, "marathon", true);
-		source(&w, "consul", true);
-		healthy(&w, 3);
+		world_source(&w, "marathon", true);
+		world_source(&w, "consul", true);
+		world_healthy(&w, 3);
 		for (int i = 0; i < 3; i++) {
-			everybody_says(&w);
-			pass(&w, DRAIN_MS);
+			world_everybody_says(&w);
+			world_pass(&w, DRAIN_MS);
 		}
-		assert_int_equal(count_up(&w), 3);
+		assert_int_equal(world_count_up(&w), 3);
 		assert_int_equal(w.wanted->backend_count, 3);
-		assert_false(guarded(&w, "last-backend"));
-		stop(&w);
+		assert_false(world_guarded(&w, "last-backend"));
+		world_stop(&w);
 	}
 	assert_true(emptied > 20); /* the test saw both sides of the rule */
 	assert_true(held > 20);

@@ -16,9 +16,11 @@ static void release_app(struct facts_app *app)
 		free(app->tasks[i].id);
 		free(app->tasks[i].host);
 		free(app->tasks[i].problem);
+		free(app->tasks[i].version);
 	}
 	free(app->checks);
 	free(app->tasks);
+	free(app->version);
 	free(app->id);
 }
 

@@ -63,10 +63,12 @@ struct facts_task {
 	/* host-port of the app's port INDEX; 0: that port cannot be reached through the host */
 	uint16_t ports[FACTS_MAX_PORTS];
 	char *problem; /* why ports could not be told, for `why`; NULL if they could */
+	char *version; /* of the app's definition that it was started from; NULL if not said */
 };
 
 struct facts_app {
-	char *id; /* "/a/b" */
+	char *id;      /* "/a/b" */
+	char *version; /* of the definition that checks are from; NULL if not said */
 	size_t check_count;
 	struct facts_check *checks;
 	size_t task_count;
@@ -118,11 +120,12 @@ struct facts_entry {
 	char *address; /* Service.Address, or Node.Address where that is empty */
 	uint16_t port; /* 1..65535; entries with other ports are left out by the parser */
 	enum facts_status
-		status; /* worst of its own checks; serfHealth does not count, maintenance does */
-	char *output;	/* output of the check that decided, cut to 200 characters, "" if none */
-	bool ours;	/* id begins with "sluice:" and meta sluice_task is there */
-	char *task;	/* meta sluice_task, "" if not ours */
-	char *app;	/* meta sluice_app, "" if not ours */
+		status;	 /* worst of its own checks; serfHealth does not count, maintenance does */
+	bool has_checks; /* it has checks of its own, run or not (maintenance is none) */
+	char *output;	 /* output of the check that decided, cut to 200 characters, "" if none */
+	bool ours;	 /* id begins with "sluice:" and meta sluice_task is there */
+	char *task;	 /* meta sluice_task, "" if not ours */
+	char *app;	 /* meta sluice_app, "" if not ours */
 	unsigned port_index;
 	char *boot_id;	  /* meta sluice_boot, "" if not ours */
 	char *definition; /* ours only: meta sluice_def, a digest of what we registered, "" if none */

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* See model_world.h. Time is a number here, and all of it is one task for each port. */
+#include "model_world.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "registrar.h"
+
+char text_web[] = "/web", text_consul[] = "web", text_name[] = "slave-1.example.com",
+     text_empty[] = "", text_address[] = "10.80.0.2", text_boot[] = "boot-1";
+
+const char *world_task_id(const struct world *w, int i)
+{
+	static char ids[4][PORTS][8];
+
+	snprintf(ids[w->generation % 4][i], sizeof(ids[0][0]), "%c%d", 't' + (int)w->generation, i);
+	return ids[w->generation % 4][i];
+}
+
+void world_source(struct world *w, const char *name, bool connected)
+{
+	struct facts_source facts = { .name = name, .used = true, .connected = connected };
+
+	model_source(w->model, &facts, w->now);
+}
+
+void world_start(struct world *w, bool marathon, bool consul)
+{
+	memset(w, 0, sizeof(*w));
+	w->now = 1000000;
+	w->host = text_name;
+	w->ours = true;
+	w->service = (struct config_service){ .name = "web",
+					      .port = 80,
+					      .marathon_app = text_web,
+					      .consul_service = text_consul,
+					      .balance = SLUICE_BALANCE_ROUNDROBIN,
+					      .drain_timeout_ms = DRAIN_MS };
+	w->config = (struct config){ .name = { text_name },
+				     .name_count = 1,
+				     .service = &w->service,
+				     .service_count = 1,
+				     .marathon_used = marathon,
+				     .consul_used = consul,
+				     .consul_register = true,
+				     .warning_is_up = true };
+	w->model = model_new(&w->config, text_boot, w->now);
+	assert_non_null(w->model);
+	assert_int_equal(model_addresses(w->model, (const char *const[]){ text_address }, 1), 0);
+	world_source(w, "marathon", marathon);
+	world_source(w, "consul", consul);
+}
+
+void world_stop(struct world *w)
+{
+	model_free(w->model);
+}
+
+void world_tick(struct world *w)
+{
+	w->wanted = model_tick(w->model, w->now);
+	assert_non_null(w->wanted);
+}
+
+void world_pass(struct world *w, int64_t ms)
+{
+	w->now += ms;
+	world_tick(w);
+}
+
+void world_marathon_says(struct world *w)
+{
+	struct facts_task tasks[PORTS];
+	struct facts_app app = { .id = text_web, .tasks = tasks };
+	struct facts_marathon answer = { .full = true, .app_count = 1, .apps = &app };
+	char ids[PORTS][8], host[64];
+
+	snprintf(host, sizeof(host), "%s", w->host);
+	for (int i = 0; i < PORTS; i++) {
+		if (!w->listed[i])
+			continue;
+		snprintf(ids[i], sizeof(ids[i]), "%s", world_task_id(w, i));
+		tasks[app.task_count++] = (struct facts_task){ .id = ids[i],
+							       .host = host,
+							       .state = w->state[i],
+							       .health = w->health[i],
+							       .started_ms = w->started[i],
+							       .port_count = 1,
+							       .ports = { (uint16_t)(FIRST + i) } };
+	}
+	assert_int_equal(model_marathon(w->model, &answer, w->now), 0);
+	world_tick(w);
+}
+
+void world_consul_says(struct world *w)
+{
+	struct facts_entry entries[PORTS];
+	struct facts_consul answer = { .entries = entries };
+	char ids[PORTS][32], tasks[PORTS][8];
+
+	for (int i = 0; i < PORTS; i++) {
+		if (!w->registered[i])
+			continue;
+		snprintf(tasks[i], sizeof(tasks[i]), "%s", w->ours ? world_task_id(w, i) : "");
+		snprintf(ids[i], sizeof(ids[i]), w->ours ? "sluice:%s:0" : "%s",
+			 world_task_id(w, i));
+		entries[answer.entry_count++] =
+			(struct facts_entry){ .id = ids[i],
+					      .service = text_consul,
+					      .address = text_address,
+					      .port = (uint16_t)(FIRST + i),
+					      .status = w->status[i],
+					      .output = text_empty,
+					      .ours = w->ours,
+					      .task = tasks[i],
+					      .app = w->ours ? text_web : text_empty,
+					      .boot_id = w->ours ? text_boot : text_empty,
+					      .definition = text_empty };
+	}
+	assert_int_equal(model_consul(w->model, &answer, w->now), 0);
+	world_tick(w);
+}
+
+void world_kernel_says(struct world *w)
+{
+	struct facts_listeners listeners = { 0 };
+
+	for (int i = 0; i < PORTS; i++)
+		if (w->listens[i])
+			facts_set_listens(&listeners, (uint16_t)(FIRST + i));
+	model_listeners(w->model, &listeners, w->now);
+	world_tick(w);
+}
+
+const struct wanted_backend *world_find(const struct world *w, const char *task)
+{
+	for (size_t i = 0; i < w->wanted->backend_count; i++)
+		if (!strcmp(w->wanted->backend[i].task, task))
+			return &w->wanted->backend[i];
+	return NULL;
+}
+
+/* FREE: not there */
+enum sluice_backend_state world_state_of(const struct world *w, int i)
+{
+	char consul_id[32];
+	const struct wanted_backend *backend = world_find(w, world_task_id(w, i));
+
+	snprintf(consul_id, sizeof(consul_id), "sluice:%s:0", world_task_id(w, i));
+	if (!backend)
+		backend = world_find(w, consul_id);
+	return backend ? backend->state : SLUICE_BACKEND_FREE;
+}
+
+int world_count_up(const struct world *w)
+{
+	int up = 0;
+
+	for (size_t i = 0; i < w->wanted->backend_count; i++)
+		up += w->wanted->backend[i].state == SLUICE_BACKEND_UP &&
+		      w->wanted->backend[i].weight;
+	return up;
+}
+
+bool world_guarded(const struct world *w, const char *guard)
+{
+	const struct model_guard *guards;
+	size_t count = model_guards(w->model, &guards);
+
+	for (size_t i = 0; i < count; i++)
+		if (!strcmp(guards[i].guard, guard))
+			return true;
+	return false;
+}
+
+/* n healthy tasks that everybody agrees on. */
+void world_healthy(struct world *w, int n)
+{
+	for (int i = 0; i < n; i++) {
+		w->listed[i] = w->registered[i] = w->listens[i] = true;
+		w->state[i] = FACTS_TASK_RUNNING;
+		w->health[i] = FACTS_HEALTH_GOOD;
+		w->status[i] = FACTS_STATUS_PASSING;
+		w->started[i] = 1600000000000 + i;
+	}
+}
+
+void world_everybody_says(struct world *w)
+{
+	if (w->config.marathon_used)
+		world_marathon_says(w);
+	if (w->config.consul_used)
+		world_consul_says(w);
+	world_kernel_says(w);
+}
+
+void world_forget(bool *what)
+{
+	memset(what, 0, PORTS * sizeof(*what));
+}
+
+/* --- the ordinary way --- */
+
+void world_adopt(struct world *w, const char *task, uint16_t port, enum sluice_backend_state state,
+		 const char *by)
+{
+	struct model_adopted adopted = { .service = "web",
+					 .task = task,
+					 .app = "/web",
+					 .source = by,
+					 .reason = "was so",
+					 .port = port,
+					 .state = state,
+					 .since_ms = w->now - 5000 };
+
+	assert_int_equal(model_adopt(w->model, &adopted), 0);
+}
+
+struct facts_entry world_foreign(char *id, uint16_t port, enum facts_status status)
+{
+	return (struct facts_entry){ .id = id,
+				     .service = text_consul,
+				     .address = text_address,
+				     .port = port,
+				     .status = status,
+				     .output = text_empty,
+				     .task = text_empty,
+				     .app = text_empty,
+				     .boot_id = text_empty,
+				     .definition = text_empty };
+}
+
+void world_say(struct world *w, struct facts_entry *entries, size_t count)
+{
+	struct facts_consul answer = { count, entries };
+
+	assert_int_equal(model_consul(w->model, &answer, w->now), 0);
+	world_tick(w);
+}
+
+const struct registrar_entry *world_registration(struct world *w, const char *task)
+{
+	const struct registrar_entry *entries;
+	size_t count;
+
+	assert_int_equal(model_registrations(w->model, &entries, &count), 0);
+	for (size_t i = 0; i < count; i++)
+		if (!strcmp(entries[i].task, task))
+			return &entries[i];
+	return NULL;
+}
+
+void world_hint(struct world *w, const char *task, const char *uuid, const char *host)
+{
+	struct facts_hint h = { .kind = FACTS_HINT_REMOVAL };
+
+	snprintf(h.task, sizeof(h.task), "%s", task);
+	snprintf(h.uuid, sizeof(h.uuid), "%s", uuid);
+	snprintf(h.host, sizeof(h.host), "%s", host);
+	model_hint(w->model, &h, w->now);
+	world_tick(w);
+}
+
+unsigned world_below(unsigned *seed, unsigned limit)
+{
+	*seed = *seed * 1103515245u + 12345u;
+	return (*seed >> 16) % limit;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The small world that the model's tests share: what Marathon, Consul and the kernel would say next about the tasks of one app,
+ * and the calls that say it. Asserts by itself only that the model takes what it is given.
+ */
+#ifndef MODEL_WORLD_H
+#define MODEL_WORLD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config.h"
+#include "facts.h"
+#include "model.h"
+
+struct registrar_entry;
+
+#define PORTS 8
+#define FIRST 31000
+#define DRAIN_MS 60000
+
+/* One small world: an app /web whose tasks t0..t7 have the ports 31000.. in that order. */
+struct world {
+	struct config config;
+	struct config_service service;
+	struct model *model;
+	int64_t now;
+	const struct wanted *wanted;
+	/* what the next answers will say, by task */
+	bool listed[PORTS];
+	enum facts_task_state state[PORTS];
+	enum facts_health health[PORTS];
+	int64_t started[PORTS];
+	bool registered[PORTS];
+	enum facts_status status[PORTS];
+	bool listens[PORTS];
+	const char *host;
+	bool ours;
+	unsigned generation; /* part of the task ids: 1 makes t0 into u0 */
+};
+
+extern char text_web[], text_consul[], text_name[], text_empty[], text_address[], text_boot[];
+
+const char *world_task_id(const struct world *w, int i);
+void world_source(struct world *w, const char *name, bool connected);
+void world_start(struct world *w, bool marathon, bool consul);
+void world_stop(struct world *w);
+void world_tick(struct world *w);
+void world_pass(struct world *w, int64_t ms);
+void world_marathon_says(struct world *w);
+void world_consul_says(struct world *w);
+void world_kernel_says(struct world *w);
+const struct wanted_backend *world_find(const struct world *w, const char *task);
+enum sluice_backend_state world_state_of(const struct world *w, int i);
+int world_count_up(const struct world *w);
+bool world_guarded(const struct world *w, const char *guard);
+void world_healthy(struct world *w, int n);
+void world_everybody_says(struct world *w);
+void world_forget(bool *what);
+void world_adopt(struct world *w, const char *task, uint16_t port, enum sluice_backend_state state,
+		 const char *by);
+struct facts_entry world_foreign(char *id, uint16_t port, enum facts_status status);
+void world_say(struct world *w, struct facts_entry *entries, size_t count);
+const struct registrar_entry *world_registration(struct world *w, const char *task);
+void world_hint(struct world *w, const char *task, const char *uuid, const char *host);
+unsigned world_below(unsigned *seed, unsigned limit);
+
+#define assert_state(w, i, s) assert_int_equal(world_state_of(w, i), SLUICE_BACKEND_##s)
+
+#endif
