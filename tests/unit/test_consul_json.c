@@ -108,6 +108,8 @@ static void sum_of_checks(void **state)
 		const char *output;
 	} rows[] = {
 		{ "[]", FACTS_STATUS_NONE, "" },
+		{ "[" SERF "," NODE_CHECK "," OTHER "]", FACTS_STATUS_NONE, "" },
+		{ "[" MAINT "," NODE_MAINT "]", FACTS_STATUS_MAINT, "note" },
 		{ "[" FRESH "]", FACTS_STATUS_NONE, "" },
 		{ "[" PASSING "]", FACTS_STATUS_PASSING, "" },
 		{ "[" WARNING "," PASSING "]", FACTS_STATUS_WARNING, "w" },
@@ -134,6 +136,8 @@ static void sum_of_checks(void **state)
 		if (answer.entries[0].status != rows[i].status)
 			fail_msg("row %zu: status %d", i, answer.entries[0].status);
 		assert_string_equal(answer.entries[0].output, rows[i].output);
+		if (answer.entries[0].has_checks != !!strstr(rows[i].checks, "service:a:"))
+			fail_msg("row %zu: has_checks %d", i, answer.entries[0].has_checks);
 		facts_consul_release(&answer);
 	}
 }

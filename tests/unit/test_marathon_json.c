@@ -65,6 +65,8 @@ static void version_0_7(void **state)
 	assert_int_equal(task->port_count, 1);
 	assert_int_equal(task->ports[0], 31182);
 	assert_int_equal(task->started_ms, 1417351631200);
+	assert_string_equal(task->version, "2014-11-30T12:40:03.156Z");
+	assert_string_equal(answer.apps[0].version, "2014-11-30T12:40:03.156Z");
 	task++;
 	assert_string_equal(task->host, "");
 	assert_int_equal(task->state, FACTS_TASK_STARTING);
@@ -377,6 +379,28 @@ static void health(void **state)
 	}
 }
 
+static void versions(void **state)
+{
+	struct facts_marathon answer;
+
+	(void)state;
+	one_task("\"versionInfo\":{\"lastScalingAt\":\"V\",\"lastConfigChangeAt\":\"U\"}",
+		 "\"version\":\"T\"", &answer);
+	assert_string_equal(answer.apps[0].version, "V");
+	assert_string_equal(answer.apps[0].config_version, "U");
+	assert_string_equal(answer.apps[0].tasks[0].version, "T");
+	facts_marathon_release(&answer);
+	one_task("\"versionInfo\":null", "\"version\":null", &answer);
+	assert_string_equal(answer.apps[0].config_version, "V");
+	assert_null(answer.apps[0].tasks[0].version);
+	facts_marathon_release(&answer);
+	assert_int_equal(parse("{\"apps\":[{\"id\":\"/a\",\"tasks\":[]}]}", &everything, &answer),
+			 0);
+	assert_null(answer.apps[0].version);
+	assert_null(answer.apps[0].config_version);
+	facts_marathon_release(&answer);
+}
+
 static void task_states(void **state)
 {
 	static const struct {
@@ -532,6 +556,7 @@ int main(void)
 		cmocka_unit_test(port_assignment),
 		cmocka_unit_test(many_ports),
 		cmocka_unit_test(health),
+		cmocka_unit_test(versions),
 		cmocka_unit_test(task_states),
 		cmocka_unit_test(refusals),
 		cmocka_unit_test(empty_answers_are_answers),

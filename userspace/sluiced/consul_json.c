@@ -241,6 +241,7 @@ static int apply_check(const struct check *check, struct facts_consul *answer,
 
 		if (!own && !node)
 			continue;
+		entry->has_checks |= check->status != FACTS_STATUS_MAINT;
 		err = apply(entry, &verdicts[i], check->status, check->output);
 		if (err)
 			return err;

@@ -21,6 +21,7 @@ static void release_app(struct facts_app *app)
 	free(app->checks);
 	free(app->tasks);
 	free(app->version);
+	free(app->config_version);
 	free(app->id);
 }
 
@@ -29,6 +30,9 @@ void facts_marathon_release(struct facts_marathon *answer)
 	for (size_t i = 0; i < answer->app_count; i++)
 		release_app(&answer->apps[i]);
 	free(answer->apps);
+	for (size_t i = 0; i < answer->unknown_count; i++)
+		free(answer->unknown[i]);
+	free(answer->unknown);
 	memset(answer, 0, sizeof(*answer));
 }
 

@@ -69,6 +69,11 @@ struct facts_task {
 struct facts_app {
 	char *id;      /* "/a/b" */
 	char *version; /* of the definition that checks are from; NULL if not said */
+	/*
+	 * of its last change that was more than scaling: a task with this version, or a later one
+	 * (the texts compare as the times do), runs this definition; version if not said
+	 */
+	char *config_version;
 	size_t check_count;
 	struct facts_check *checks;
 	size_t task_count;
@@ -81,6 +86,12 @@ struct facts_marathon {
 	struct facts_app *
 		apps; /* not full and app unknown to Marathon (404): one app without tasks, gone set */
 	bool gone;
+	/*
+	 * ids of apps that exist and could not be read: in a full answer they are missing from apps
+	 * and nothing is known of their tasks, which stay as they are
+	 */
+	size_t unknown_count;
+	char **unknown;
 };
 
 void facts_marathon_release(struct facts_marathon *answer);

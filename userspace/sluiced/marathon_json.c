@@ -230,7 +230,8 @@ static int read_task(const struct app_reader *reader, const cJSON *item, const c
 		return json_fail(error, "%s.id is not of 1 to 255 characters", place);
 	task->id = strdup(id);
 	task->host = strdup(host ? host : "");
-	if (!task->id || !task->host)
+	task->version = version ? strdup(version) : NULL;
+	if (!task->id || !task->host || (version && !task->version))
 		return -ENOMEM;
 	/*
 	 * before 1.2 there is no state: a task that has started runs, one that has ended is not
@@ -300,6 +301,31 @@ static int read_tasks(const struct app_reader *reader, const cJSON *app, const c
 	return 0;
 }
 
+static int read_versions(const cJSON *item, const char *place, struct app_reader *reader)
+{
+	const char *changed = NULL;
+	const cJSON *info;
+
+	if (json_string(item, "version", false, place, &reader->version, reader->error) ||
+	    json_object(item, "versionInfo", false, place, &info, reader->error) ||
+	    (info &&
+	     json_string(info, "lastConfigChangeAt", false, place, &changed, reader->error)))
+		return -EINVAL;
+	if (!changed)
+		changed = reader->version;
+	if (reader->version) {
+		reader->app->version = strdup(reader->version);
+		if (!reader->app->version)
+			return -ENOMEM;
+	}
+	if (changed) {
+		reader->app->config_version = strdup(changed);
+		if (!reader->app->config_version)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 static int read_app(const cJSON *item, const char *place, const struct marathon_filter *filter,
 		    struct facts_app *app, struct json_error *error)
 {
@@ -313,7 +339,7 @@ static int read_app(const cJSON *item, const char *place, const struct marathon_
 	app->id = strdup(id);
 	if (!app->id)
 		return -ENOMEM;
-	err = json_string(item, "version", false, place, &reader.version, error);
+	err = read_versions(item, place, &reader);
 	if (err)
 		return err;
 	err = read_checks(item, place, app, error);
