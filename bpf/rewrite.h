@@ -5,8 +5,8 @@
  * tc's helper knows whether the checksum is complete or still to be filled in by the device
  * (CHECKSUM_PARTIAL), and leaves the second kind alone. XDP cannot know: on veth and in generic
  * mode it sees the bare field. A partial checksum holds the folded sum of the pseudo header, so
- * rewrite_is_partial() recognises it and XDP leaves such a packet to tc. A complete checksum looks
- * like that once in 65,536 packets; tc is right for those too.
+ * rewrite_is_partial() recognises it and XDP leaves such a packet to tc, where the helper decides. A
+ * complete checksum looks like that once in 65,536 packets; the helper is right for those too.
  */
 #ifndef SLUICE_BPF_REWRITE_H
 #define SLUICE_BPF_REWRITE_H
@@ -66,12 +66,28 @@ static __always_inline long rewrite_field(struct __sk_buff *skb, __u32 check_off
 	return bpf_skb_store_bytes(skb, field_off, &to, sizeof(to), 0);
 }
 
-/* port: offset of the port in the TCP header. */
+/*
+ * port: offset of the port in the TCP header.
+ *
+ * A helper call costs as much as a hash look-up, so port and checksum are written by one where the
+ * checksum is surely complete. Not by direct access: that would give the program a prologue which
+ * unshares the headers of each cloned packet, and all that TCP sends are clones.
+ */
 static __always_inline long rewrite_tc(struct __sk_buff *skb, const struct packet *packet,
-				       __u32 port, __be16 from, __be16 to)
+				       const struct tcphdr *tcp, __u32 port, __be16 from, __be16 to,
+				       enum family family)
 {
-	return rewrite_field(skb, packet->l4_off + offsetof(struct tcphdr, check),
-			     packet->l4_off + port, from, to);
+	struct tcphdr header;
+
+	/* Of a fragment the length of the whole is not known, and so not the pseudo header's sum. */
+	if (!tcp || packet->fragment || rewrite_is_partial(packet, family))
+		return rewrite_field(skb, packet->l4_off + offsetof(struct tcphdr, check),
+				     packet->l4_off + port, from, to);
+	header = *tcp;
+	*(__be16 *)((void *)&header + port) = to;
+	header.check = rewrite_checksum(packet->check, from, to);
+	return bpf_skb_store_bytes(skb, packet->l4_off, &header, offsetof(struct tcphdr, urg_ptr),
+				   0);
 }
 
 #endif

@@ -171,6 +171,7 @@ static __always_inline int tc_in(struct __sk_buff *skb, struct scratch *scratch,
 {
 	struct packet *packet = &scratch->packet;
 	enum sluice_reason reason;
+	const struct tcphdr *tcp;
 	__be16 port = 0;
 
 	if (packet_parse_tcp(packet, skb_data(skb), skb_data_end(skb), &reason)) {
@@ -181,8 +182,9 @@ static __always_inline int tc_in(struct __sk_buff *skb, struct scratch *scratch,
 		ingress_keep_options(&scratch->half, packet, skb_data(skb), skb_data_end(skb));
 	switch (ingress(scratch, service, HOOK_TC, family, &port)) {
 	case VERDICT_REWRITE:
-		return tc_rewritten(rewrite_tc(skb, packet, offsetof(struct tcphdr, dest),
-					       packet->dport, port));
+		tcp = packet_tcp(packet, skb_data(skb), skb_data_end(skb));
+		return tc_rewritten(rewrite_tc(skb, packet, tcp, offsetof(struct tcphdr, dest),
+					       packet->dport, port, family));
 	case VERDICT_DROP:
 		return TC_ACT_SHOT;
 	case VERDICT_RESET:
@@ -273,6 +275,7 @@ static __always_inline int tc_out(struct __sk_buff *skb, struct scratch *scratch
 	struct packet *packet = &scratch->packet;
 	struct sluice_half *half = NULL;
 	enum sluice_reason reason;
+	const struct tcphdr *tcp;
 
 	if (packet_parse_tcp(packet, skb_data(skb), skb_data_end(skb), &reason)) {
 		count_reason(reason);
@@ -280,8 +283,9 @@ static __always_inline int tc_out(struct __sk_buff *skb, struct scratch *scratch
 	}
 	switch (egress(scratch, service_port, family, &half)) {
 	case VERDICT_REWRITE:
-		return tc_rewritten(rewrite_tc(skb, packet, offsetof(struct tcphdr, source),
-					       packet->sport, service_port));
+		tcp = packet_tcp(packet, skb_data(skb), skb_data_end(skb));
+		return tc_rewritten(rewrite_tc(skb, packet, tcp, offsetof(struct tcphdr, source),
+					       packet->sport, service_port, family));
 	case VERDICT_REDISPATCH:
 		if (half)
 			return answer_redispatch(skb, packet, &scratch->answer, half, service_port,
