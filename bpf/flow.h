@@ -179,6 +179,24 @@ static __always_inline void flow_find(struct owned *owned, const union flow_key 
 	}
 }
 
+/*
+ * The same for a SYN, which mostly has no flow: one look-up less. The half-open table comes first:
+ * a flow that is promoted between our two looks is then seen in the second. One that moves the
+ * other way makes the insertion of a new flow fail, and is found then.
+ */
+static __always_inline void flow_find_syn(struct owned *owned, const union flow_key *key,
+					  enum family family)
+{
+	*owned = (struct owned){ .cookie = flow_cookie(key, family) };
+	owned->half = flow_lookup_half(key, family);
+	if (owned->half)
+		flow_own(owned, &owned->half->flow);
+	if (owned->flow)
+		return;
+	owned->half = NULL;
+	flow_own(owned, flow_lookup(key, family));
+}
+
 /* Is the element still this flow's? To be asked before much of it is written. */
 static __always_inline bool flow_is_still(const struct owned *owned)
 {

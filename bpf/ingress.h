@@ -265,12 +265,13 @@ static __always_inline enum verdict ingress(struct scratch *scratch, __u32 servi
 	struct owned owned;
 
 	flow_key_in(key, packet, packet->dport, family);
-	flow_find(&owned, key, family);
 	pick.now = flow_now();
 	if (packet_opens(packet)) {
+		flow_find_syn(&owned, key, family);
 		pick.client = flow_client(key, family);
 		verdict = ingress_syn(scratch, &owned, &pick, hook, family, port);
 	} else {
+		flow_find(&owned, key, family);
 		if (!owned.flow || (!owned.flow->done && !ingress_is_near(owned.flow, packet)))
 			return verdict_pass(SLUICE_REASON_NO_FLOW, hook);
 		if (!owned.backend) {
