@@ -331,6 +331,10 @@ static CURLcode set_transport(CURL *easy, const struct http_request *request)
 	SET(CURLOPT_PROXY, "");
 	SET(CURLOPT_NOPROXY, "*");
 	SET(CURLOPT_NOSIGNAL, 1L);
+#if LIBCURL_VERSION_NUM >= 0x075700
+	/* else the end of a call joins its resolver's thread: half a minute without a nameserver */
+	SET(CURLOPT_QUICK_EXIT, 1L);
+#endif
 	SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
 	/*
 	 * Consul would take HTTP/2 if it were offered, and one connection for all blocking queries
