@@ -76,8 +76,12 @@ void world_pass(struct world *w, int64_t ms)
 void world_marathon_says(struct world *w)
 {
 	struct facts_task tasks[PORTS];
-	struct facts_app app = { .id = text_web, .tasks = tasks };
-	struct facts_marathon answer = { .full = true, .app_count = 1, .apps = &app };
+	struct facts_app app = { .id = text_web,
+				 .version = w->app_version,
+				 .check_count = w->check.path != NULL,
+				 .checks = &w->check,
+				 .tasks = tasks };
+	struct facts_marathon answer = { .full = true, .app_count = !w->app_missing, .apps = &app };
 	char ids[PORTS][8], host[64];
 
 	snprintf(host, sizeof(host), "%s", w->host);
@@ -90,6 +94,7 @@ void world_marathon_says(struct world *w)
 							       .state = w->state[i],
 							       .health = w->health[i],
 							       .started_ms = w->started[i],
+							       .version = w->version[i],
 							       .port_count = 1,
 							       .ports = { (uint16_t)(FIRST + i) } };
 	}
@@ -99,8 +104,9 @@ void world_marathon_says(struct world *w)
 
 void world_consul_says(struct world *w)
 {
-	struct facts_entry entries[PORTS];
+	struct facts_entry entries[PORTS + 1];
 	struct facts_consul answer = { .entries = entries };
+	char neighbour[] = "neighbour";
 	char ids[PORTS][32], tasks[PORTS][8];
 
 	for (int i = 0; i < PORTS; i++) {
@@ -115,12 +121,18 @@ void world_consul_says(struct world *w)
 					      .address = text_address,
 					      .port = (uint16_t)(FIRST + i),
 					      .status = w->status[i],
+					      .has_checks = w->unchecked ||
+							    w->status[i] != FACTS_STATUS_NONE,
 					      .output = text_empty,
 					      .ours = w->ours,
 					      .task = tasks[i],
 					      .app = w->ours ? text_web : text_empty,
 					      .boot_id = w->ours ? text_boot : text_empty,
 					      .definition = text_empty };
+	}
+	if (w->neighbour) {
+		entries[answer.entry_count] = world_foreign(neighbour, 31900, FACTS_STATUS_PASSING);
+		entries[answer.entry_count++].service = neighbour;
 	}
 	assert_int_equal(model_consul(w->model, &answer, w->now), 0);
 	world_tick(w);

@@ -96,16 +96,8 @@ void model_backend_free(struct model_backend *backend)
 	free(backend->task);
 	free(backend->app);
 	free(backend->beside);
+	model_checks_release(&backend->checks);
 	free(backend);
-}
-
-static void free_checks(struct model_service *service)
-{
-	for (size_t i = 0; i < service->check_count; i++)
-		free(service->checks[i].path);
-	free(service->checks);
-	service->checks = NULL;
-	service->check_count = 0;
 }
 
 static void service_release(struct model_service *service)
@@ -116,7 +108,7 @@ static void service_release(struct model_service *service)
 		next = service->backends->next;
 		model_backend_free(service->backends);
 	}
-	free_checks(service);
+	model_checks_release(&service->checks);
 }
 
 struct model *model_new(const struct config *config, const char *boot_id, int64_t now_ms)
@@ -177,8 +169,7 @@ int model_configure(struct model *model, const struct config *config)
 		if (old) {
 			service[i] = *old;
 			old->backends = NULL;
-			old->checks = NULL;
-			old->check_count = 0;
+			old->checks = (struct model_checks){ 0 };
 		}
 	}
 	for (size_t i = 0; i < model->service_count; i++)

@@ -153,30 +153,6 @@ static struct model_backend *meet_task(struct model *model, struct model_service
 	return backend;
 }
 
-static int copy_checks(struct model_service *service, const struct facts_app *app)
-{
-	struct facts_check *checks = calloc(app->check_count + 1, sizeof(*checks));
-
-	if (!checks)
-		return -ENOMEM;
-	for (size_t i = 0; i < app->check_count; i++) {
-		checks[i] = app->checks[i];
-		checks[i].path = strdup(app->checks[i].path ? app->checks[i].path : "");
-		if (!checks[i].path) {
-			while (i--)
-				free(checks[i].path);
-			free(checks);
-			return -ENOMEM;
-		}
-	}
-	for (size_t i = 0; i < service->check_count; i++)
-		free(service->checks[i].path);
-	free(service->checks);
-	service->checks = checks;
-	service->check_count = app->check_count;
-	return 0;
-}
-
 static const struct facts_app *find_app(const struct facts_marathon *answer, const char *id)
 {
 	for (size_t i = 0; i < answer->app_count; i++)
@@ -202,8 +178,10 @@ static int marathon_service(struct model *model, struct model_service *service,
 			continue;
 		backend->seen = true;
 		take_task(backend, &app->tasks[i], now_ms);
+		if (model_checks_learn(backend, app, &app->tasks[i]))
+			err = -ENOMEM;
 	}
-	if (app && copy_checks(service, app))
+	if (app && model_checks_copy(&service->checks, app->checks, app->check_count))
 		err = -ENOMEM;
 	for (backend = service->backends; backend && !err; backend = backend->next)
 		if (!backend->seen)

@@ -10,6 +10,11 @@
 #include "model.h"
 #include "state.h"
 
+struct model_checks {
+	size_t count;
+	struct facts_check *check; /* owned */
+};
+
 struct model_backend {
 	struct model_backend *next; /* in its service's list, in the order they were met */
 	char *task;
@@ -20,6 +25,8 @@ struct model_backend {
 	uint16_t port;
 	uint16_t ports[FACTS_MAX_PORTS]; /* all of the task's, for checks of another index */
 	size_t port_count;
+	struct model_checks checks; /* that it was registered with; valid if checks_known */
+	bool checks_known;
 	uint64_t born; /* order in which tasks were met; the same in all services */
 	bool adopted;  /* read from the maps at start */
 
@@ -83,8 +90,7 @@ struct model_service {
 		consul_answered; /* since it was last away: what it said before is no proof */
 	int64_t first_answer_ms;
 	struct model_backend *backends;
-	size_t check_count;
-	struct facts_check *checks; /* of the app, as Marathon defines them; owned */
+	struct model_checks checks; /* of the app's newest version, as Marathon defines them */
 };
 
 struct model {
@@ -111,6 +117,16 @@ struct model {
 	struct registrar_entry *entry;
 	size_t entry_capacity;
 };
+
+/* model_checks.c. Copying replaces what was there: 0, or -ENOMEM, which changes nothing. */
+int model_checks_copy(struct model_checks *to, const struct facts_check *check, size_t count);
+void model_checks_release(struct model_checks *checks);
+/* Which checks are this task's? Those of its app's newest version are its own only if it was started from that one. */
+int model_checks_learn(struct model_backend *backend, const struct facts_app *app,
+		       const struct facts_task *task);
+/* NULL: not known, and Consul must keep what it holds. */
+const struct model_checks *model_checks_of(const struct model_service *service,
+					   const struct model_backend *backend);
 
 /* Does Marathon tell this service's tasks? Else Consul does, if anybody. */
 bool model_by_marathon(const struct model *model, const struct model_service *service);

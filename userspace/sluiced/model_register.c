@@ -79,7 +79,10 @@ int model_registrations(struct model *model, const struct registrar_entry **entr
 			bool gone = is_proved_gone(b);
 			bool alive = b->m_last == STATE_M_RUNNING || b->m_last == STATE_M_KILLING;
 
-			if ((!gone && (!alive || b->retired)) || is_listed(model->entry, *count, b))
+			const struct model_checks *checks = model_checks_of(service, b);
+
+			if ((!gone && (!alive || b->retired || !checks)) ||
+			    is_listed(model->entry, *count, b))
 				continue;
 			model->entry[(*count)++] = (struct registrar_entry){
 				.task = b->task,
@@ -89,8 +92,8 @@ int model_registrations(struct model *model, const struct registrar_entry **entr
 				.port = b->port,
 				.service = service->config->consul_service,
 				.status = start_status(b),
-				.checks = service->checks,
-				.check_count = service->check_count,
+				.checks = checks ? checks->check : NULL,
+				.check_count = checks ? checks->count : 0,
 				.ports = b->port_count ? b->ports : NULL,
 				.port_count = b->port_count,
 				.gone_proved = gone,

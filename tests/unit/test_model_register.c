@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the model wants registered: with which checks, and when a registration may go.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "model_world.h"
+#include "registrar.h"
+
+static char v1[] = "2020-01-01T00:00:00.000Z", v2[] = "2020-02-01T00:00:00.000Z", ping[] = "/ping",
+	    healthz[] = "/healthz";
+
+static const char *path_of(struct world *w, const char *task)
+{
+	const struct registrar_entry *entry = world_registration(w, task);
+
+	return entry && entry->check_count ? entry->checks[0].path : "";
+}
+
+static void old_tasks_keep_their_checks(void **unused)
+{
+	struct world w;
+
+	(void)unused;
+	world_start(&w, true, true);
+	world_healthy(&w, 2);
+	w.check = (struct facts_check){ .path = ping };
+	w.app_version = w.version[0] = w.version[1] = v1;
+	world_everybody_says(&w);
+	assert_string_equal(path_of(&w, "t0"), "/ping");
+	/* a deployment changes the check: t2 is the first task of the new version */
+	world_healthy(&w, 3);
+	w.check.path = healthz;
+	w.app_version = w.version[2] = v2;
+	world_everybody_says(&w);
+	assert_string_equal(path_of(&w, "t0"), "/ping");
+	assert_string_equal(path_of(&w, "t1"), "/ping");
+	assert_string_equal(path_of(&w, "t2"), "/healthz");
+	world_stop(&w);
+}
+
+static void tasks_without_a_version_keep_their_checks(void **unused)
+{
+	struct world w;
+
+	(void)unused;
+	world_start(&w, true, true);
+	world_healthy(&w, 1);
+	w.check = (struct facts_check){ .path = ping };
+	world_everybody_says(&w);
+	w.check.path = healthz;
+	world_everybody_says(&w);
+	assert_string_equal(path_of(&w, "t0"), "/ping");
+	world_stop(&w);
+}
+
+static void unknown_checks_leave_what_consul_holds(void **unused)
+{
+	struct world w;
+
+	(void)unused;
+	world_start(&w, true, true);
+	world_adopt(&w, "t0", 31000, SLUICE_BACKEND_UP, "consul");
+	world_adopt(&w, "t1", 31001, SLUICE_BACKEND_UP, "consul");
+	world_healthy(&w, 2);
+	w.check = (struct facts_check){ .path = healthz };
+	w.version[0] = v1;
+	w.app_version = w.version[1] = v2;
+	world_marathon_says(&w);
+	assert_null(world_registration(&w, "t0")); /* what Consul holds is not known yet */
+	assert_string_equal(path_of(&w, "t1"), "/healthz");
+	world_consul_says(&w);
+	assert_null(world_registration(&w, "t0"));
+	w.registered[0] = false; /* its agent has lost it */
+	world_consul_says(&w);
+	assert_string_equal(path_of(&w, "t0"), "/healthz");
+	world_stop(&w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(old_tasks_keep_their_checks),
+		cmocka_unit_test(tasks_without_a_version_keep_their_checks),
+		cmocka_unit_test(unknown_checks_leave_what_consul_holds),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
