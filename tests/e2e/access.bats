@@ -35,6 +35,16 @@ answers() {
 	on elb curl -gsS --fail --max-time 5 "http://$1/" >/dev/null
 }
 
+# forgotten BYTE: no IPv6 address with that byte is in the map
+forgotten() {
+	! PATH=$PATH:/usr/sbin bpftool -j map dump pinned "$(pin_dir)/sluice_addrs6" | grep -qF "$1"
+}
+
+# port_for SOURCE: the backend that a connection from that address gets
+port_for() {
+	on elb curl -gsS --fail --max-time 5 --interface "$1" "http://$SLAVE1_6/" | sed -E 's/.* port=([0-9]+).*/\1/'
+}
+
 # denied ADDRESS: a connect gets no answer, and its SYNs are counted
 denied() {
 	local before
@@ -65,7 +75,20 @@ denied() {
 	on slave1 ip address add fd00:80::99/64 dev eth0 nodad
 	wait_for "the new address answers" answers '[fd00:80::99]'
 	on slave1 ip address del fd00:80::99/64 dev eth0
-	on slave1 bash -c 'for i in $(seq 50); do bpftool -j map dump pinned "'"$(pin_dir)"'/sluice_addrs6" | grep -q 0x99 || exit 0; sleep 0.1; done; exit 1'
+	wait_for "the map forgets it" forgotten '"0x99"'
+}
+
+@test "balance = source: one address, one backend, and all backends get some" {
+	local i port ports=()
+	lab config slave1 service.web.balance=source
+	for i in 1 2 3 4 5 6 7 8 9 a b c; do
+		on elb ip address add "fd00:80::1:$i/64" dev eth0 nodad
+		port=$(port_for "fd00:80::1:$i")
+		[[ -n $port && $(port_for "fd00:80::1:$i") == "$port" && $(port_for "fd00:80::1:$i") == "$port" ]]
+		ports+=("$port")
+	done
+	[[ $(printf '%s\n' "${ports[@]}" | sort -u | wc -l) == 2 ]]
+	lab config slave1 service.web.balance=roundrobin
 }
 
 @test "only allowed networks connect, in both families, and root's reload changes them" {

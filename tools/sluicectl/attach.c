@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * sluicectl attach: one shot. With --json the same as one object: attached, mode, why, interfaces, replaced.
+ * sluicectl attach: one shot, or the first of many with --watch (watch.c). With --json the same as one object: attached, mode, why, interfaces, replaced.
  */
 #include "attach.h"
 
@@ -13,6 +13,7 @@
 
 #include "command.h"
 #include "config.h"
+#include "watch.h"
 
 /* A kernel without tcx is rare to have at hand: SLUICE_TCX=off takes the way for it (sluicectl(8)). */
 static bool tcx_is_off(void)
@@ -48,30 +49,30 @@ static int print_report(const struct command *command, const struct config *conf
 	return EXIT_SUCCESS;
 }
 
-int verb_attach(const struct command *command)
+int attach_and_tell(const struct command *command, const struct config *config)
 {
 	char error[CONFIG_ERROR_LEN];
 	struct attach_report report;
-	struct config *config;
-	int status, err;
+	int err = attach_run(config, tcx_is_off(), &report, error, sizeof(error));
 
-	if (command->watch) {
-		command_error("attach --watch: not built yet");
-		return EXIT_USAGE;
-	}
-	config = command_config(command);
+	if (!err)
+		return print_report(command, config, &report) == EXIT_SUCCESS ? 0 : -EIO;
+	command_error("%s%s", error,
+		      (err == -EPERM || err == -EACCES) && geteuid() ? " (attach is for root)"
+								     : "");
+	return err;
+}
+
+int verb_attach(const struct command *command)
+{
+	struct config *config = command_config(command);
+	int err;
+
 	if (!config)
 		return EXIT_FAILURE;
-	err = attach_run(config, tcx_is_off(), &report, error, sizeof(error));
-	if (err) {
-		command_error("%s%s", error,
-			      (err == -EPERM || err == -EACCES) && geteuid()
-				      ? " (attach is for root)"
-				      : "");
-		status = EXIT_FAILURE;
-	} else {
-		status = print_report(command, config, &report);
-	}
+	if (command->watch)
+		return watch_run(command, config);
+	err = attach_and_tell(command, config);
 	config_free(config);
-	return status;
+	return err ? EXIT_FAILURE : EXIT_SUCCESS;
 }
