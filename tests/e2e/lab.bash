@@ -19,6 +19,11 @@ lab_up() {
 		cat "$BATS_FILE_TMPDIR/lab.log" >&2
 		return 1
 	fi
+	# what does not change while the lab is up
+	LAB_WORK=$(lab status --json | jq -r .work)
+	LAB_CONFIG=$(lab status --json | jq -r '.hosts[] | select(.name == "slave1") | .config')
+	LAB_PINS=$(sed -nE 's/^pin_dir *= *([^ ]+).*/\1/p' "$LAB_CONFIG")
+	export LAB_WORK LAB_CONFIG LAB_PINS
 }
 
 # For teardown_file: also after a failure in setup_file.
@@ -141,10 +146,14 @@ all_sizes() {
 	cmp "$BATS_TEST_TMPDIR/sent" "$BATS_TEST_TMPDIR/echoed"
 }
 
+in_mode() {
+	ctl --json status | jq -e --arg mode "$1" '.mode == $mode' >/dev/null
+}
+
 # checksums MODE: both states of the client's checksum offload in one mode
 checksums() {
 	local before offload
-	lab config slave1 "node.mode=$1"
+	in_mode "$1" || lab config slave1 "node.mode=$1"
 	ctl --json status | holds '.mode == $mode and .attached' --arg mode "$1"
 	for offload in on off; do
 		on elb ethtool -K eth0 tx "$offload"
@@ -160,7 +169,7 @@ checksums() {
 
 # work: the lab's work folder
 work() {
-	lab status --json | jq -r .work
+	printf '%s\n' "$LAB_WORK"
 }
 
 # leftovers WORK: everything on this machine that carries the lab's name or lies in its work folder
@@ -178,14 +187,14 @@ leftovers() {
 	true
 } 2>/dev/null # processes come and go meanwhile
 
-# conf_file HOST: the path of its sluice.conf
+# conf_file slave1: the path of its sluice.conf
 conf_file() {
-	lab status --json | jq -r --arg host "$1" '.hosts[] | select(.name == $host) | .config'
+	[[ $1 == slave1 ]] && printf '%s\n' "$LAB_CONFIG"
 }
 
 # pin_dir: where slave1's Sluice pins
 pin_dir() {
-	sed -nE 's/^pin_dir *= *([^ ]+).*/\1/p' "$(conf_file slave1)"
+	printf '%s\n' "$LAB_PINS"
 }
 
 # host_pid HOST PROCESS
