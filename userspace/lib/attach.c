@@ -15,8 +15,8 @@
 
 #include "config.h"
 #include "hooks.h"
-#include "iface.h"
 #include "loader.h"
+#include "nic.h"
 #include "pins.h"
 #include "services.h"
 
@@ -81,39 +81,41 @@ static int check_group(struct attach *attach)
 
 /* --- mode --- */
 
-static void decide(struct attach *attach, enum sluice_mode mode, const char *what, const char *text)
+static void decide(struct attach_report *report, enum sluice_mode mode, const char *what,
+		   const char *text)
 {
-	attach->report->mode = mode;
-	snprintf(attach->report->why, sizeof(attach->report->why), "%.60s%.95s", what, text);
+	report->mode = mode;
+	snprintf(report->why, sizeof(report->why), "%.60s%.95s", what, text);
 }
 
-static void choose_mode(struct attach *attach)
+void attach_choose_mode(const struct config *config, struct attach_report *report)
 {
-	const struct config *config = attach->config;
+	struct nic nic;
 	unsigned i;
 
 	switch (config->mode) {
 	case CONFIG_MODE_NATIVE:
-		decide(attach, SLUICE_MODE_NATIVE, "[node] mode = ", "native");
+		decide(report, SLUICE_MODE_NATIVE, "[node] mode = ", "native");
 		return;
 	case CONFIG_MODE_GENERIC:
-		decide(attach, SLUICE_MODE_GENERIC, "[node] mode = ", "generic");
+		decide(report, SLUICE_MODE_GENERIC, "[node] mode = ", "generic");
 		return;
 	case CONFIG_MODE_TC:
-		decide(attach, SLUICE_MODE_TC, "[node] mode = ", "tc");
+		decide(report, SLUICE_MODE_TC, "[node] mode = ", "tc");
 		return;
 	case CONFIG_MODE_AUTO:
 		break;
 	}
 	for (i = 0; i < config->interface_count; i++) {
-		if (iface_is_virtual(config->interface[i])) {
-			decide(attach, SLUICE_MODE_TC, config->interface[i],
-			       " is a virtual device, where native XDP costs more than it wins");
+		if (!nic_read(config->interface[i], &nic) &&
+		    nic_against_native(config->interface[i], &nic, report->why,
+				       sizeof(report->why))) {
+			report->mode = SLUICE_MODE_TC;
 			return;
 		}
 	}
-	decide(attach, SLUICE_MODE_NATIVE, config->interface[0],
-	       " is no virtual device, and its driver has XDP");
+	decide(report, SLUICE_MODE_NATIVE, config->interface_count ? config->interface[0] : "it",
+	       " is no virtual device, and nothing is known against XDP in its driver");
 }
 
 /* --- programs --- */
@@ -151,7 +153,7 @@ static int attach_xdp(struct attach *attach, const struct loader *loader)
 				       attach->error, attach->len);
 	if (err && config->mode == CONFIG_MODE_AUTO) {
 		/* The driver has a reason against it; tc works everywhere. */
-		decide(attach, SLUICE_MODE_TC, "", attach->error);
+		decide(attach->report, SLUICE_MODE_TC, "", attach->error);
 		err = 0;
 	}
 	return err;
@@ -268,7 +270,7 @@ int attach_run(const struct config *config, bool no_tcx, struct attach_report *r
 	/* Again, now that nobody else can attach: two first attaches at once must not both find the hooks free. */
 	err = check_interfaces(&attach);
 	pinned = is_pinned(config->pin_dir);
-	choose_mode(&attach);
+	attach_choose_mode(config, report);
 	if (!err)
 		err = put_in_force(&attach);
 	if (err && !pinned)

@@ -31,6 +31,9 @@ int attach_run(const struct config *config, bool no_tcx, struct attach_report *r
 /* Remove all that attach made below pin_dir. *was: there was something. Nothing there is no error. */
 int attach_undo(const char *pin_dir, bool *was, char *error, size_t len);
 
+/* Which mode would be tried, and why: fills mode and why. `auto` still falls back to tc if the driver refuses. */
+void attach_choose_mode(const struct config *config, struct attach_report *report);
+
 const char *attach_mode_name(enum sluice_mode mode);
 
 #endif
