@@ -182,6 +182,9 @@ int model_configure(struct model *model, const struct config *config)
 	model->service_count = config->service_count;
 	model->wanted_service = wanted;
 	model->config = config;
+	/* what the last tick gave out names what was freed */
+	model->wanted = (struct wanted){ .service = wanted };
+	model->guard_count = 0;
 	return 0;
 }
 

@@ -230,8 +230,10 @@ static int consul_service(struct model *model, struct model_service *service,
 	for (size_t i = 0; i < answer->entry_count; i++) {
 		const struct facts_entry *entry = &answer->entries[i];
 
-		if (!strcmp(entry->service, service->config->consul_service) &&
-		    !is_ghost(model, entry) &&
+		if (strcmp(entry->service, service->config->consul_service) != 0)
+			continue;
+		service->mentioned = true;
+		if (!is_ghost(model, entry) &&
 		    (entry->ours || is_own_address(model, entry->address)))
 			entries[count++] = entry;
 	}

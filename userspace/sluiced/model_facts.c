@@ -181,6 +181,7 @@ static int marathon_service(struct model *model, struct model_service *service,
 		if (model_checks_learn(backend, app, &app->tasks[i]))
 			err = -ENOMEM;
 	}
+	service->mentioned |= app && !answer->gone;
 	if (app && model_checks_copy(&service->checks, app->checks, app->check_count))
 		err = -ENOMEM;
 	for (backend = service->backends; backend && !err; backend = backend->next)

@@ -85,6 +85,7 @@ struct model_backend {
 struct model_service {
 	const struct config_service *config;
 	bool synced;
+	bool mentioned; /* a registry has named it, ever: its absence elsewhere is no accident */
 	bool marathon_answered; /* ever */
 	bool marathon_fresh,
 		consul_answered; /* since it was last away: what it said before is no proof */

@@ -34,6 +34,24 @@ static bool is_proved_gone(const struct model_backend *backend)
 	       backend->state != SLUICE_BACKEND_UP;
 }
 
+/*
+ * The task's port may be a backend of several services, and each has an opinion. One that serves or is held keeps the
+ * registration, and one whose port belongs to another service says nothing while that one speaks.
+ */
+static bool all_prove_gone(const struct model *model, const struct model_backend *backend)
+{
+	for (size_t s = 0; is_proved_gone(backend) && s < model->service_count; s++) {
+		const struct model_backend *copy =
+			model_find(&model->service[s], backend->task, backend->port_index);
+
+		if (!copy || copy == backend || copy->retired || copy->port_taken)
+			continue;
+		if (!is_proved_gone(copy))
+			return false;
+	}
+	return is_proved_gone(backend);
+}
+
 static bool is_listed(const struct registrar_entry *entries, size_t count,
 		      const struct model_backend *backend)
 {
@@ -76,7 +94,7 @@ int model_registrations(struct model *model, const struct registrar_entry **entr
 		if (!model_by_marathon(model, service) || !model_by_consul(model, service))
 			continue;
 		for (struct model_backend *b = service->backends; b; b = b->next) {
-			bool gone = is_proved_gone(b);
+			bool gone = all_prove_gone(model, b);
 			bool alive = b->m_last == STATE_M_RUNNING || b->m_last == STATE_M_KILLING;
 
 			const struct model_checks *checks = model_checks_of(service, b);

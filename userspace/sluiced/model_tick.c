@@ -245,7 +245,8 @@ static void retire(struct model *model, struct model_service *service, int64_t n
 
 /*
  * A first set is published as soon as it has somebody in it; an empty one turns clients away that somebody else may still serve,
- * so it needs every registry that is in use, or a while without the missing one.
+ * so it needs a registry that names the service, and every registry that is in use or a while without the missing one. A name in
+ * the configuration that no registry has ever heard of is as likely a mistake, or a registry that has just lost everything.
  */
 static void sync_service(const struct model *model, struct model_service *service, int64_t now_ms)
 {
@@ -257,7 +258,7 @@ static void sync_service(const struct model *model, struct model_service *servic
 		return;
 	for (struct model_backend *b = service->backends; b; b = b->next)
 		service->synced |= model_usable(b);
-	if (!identity)
+	if (!identity || !service->mentioned)
 		return;
 	if (!by_consul || service->consul_answered ||
 	    now_ms - service->first_answer_ms >= FIRST_SET_MS)
