@@ -46,6 +46,8 @@ static __always_inline enum verdict ingress_unserved(const struct packet *packet
 	}
 }
 
+#define INGRESS_QUIET_MS 5000
+
 /* Copy the SYN's options, padded with zeros. data and data_end are the frame's. */
 static __always_inline void ingress_keep_options(struct sluice_half *half,
 						 const struct packet *packet, void *data,
@@ -131,7 +133,7 @@ static __always_inline enum verdict ingress_unanswered(struct scratch *scratch, 
 		count_reason(SLUICE_REASON_SYN_AGAIN);
 		return VERDICT_REWRITE;
 	}
-	result = flow_move(owned, pick);
+	result = flow_move(owned, pick, false);
 	if (result == PICK_OK) {
 		owned->slot = pick->slot;
 		*port = pick->port;
@@ -146,6 +148,31 @@ static __always_inline enum verdict ingress_unanswered(struct scratch *scratch, 
 	return VERDICT_REWRITE;
 }
 
+/*
+ * The client comes back with another SYN to a backend that is unusable or has had its time, and
+ * never answered the first: the new one takes its place, the old one stays known. False: the
+ * backend may still answer.
+ */
+static __always_inline bool ingress_replace_syn(struct scratch *scratch, const struct owned *owned,
+						__u32 now)
+{
+	struct sluice_flow *flow = owned->flow;
+	const struct packet *packet = &scratch->packet;
+
+	if (!owned->half || !flow_is_still(owned) ||
+	    (pick_is_usable(owned->backend) &&
+	     !flow_passed(now, flow->picked, SLUICE_SYN_PATIENCE_MS)))
+		return false;
+	flow->next_isn = flow->client_isn;
+	flow->client_isn = packet->seq;
+	flow->syn_payload = packet->payload_len;
+	flow->client_next = packet_seq_end(packet);
+	__builtin_memcpy(owned->half->options, scratch->half.options, sizeof(owned->half->options));
+	owned->half->options_len = scratch->half.options_len;
+	ingress_keep_syn(owned->half, packet);
+	return true;
+}
+
 /* A SYN for a flow that still counts. */
 static __always_inline enum verdict ingress_next_syn(struct scratch *scratch, struct owned *owned,
 						     struct pick *pick, enum hook hook,
@@ -153,8 +180,10 @@ static __always_inline enum verdict ingress_next_syn(struct scratch *scratch, st
 {
 	struct sluice_flow *flow = owned->flow;
 	__u32 seq = scratch->packet.seq;
+	bool unanswered;
 
 	*port = owned->port;
+	unanswered = !flow->done && !(flow->out_marks & SLUICE_OUT_SYNACK);
 	if (seq != flow->client_isn) {
 		/*
 		 * The backend's kernel knows best: a challenge ACK for a forgery, a SYN-ACK if the
@@ -162,10 +191,12 @@ static __always_inline enum verdict ingress_next_syn(struct scratch *scratch, st
 		 */
 		flow->next_isn = seq;
 		flow->in_marks |= SLUICE_IN_NEW_SYN;
-		count_reason(SLUICE_REASON_SYN_OTHER);
-		return VERDICT_REWRITE;
+		if (!unanswered || !ingress_replace_syn(scratch, owned, pick->now)) {
+			count_reason(SLUICE_REASON_SYN_OTHER);
+			return VERDICT_REWRITE;
+		}
 	}
-	if (!flow->done && !(flow->out_marks & SLUICE_OUT_SYNACK))
+	if (unanswered)
 		return ingress_unanswered(scratch, owned, pick, hook, family, port);
 	count_reason(SLUICE_REASON_SYN_AGAIN);
 	return VERDICT_REWRITE;
@@ -220,12 +251,15 @@ static __always_inline void ingress_segment(const struct owned *owned, const str
 	}
 }
 
-/* May a SYN begin afresh, as if the flow were not there? */
+/*
+ * May a SYN begin afresh, as if the flow were not there? A quiet connection whose backend stands is
+ * for the backend to judge.
+ */
 static __always_inline bool ingress_is_forgotten(const struct owned *owned, __u32 now)
 {
 	if (!owned->backend || flow_is_closed(owned->flow, now))
 		return true;
-	if (!flow_is_idle(owned->flow, now))
+	if (pick_is_usable(owned->backend) || !flow_is_idle(owned->flow, now))
 		return false;
 	count_reason(SLUICE_REASON_IDLE);
 	return true;
@@ -294,12 +328,16 @@ static __always_inline enum verdict ingress(struct scratch *scratch, __u32 servi
 static __always_inline bool ingress_conflicts(struct scratch *scratch, __be16 service_port,
 					      enum family family)
 {
+	const __u32 now = flow_now();
 	struct owned owned;
 
 	flow_key_in(&scratch->key, &scratch->packet, service_port, family);
 	flow_find(&owned, &scratch->key, family);
 	if (!owned.flow || !owned.backend || owned.port != scratch->packet.dport ||
-	    flow_is_closed(owned.flow, flow_now()))
+	    flow_is_closed(owned.flow, now))
+		return false;
+	/* One that is quiet may be dead, and if it lives its kernel turns the SYN away. */
+	if (flow_passed(now, owned.flow->touched, INGRESS_QUIET_MS))
 		return false;
 	/* The flow's own SYN, which XDP has rewritten, comes by here as well. */
 	return scratch->packet.seq != owned.flow->client_isn &&

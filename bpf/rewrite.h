@@ -5,8 +5,8 @@
  * tc's helper knows whether the checksum is complete or still to be filled in by the device
  * (CHECKSUM_PARTIAL), and leaves the second kind alone. XDP cannot know: on veth and in generic
  * mode it sees the bare field. A partial checksum holds the folded sum of the pseudo header, so
- * rewrite_is_partial() recognises it and XDP leaves such a packet to tc, where the helper decides. A
- * complete checksum looks like that once in 65,536 packets; the helper is right for those too.
+ * rewrite_is_partial() recognises it and XDP leaves such a packet to tc, where the helper decides.
+ * A complete checksum looks like that once in 65,536 packets; the helper is right for those too.
  */
 #ifndef SLUICE_BPF_REWRITE_H
 #define SLUICE_BPF_REWRITE_H
@@ -79,7 +79,9 @@ static __always_inline long rewrite_tc(struct __sk_buff *skb, const struct packe
 {
 	struct tcphdr header;
 
-	/* Of a fragment the length of the whole is not known, and so not the pseudo header's sum. */
+	/*
+	 * Of a fragment the length of the whole is not known, and so not the pseudo header's sum.
+	 */
 	if (!tcp || packet->fragment || rewrite_is_partial(packet, family))
 		return rewrite_field(skb, packet->l4_off + offsetof(struct tcphdr, check),
 				     packet->l4_off + port, from, to);

@@ -209,7 +209,8 @@ struct sluice_backend {
 	__s32 half_open; /* the others, roughly */
 	__u32 suspect_since; /* jiffies; valid if suspect is 1: skip in picks for SLUICE_SUSPECT_MS */
 	__u32 suspect;
-	__u8 pad2[48];
+	__u32 answered; /* jiffies of the last SYN-ACK, a quarter of a second coarse */
+	__u8 pad2[44];
 };
 _Static_assert(sizeof(struct sluice_backend) == 128, "ABI");
 
@@ -323,10 +324,13 @@ struct sluice_flow {
 	__u32 cookie; /* from the key: tells an element that an LRU has given to another flow meanwhile */
 	__u32 client_isn;
 	__u32 next_isn;	   /* another SYN of the client's; the older one, if both were answered */
-	__u32 client_next; /* after the last byte that the client sent */
+	__u32 client_next; /* after the last byte that the client sent, as far as it is plausible */
 	__u32 server_isn;
 	__u32 server_isn_before; /* of the SYN-ACK before: SYN cookies change with the minute */
-	__u32 server_next; /* after the last byte the backend sent while the flow was half-open */
+	union {
+		__u32 server_next; /* half-open: after the last byte that the backend sent */
+		__u32 server_ack;  /* done: the last acknowledgement that the backend sent */
+	};
 	__u32 client_fin;  /* sequence number after the client's FIN */
 	__u32 server_fin;  /* after the backend's */
 	__u32 picked;	   /* jiffies at the pick */

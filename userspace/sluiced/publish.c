@@ -48,6 +48,7 @@ static void create(struct maps *maps, const struct plan_step *step, uint64_t now
 	__atomic_store_n(&backend->active, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&backend->half_open, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&backend->suspect, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&backend->answered, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&backend->generation, step->generation, __ATOMIC_RELEASE);
 }
 
