@@ -201,7 +201,7 @@ static __always_inline void pick_consider(struct pick_walk *walk, __u32 slot, __
 static __always_inline int pick_choose(struct pick_walk *walk, const struct sluice_set *set,
 				       __u32 service, __be32 client, __u32 exclude, __u32 now)
 {
-	__u32 len = set->len, enough, start, i, index;
+	__u32 len = set->len, enough, turns, start, i, index;
 
 	*walk = (struct pick_walk){ .on_empty = set->on_empty, .on_full = set->on_full };
 	if (!len || len > SLUICE_SET_TABLE)
@@ -210,9 +210,11 @@ static __always_inline int pick_choose(struct pick_walk *walk, const struct slui
 	enough = set->balance == SLUICE_BALANCE_LEASTCONN ? PICK_TRIES
 		 : set->balance == SLUICE_BALANCE_RANDOM  ? 2
 							  : 1;
+	/* random's second start comes after one turn; from there on it must see everybody */
+	turns = enough == 2 ? len + 1 : len;
 	start = pick_start(service, client, set->balance) % len;
 	for (i = 0; i < PICK_TRIES; i++) {
-		if (i >= len || (i >= enough && walk->best.slot))
+		if (i >= turns || (i >= enough && walk->best.slot))
 			break;
 		/*
 		 * random's second; and a second chance elsewhere, where a whole stretch is unusable
