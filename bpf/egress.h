@@ -128,7 +128,8 @@ static __always_inline void egress_reopen(const struct owned *owned, struct scra
 		flow_count_active(owned->backend, -1);
 }
 
-static __always_inline void egress_syn_ack(const struct owned *owned, const struct packet *packet)
+static __always_inline void egress_syn_ack(const struct owned *owned, const struct packet *packet,
+					   __u32 now)
 {
 	struct sluice_flow *flow = owned->flow;
 
@@ -141,11 +142,14 @@ static __always_inline void egress_syn_ack(const struct owned *owned, const stru
 	flow->out_marks |= SLUICE_OUT_SYNACK;
 	if (owned->backend->suspect)
 		owned->backend->suspect = 0;
+	if (sluice_age(now, owned->backend->answered) >= sluice_hz / 4)
+		owned->backend->answered = now;
 }
 
 /* A segment of a half-open flow that is the flow's own. */
 static __always_inline void egress_half_open(const struct owned *owned, const struct packet *packet,
-					     const union flow_key *key, enum family family)
+					     const union flow_key *key, enum family family,
+					     __u32 now)
 {
 	struct sluice_flow *flow = owned->flow;
 
@@ -164,7 +168,7 @@ static __always_inline void egress_half_open(const struct owned *owned, const st
 	if (flow->client_rst)
 		flow->client_rst = 0;
 	if (packet->flags & TCP_SYN) {
-		egress_syn_ack(owned, packet);
+		egress_syn_ack(owned, packet, now);
 		return;
 	}
 	if ((__s32)(packet_seq_end(packet) - flow->server_next) > 0)
@@ -191,14 +195,14 @@ static __always_inline bool egress_redispatch(const struct owned *owned,
 	struct pick pick = { .now = now };
 	__u8 redispatched;
 
-	if (!half || half->flow.done || sluice_flow_is_over(&half->flow) || !half->tcp_flags ||
-	    packet->payload_len || !egress_is_answer(packet) ||
-	    !egress_answers(&half->flow, packet) || half->redispatched >= SLUICE_REDISPATCH_MAX)
+	if (!half || half->flow.done || sluice_flow_is_over(&half->flow) || !half->tcp_flags || packet->payload_len ||
+	    !egress_is_answer(packet) || !egress_answers(&half->flow, packet) ||
+	    half->redispatched >= SLUICE_REDISPATCH_MAX)
 		return false;
 	redispatched = half->redispatched;
 	pick.service = owned->service;
 	pick.client = flow_client(key, family);
-	if (flow_move(owned, &pick) != PICK_OK)
+	if (flow_move(owned, &pick, true) != PICK_OK)
 		return false;
 	half->redispatched = redispatched + 1;
 	count_reason(SLUICE_REASON_REDISPATCH);
@@ -248,7 +252,7 @@ static __always_inline enum verdict egress(struct scratch *scratch, __be16 servi
 		flow_settle(&owned, key, family);
 	} else {
 		flow_touch(owned.flow, now);
-		egress_half_open(&owned, packet, key, family);
+		egress_half_open(&owned, packet, key, family, now);
 	}
 	return VERDICT_REWRITE;
 }

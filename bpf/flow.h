@@ -22,6 +22,9 @@
  */
 #define FLOW_FIRST_WINDOW 131072
 
+/* A segment that begins further ahead of what is known is not believed, nor is its number kept. */
+#define FLOW_GAP 262144
+
 union flow_key {
 	struct sluice_flow_key4 v4;
 	struct sluice_flow_key6 v6;
@@ -264,16 +267,18 @@ static __always_inline void flow_begin(struct sluice_flow *flow, const struct pi
 	};
 }
 
-/* Forget a flow. */
+/*
+ * Forget a flow. What stands in an established table counts as a connection, whatever its marks
+ * say.
+ */
 static __always_inline void flow_remove(const struct owned *owned, const union flow_key *key,
 					enum family family)
 {
-	bool lived = flow_lives(owned->flow), half_open = !owned->flow->done;
+	bool half_open = !owned->flow->done && !sluice_flow_is_over(owned->flow);
 
-	half_open = half_open && !sluice_flow_is_over(owned->flow);
 	if (flow_delete(key, owned->half, family))
 		return;
-	if (lived)
+	if (!owned->half)
 		flow_count_active(owned->backend, -1);
 	else if (half_open)
 		flow_count_half(owned->backend, -1);
@@ -283,11 +288,11 @@ static __always_inline void flow_remove(const struct owned *owned, const union f
  * Another backend for a half-open flow that its backend has not answered, or has refused; that one
  * is a suspect for a while. After any other result than PICK_OK nothing has changed.
  */
-static __always_inline int flow_move(const struct owned *owned, struct pick *pick)
+static __always_inline int flow_move(const struct owned *owned, struct pick *pick, bool refused)
 {
 	struct sluice_backend *old = owned->backend;
 	__u16 payload = owned->flow->syn_payload;
-	__u32 isn = owned->flow->client_isn;
+	__u32 isn = owned->flow->client_isn, picked = owned->flow->picked;
 	int result;
 
 	pick->exclude = owned->slot;
@@ -297,7 +302,9 @@ static __always_inline int flow_move(const struct owned *owned, struct pick *pic
 	if (!flow_is_still(owned))
 		return PICK_TORN;
 	flow_count_half(old, -1);
-	if (old) {
+	/* Silence alone is no proof: anybody can send a SYN that a kernel drops. */
+	if (old && (refused || !old->answered ||
+		    sluice_age(pick->now, old->answered) >= sluice_age(pick->now, picked))) {
 		old->suspect_since = pick->now;
 		old->suspect = 1;
 	}
@@ -306,25 +313,46 @@ static __always_inline int flow_move(const struct owned *owned, struct pick *pic
 	return PICK_OK;
 }
 
+/* Marks that another CPU has set on the old element while it was copied. */
+static __always_inline void flow_carry(struct sluice_flow *to, const struct sluice_flow *from)
+{
+	const __u8 in = from->in_marks & ~to->in_marks, out = from->out_marks & ~to->out_marks;
+
+	if (in & SLUICE_IN_FIN)
+		to->client_fin = from->client_fin;
+	if (out & SLUICE_OUT_FIN)
+		to->server_fin = from->server_fin;
+	if (in)
+		to->in_marks |= in;
+	if (out)
+		to->out_marks |= out;
+}
+
 /*
  * Into the established table. Without room it stays where it is, and its next packet tries again.
  */
 static __always_inline void flow_promote(const struct owned *owned, const union flow_key *key,
 					 enum family family)
 {
-	struct sluice_flow copy = *owned->flow;
+	struct sluice_flow copy = *owned->flow, *fresh;
 	bool first = !copy.done;
 	long err;
 
 	if (copy.cookie != owned->cookie)
 		return;
 	copy.done = 1;
-	copy.client_rst = 0; /* who completes a handshake lives */
+	if (first) {
+		copy.server_ack = copy.client_isn + 1;
+		copy.client_rst = 0; /* a client that completes the handshake has not given up */
+	}
 	err = flow_insert(key, &copy, family);
 	if (err && err != -17 /* EEXIST: another CPU was faster */) {
 		count_reason(SLUICE_REASON_TABLE_FULL);
 		return;
 	}
+	fresh = flow_lookup(key, family);
+	if (fresh && flow_is_still(owned))
+		flow_carry(fresh, owned->flow);
 	flow_delete(key, true, family);
 	if (err)
 		return;
@@ -340,10 +368,21 @@ static __always_inline void flow_promote(const struct owned *owned, const union 
 static __always_inline void flow_demote(const struct owned *owned, const union flow_key *key,
 					enum family family)
 {
-	struct sluice_half half = { .flow = *owned->flow };
+	struct sluice_half half = { .flow = *owned->flow }, *fresh;
+	long err;
 
-	if (half.flow.cookie != owned->cookie || flow_insert_half(key, &half, family))
+	if (half.flow.cookie != owned->cookie)
 		return;
+	err = flow_insert_half(key, &half, family);
+	if (err == -17) { /* left over from a race; nobody finds it while the other stands */
+		flow_delete(key, true, family);
+		err = flow_insert_half(key, &half, family);
+	}
+	if (err)
+		return;
+	fresh = flow_lookup_half(key, family);
+	if (fresh && flow_is_still(owned))
+		flow_carry(&fresh->flow, owned->flow);
 	if (!flow_delete(key, false, family))
 		flow_count_active(owned->backend, -1);
 }
@@ -380,14 +419,20 @@ static __always_inline void flow_from_client(struct sluice_flow *flow, const str
 	flow_touch(flow, now);
 	if (packet->flags & TCP_RST) {
 		/*
-		 * Only a mark, and only if a kernel could believe it (RFC 5961 section 3.2): the
+		 * Only a mark, and only if a kernel could believe it (RFC 5961 section 3.2): it has
+		 * the number that the backend expects next, as far as the two have let us know. The
 		 * backend's next segment disproves it.
 		 */
-		if (!flow->client_rst && packet->seq == flow->client_next)
+		if (!flow->client_rst && (packet->seq == flow->client_next ||
+					  (flow->done && packet->seq == flow->server_ack)))
 			flow->client_rst = now | 1;
 		return;
 	}
-	if ((__s32)(end - flow->client_next) > 0)
+	/*
+	 * What lies far ahead is forged, or will be made up for by the backend's acknowledgement.
+	 */
+	if ((__s32)(end - flow->client_next) > 0 &&
+	    (__s32)(packet->seq - flow->client_next) <= FLOW_GAP)
 		flow->client_next = end;
 	/* Nothing follows a FIN, so its acknowledgement is exact. */
 	if ((packet->flags & TCP_ACK) && (flow->out_marks & SLUICE_OUT_FIN) &&
@@ -419,6 +464,8 @@ static __always_inline void flow_from_backend(struct sluice_flow *flow, const st
 			flow->out_marks &= ~SLUICE_OUT_RST;
 		if (flow->client_rst)
 			flow->client_rst = 0;
+		if ((packet->flags & TCP_ACK) && flow->server_ack != packet->ack)
+			flow->server_ack = packet->ack;
 		if ((packet->flags & TCP_ACK) && (flow->in_marks & SLUICE_IN_FIN) &&
 		    !(flow->out_marks & SLUICE_OUT_FIN_ACKED) && packet->ack == flow->client_fin)
 			flow->out_marks |= SLUICE_OUT_FIN_ACKED;
