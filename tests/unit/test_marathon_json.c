@@ -490,6 +490,66 @@ static void refusals(void **state)
 	}
 }
 
+#define WEB "{\"id\":\"/web\",\"tasks\":[{\"id\":\"web.1\",\"host\":\"h\",\"ports\":[31000]}]}"
+#define ODD "{\"id\":\"/odd\",\"tasks\":[],\"healthChecks\":[{\"path\":7}]}"
+#define ODDER "{\"id\":\"/odder\"}"
+
+/* One app that cannot be read does not hold up the others, and is not taken for missing. */
+static void odd_apps_are_unknown(void **state)
+{
+	static const char *const apps[] = { "/odd", "/web", "/missing", "/odder" };
+	const struct marathon_filter filter = { .apps = apps, .app_count = 4 };
+	struct facts_marathon answer;
+
+	(void)state;
+	assert_int_equal(parse("{\"apps\":[" ODD "," WEB "," ODDER "]}", &filter, &answer), 0);
+	assert_false(answer.full);
+	assert_int_equal(answer.app_count, 2);
+	assert_string_equal(answer.apps[0].id, "/web");
+	assert_int_equal(answer.apps[0].task_count, 1);
+	assert_string_equal(answer.apps[1].id, "/missing");
+	assert_int_equal(answer.apps[1].task_count, 0);
+	assert_int_equal(answer.unknown_count, 2);
+	assert_string_equal(answer.unknown[0], "/odd");
+	assert_string_equal(answer.unknown[1], "/odder");
+	assert_non_null(strstr(error.text, "apps[0].healthChecks[0].path is not a string"));
+	facts_marathon_release(&answer);
+	assert_null(answer.unknown);
+
+	/* one that nobody wants is not looked at */
+	assert_int_equal(
+		parse("{\"apps\":[" WEB ",{\"id\":\"/x\",\"tasks\":7}]}", &filter, &answer), 0);
+	assert_true(answer.full);
+	assert_int_equal(answer.app_count, 1);
+	assert_int_equal(answer.unknown_count, 0);
+	facts_marathon_release(&answer);
+	/* nothing could be read: that is no answer */
+	assert_int_equal(parse("{\"apps\":[" ODD "," ODDER "]}", &filter, &answer), -EINVAL);
+	assert_null(answer.unknown);
+}
+
+static void odd_single_app(void **state)
+{
+	static const char text[] = "{\"app\":" ODD "}";
+	struct facts_marathon answer;
+
+	(void)state;
+	json_error_init(&error, "m");
+	assert_int_equal(
+		marathon_json_app(text, strlen(text), "/odd", &everything, &answer, &error), 0);
+	assert_false(answer.full);
+	assert_false(answer.gone);
+	assert_int_equal(answer.app_count, 0);
+	assert_int_equal(answer.unknown_count, 1);
+	assert_string_equal(answer.unknown[0], "/odd");
+	assert_non_null(strstr(error.text, "app.healthChecks[0].path"));
+	facts_marathon_release(&answer);
+	assert_int_equal(marathon_json_app(text, strlen(text), "/web", &everything, &answer,
+					   &error),
+			 -EINVAL);
+	assert_null(answer.unknown);
+}
+
 static void empty_answers_are_answers(void **state)
 {
 	struct facts_marathon answer;
@@ -559,6 +619,8 @@ int main(void)
 		cmocka_unit_test(versions),
 		cmocka_unit_test(task_states),
 		cmocka_unit_test(refusals),
+		cmocka_unit_test(odd_apps_are_unknown),
+		cmocka_unit_test(odd_single_app),
 		cmocka_unit_test(empty_answers_are_answers),
 		cmocka_unit_test(truncated),
 		cmocka_unit_test(subscribed),

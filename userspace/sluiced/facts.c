@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void release_app(struct facts_app *app)
+void facts_app_release(struct facts_app *app)
 {
 	for (size_t i = 0; i < app->check_count; i++)
 		free(app->checks[i].path);
@@ -23,12 +23,13 @@ static void release_app(struct facts_app *app)
 	free(app->version);
 	free(app->config_version);
 	free(app->id);
+	memset(app, 0, sizeof(*app));
 }
 
 void facts_marathon_release(struct facts_marathon *answer)
 {
 	for (size_t i = 0; i < answer->app_count; i++)
-		release_app(&answer->apps[i]);
+		facts_app_release(&answer->apps[i]);
 	free(answer->apps);
 	for (size_t i = 0; i < answer->unknown_count; i++)
 		free(answer->unknown[i]);

@@ -81,19 +81,20 @@ struct facts_app {
 };
 
 struct facts_marathon {
-	bool full; /* true: all apps; an app that is missing does not exist. false: only apps[0] was asked for */
+	bool full; /* true: all apps; an app that is missing does not exist. false: apps alone are told of */
 	size_t app_count;
 	struct facts_app *
-		apps; /* not full and app unknown to Marathon (404): one app without tasks, gone set */
+		apps; /* one was asked for and is unknown to Marathon (404): one app without tasks, gone set */
 	bool gone;
 	/*
-	 * ids of apps that exist and could not be read: in a full answer they are missing from apps
-	 * and nothing is known of their tasks, which stay as they are
+	 * ids of apps that exist and could not be read: nothing is known of their tasks, which stay
+	 * as they are. Never in apps, and full is false if there are any
 	 */
 	size_t unknown_count;
 	char **unknown;
 };
 
+void facts_app_release(struct facts_app *app);
 void facts_marathon_release(struct facts_marathon *answer);
 
 /*
@@ -175,7 +176,7 @@ struct facts_source {
 	int64_t since_ms;      /* when connected last changed */
 	int64_t last_event_ms; /* last event, heartbeats included; 0: none */
 	int64_t last_good_ms;  /* last good answer; 0: none */
-	char error[200];       /* last error in the user's words; "" if connected */
+	char error[200]; /* last error in the user's words; if connected, what is odd all the same, or "" */
 };
 
 /*

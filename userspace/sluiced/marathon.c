@@ -35,11 +35,17 @@ static void tell(struct marathon *marathon)
 {
 	const struct marathon_part *failed = marathon->answers.works ? &marathon->events
 								     : &marathon->answers;
+	const char *odd = "";
 
-	if (failed->works)
+	for (size_t i = marathon->app_count; i--;)
+		if (marathon->apps[i].odd[0])
+			odd = marathon->apps[i].odd;
+	if (failed->works) {
 		source_up(&marathon->source, marathon->sink, clock_ms());
-	else if (failed->error[0])
+		source_note(&marathon->source, marathon->sink, clock_ms(), odd);
+	} else if (failed->error[0]) {
 		source_down(&marathon->source, marathon->sink, clock_ms(), "%s", failed->error);
+	}
 }
 
 void marathon_works(struct marathon *marathon, struct marathon_part *part)

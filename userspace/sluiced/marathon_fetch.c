@@ -103,7 +103,21 @@ static const struct facts_app *find(const struct facts_marathon *answer, const c
 	return NULL;
 }
 
-static void deliver(struct marathon *marathon, const struct facts_marathon *answer)
+/* An app that could not be read: all its events concern us, and its tasks stay as they are. */
+static void note_unknown(struct marathon_app *app, const struct facts_marathon *answer,
+			 const char *why)
+{
+	for (size_t i = 0; i < answer->unknown_count; i++) {
+		if (strcmp(answer->unknown[i], app->id) != 0)
+			continue;
+		app->seen = false;
+		snprintf(app->odd, sizeof(app->odd), "%.60s cannot be read and stays as it is%s%s",
+			 app->id, i ? "" : ": ", i ? "" : why);
+	}
+}
+
+/* why: what is wrong with the first of the unknown apps */
+static void deliver(struct marathon *marathon, const struct facts_marathon *answer, const char *why)
 {
 	int64_t now_ms = clock_ms();
 
@@ -111,12 +125,17 @@ static void deliver(struct marathon *marathon, const struct facts_marathon *answ
 		struct marathon_app *app = &marathon->apps[i];
 		const struct facts_app *facts = find(answer, app->id);
 
-		if (answer->full || facts)
+		if (answer->full || facts) {
 			learn_tasks(app, facts);
+			app->odd[0] = '\0';
+		}
+		note_unknown(app, answer, why);
 	}
-	marathon->source.last_good_ms = now_ms;
+	if (answer->full || answer->app_count)
+		marathon->source.last_good_ms = now_ms;
 	marathon_works(marathon, &marathon->answers);
-	marathon->sink->marathon(marathon->sink->ctx, answer, now_ms);
+	if (answer->full || answer->app_count)
+		marathon->sink->marathon(marathon->sink->ctx, answer, now_ms);
 }
 
 /*
@@ -187,7 +206,7 @@ static void on_answer(void *ctx, const struct http_answer *answer)
 	}
 	marathon_stable(&marathon->answers);
 	note_leader(marathon, answer);
-	deliver(marathon, &parsed);
+	deliver(marathon, &parsed, error.text);
 	facts_marathon_release(&parsed);
 	if (fetcher->full_due) {
 		plan_next(marathon, 0);
@@ -233,6 +252,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	struct marathon *marathon = arg;
 	struct marathon_fetcher *fetcher = &marathon->fetcher;
 	int64_t now_ms = clock_ms();
+	size_t next = fetcher->turn;
 
 	(void)fd;
 	(void)what;
@@ -240,14 +260,19 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	fetcher->app = NULL;
 	fetcher->hops = 0;
 	fetcher->full_due = false;
+	/* in turns, so that an app that always fails does not keep the others waiting */
 	for (size_t i = 0; i < marathon->app_count; i++) {
-		struct marathon_app *app = &marathon->apps[i];
+		size_t at = (fetcher->turn + i) % marathon->app_count;
+		struct marathon_app *app = &marathon->apps[at];
 
-		if (app->due && !fetcher->full && !fetcher->app)
+		if (app->due && !fetcher->full && !fetcher->app) {
 			fetcher->app = app;
+			next = at + 1;
+		}
 		if (fetcher->full || fetcher->app == app)
 			app->due = false;
 	}
+	fetcher->turn = next;
 	if (!fetcher->full && !fetcher->app)
 		return;
 	pace_take(&fetcher->pace, now_ms);

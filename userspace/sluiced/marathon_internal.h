@@ -29,6 +29,7 @@ struct marathon_app {
 	const char *id; /* the config's */
 	bool due;	/* something of it changed: ask for it */
 	bool seen;	/* an answer has told of it */
+	char odd[384];	/* why the last answer's part about it could not be read; "" if it could */
 	size_t known_count;
 	char (*known)[256]; /* join keys of our tasks: the UUID, or the whole id where there is none */
 };
@@ -40,6 +41,7 @@ struct marathon_fetcher {
 	struct pace pace, full_pace;
 	bool full_due, full;	  /* due; the one under way is of everything */
 	struct marathon_app *app; /* the one under way is of it */
+	size_t turn;		  /* the app that is looked at first for the next one */
 	int hops;
 	char leader[256]; /* X-Marathon-Leader of the last good answer */
 };

@@ -351,6 +351,58 @@ static int read_app(const cJSON *item, const char *place, const struct marathon_
 	return read_tasks(&reader, item, place);
 }
 
+/* The app that was read last could not be read: id is all that is known of it. */
+static int set_aside(struct facts_marathon *answer, const char *id)
+{
+	char **unknown;
+
+	facts_app_release(&answer->apps[--answer->app_count]);
+	unknown = realloc(answer->unknown, (answer->unknown_count + 1) * sizeof(*unknown));
+	if (!unknown)
+		return -ENOMEM;
+	answer->unknown = unknown;
+	unknown[answer->unknown_count] = strdup(id);
+	if (!unknown[answer->unknown_count])
+		return -ENOMEM;
+	answer->unknown_count++;
+	return 0;
+}
+
+static bool is_told(const struct facts_marathon *answer, const char *id)
+{
+	for (size_t i = 0; i < answer->app_count; i++)
+		if (strcasecmp(answer->apps[i].id, id) == 0)
+			return true;
+	for (size_t i = 0; i < answer->unknown_count; i++)
+		if (strcasecmp(answer->unknown[i], id) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * An answer with unknown apps is not full, so that nobody takes them for missing; then the wanted
+ * apps that are missing are told one by one.
+ */
+static int tell_missing(struct facts_marathon *answer, const struct marathon_filter *filter)
+{
+	struct facts_app *apps;
+
+	answer->full = false;
+	apps = realloc(answer->apps, (answer->app_count + filter->app_count) * sizeof(*apps));
+	if (!apps)
+		return -ENOMEM;
+	answer->apps = apps;
+	for (size_t i = 0; i < filter->app_count; i++) {
+		if (is_told(answer, filter->apps[i]))
+			continue;
+		apps[answer->app_count] = (struct facts_app){ .id = strdup(filter->apps[i]) };
+		if (!apps[answer->app_count].id)
+			return -ENOMEM;
+		answer->app_count++;
+	}
+	return 0;
+}
+
 static int read_apps(const cJSON *list, const struct marathon_filter *filter,
 		     struct facts_marathon *answer, struct json_error *error)
 {
@@ -387,10 +439,14 @@ static int read_apps(const cJSON *list, const struct marathon_filter *filter,
 		if (!listed(filter->apps, filter->app_count, id))
 			continue;
 		err = read_app(item, place, filter, &answer->apps[answer->app_count++], error);
+		if (err == -EINVAL)
+			err = set_aside(answer, id);
 		if (err)
 			return err;
 	}
-	return 0;
+	if (!answer->unknown_count)
+		return 0;
+	return answer->app_count ? tell_missing(answer, filter) : -EINVAL;
 }
 
 int marathon_json_apps(const char *text, size_t len, const struct marathon_filter *filter,
@@ -429,6 +485,7 @@ int marathon_json_app(const char *text, size_t len, const char *app,
 {
 	const cJSON *item;
 	cJSON *document;
+	const char *id;
 	int err;
 
 	memset(answer, 0, sizeof(*answer));
@@ -438,13 +495,16 @@ int marathon_json_app(const char *text, size_t len, const char *app,
 	err = json_object(document, "app", true, "", &item, error);
 	if (err)
 		goto out;
-	err = single_app(answer);
+	err = json_string(item, "id", true, "app", &id, error);
+	if (!err && strcmp(id, app) != 0)
+		err = json_fail(error, "app.id is \"%.100s\", \"%.100s\" was asked for", id, app);
+	if (!err)
+		err = single_app(answer);
 	if (err)
 		goto out;
 	err = read_app(item, "app", filter, &answer->apps[0], error);
-	if (!err && strcmp(answer->apps[0].id, app) != 0)
-		err = json_fail(error, "app.id is \"%.100s\", \"%.100s\" was asked for",
-				answer->apps[0].id, app);
+	if (err == -EINVAL)
+		err = set_aside(answer, id);
 out:
 	cJSON_Delete(document);
 	if (err)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Marathon's answers to /v2/apps into plain facts, for the shapes of 0.7 to 1.11. Pure: text in,
- * facts out. An answer is taken whole or refused whole; what Marathon leaves out where it may (a
+ * facts out. What is no answer of Marathon is refused whole; an app that cannot be read is left out as
+ * unknown, so that it does not hold up the others; what Marathon leaves out where it may (a
  * task's state before 1.2, empty lists before 1.6, nulls) is filled in here, so that no one else
  * needs to know versions.
  */
@@ -28,12 +29,17 @@ struct marathon_filter {
 /*
  * GET /v2/apps?embed=apps.tasks. 0, or -EINVAL with error filled, or -ENOMEM; answer is empty
  * unless 0, and the caller's to release. An app that is wanted must carry its tasks, else the
- * request was not understood and nothing is known.
+ * request was not understood and nothing is known of it. Where some apps could be read and some not
+ * the result is 0, `unknown` lists the latter and error says what is wrong with the first; a wanted
+ * app that Marathon does not list is then in apps, without tasks.
  */
 int marathon_json_apps(const char *text, size_t len, const struct marathon_filter *filter,
 		       struct facts_marathon *answer, struct json_error *error);
 
-/* GET /v2/apps/ID, status 200. As above; -EINVAL too if the answer is about another app. */
+/*
+ * GET /v2/apps/ID, status 200. As above; -EINVAL too if the answer is about another app. 0 with
+ * `unknown`, no apps and error filled if it is about this one and cannot be read.
+ */
 int marathon_json_app(const char *text, size_t len, const char *app,
 		      const struct marathon_filter *filter, struct facts_marathon *answer,
 		      struct json_error *error);

@@ -30,6 +30,22 @@ void source_up(struct facts_source *source, const struct facts_sink *sink, int64
 	sink->source(sink->ctx, source, now_ms);
 }
 
+void source_note(struct facts_source *source, const struct facts_sink *sink, int64_t now_ms,
+		 const char *note)
+{
+	char error[sizeof(source->error)];
+
+	snprintf(error, sizeof(error), "%.*s", (int)sizeof(error) - 1, note);
+	if (!source->connected || strcmp(error, source->error) == 0)
+		return;
+	memcpy(source->error, error, sizeof(error));
+	if (error[0])
+		log_event(LOG_WARNING, "source-odd", "source=%s error=\"%s\"", source->name, error);
+	else
+		log_event(LOG_NOTICE, "source-well", "source=%s", source->name);
+	sink->source(sink->ctx, source, now_ms);
+}
+
 void source_down(struct facts_source *source, const struct facts_sink *sink, int64_t now_ms,
 		 const char *format, ...)
 {

@@ -14,6 +14,10 @@ void source_init(struct facts_source *source, const char *name, bool used, int64
 /* Works now. */
 void source_up(struct facts_source *source, const struct facts_sink *sink, int64_t now_ms);
 
+/* Something is odd although it works; "": no longer. No change if it does not work. */
+void source_note(struct facts_source *source, const struct facts_sink *sink, int64_t now_ms,
+		 const char *note);
+
 /* Does not work, and why, in the user's words and without any secret. */
 void source_down(struct facts_source *source, const struct facts_sink *sink, int64_t now_ms,
 		 const char *format, ...) __attribute__((format(printf, 4, 5)));

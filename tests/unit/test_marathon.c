@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Marathon as a source against a server on loopback that answers by path: what reaches the sink
+ * when single apps cannot be read or do not answer, and what people then see of the source.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <event2/buffer.h>
+#include <event2/event.h>
+#include <event2/http.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "config.h"
+#include "facts.h"
+#include "marathon.h"
+#include "marathon_internal.h"
+
+#define DEADLINE_S 30
+
+#define WEB "{\"id\":\"/web\",\"tasks\":[{\"id\":\"web.1\",\"host\":\"h\",\"ports\":[31000]}]}"
+#define OTHER "{\"id\":\"/other\",\"tasks\":[]}"
+#define ODD "{\"id\":\"/other\",\"tasks\":[],\"networks\":[{\"mode\":1}]}"
+
+struct world {
+	struct event_base *base;
+	struct evhttp *server;
+	struct event *deadline;
+	struct config *config;
+	struct marathon *marathon;
+	const char *apps; /* the answer to /v2/apps */
+	bool broken;	  /* /v2/apps/a is an HTTP 500 */
+	int all, web;	  /* answers of everything, and of /web alone, that reached the sink */
+	size_t app_count;
+	bool full, connected;
+	char error[200];
+};
+
+static void on_deadline(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	fail_msg("the event loop did not come to its end in %d s", DEADLINE_S);
+}
+
+static void on_request(struct evhttp_request *request, void *ctx)
+{
+	const char *path = evhttp_uri_get_path(evhttp_request_get_evhttp_uri(request));
+	struct evbuffer *out = evbuffer_new();
+	struct world *world = ctx;
+
+	if (!strcmp(path, "/v2/apps"))
+		evbuffer_add_printf(out, "{\"apps\":[%s]}", world->apps);
+	else if (!strcmp(path, "/v2/apps/web"))
+		evbuffer_add_printf(out, "{\"app\":" WEB "}");
+	else
+		evbuffer_add_printf(out, "{\"app\":" ODD "}");
+	if (world->broken && !strcmp(path, "/v2/apps/other"))
+		evhttp_send_error(request, 500, "broken");
+	else
+		evhttp_send_reply(request, 200, "OK", out);
+	evbuffer_free(out);
+}
+
+static void take_answer(void *ctx, const struct facts_marathon *answer, int64_t now_ms)
+{
+	struct world *world = ctx;
+
+	(void)now_ms;
+	world->full = answer->full;
+	world->app_count = answer->app_count;
+	if (answer->app_count == 1 && !answer->full)
+		world->web += !strcmp(answer->apps[0].id, "/web");
+	else
+		world->all++;
+	event_base_loopbreak(world->base);
+}
+
+static void take_source(void *ctx, const struct facts_source *source, int64_t now_ms)
+{
+	struct world *world = ctx;
+
+	(void)now_ms;
+	world->connected = source->connected;
+	snprintf(world->error, sizeof(world->error), "%s", source->error);
+	event_base_loopbreak(world->base);
+}
+
+static void open_world(struct world *world, const char *apps)
+{
+	const struct timeval deadline = { .tv_sec = DEADLINE_S };
+	const struct facts_sink sink = { .ctx = world,
+					 .marathon = take_answer,
+					 .source = take_source };
+	static struct config_service services[2];
+	static struct facts_sink kept;
+	static char host[] = "h", web[] = "/web", other[] = "/other";
+	struct sockaddr_in address;
+	socklen_t len = sizeof(address);
+	struct evhttp_bound_socket *bound;
+
+	memset(world, 0, sizeof(*world));
+	kept = sink;
+	world->apps = apps;
+	world->base = event_base_new();
+	world->deadline = evtimer_new(world->base, on_deadline, NULL);
+	evtimer_add(world->deadline, &deadline);
+	world->server = evhttp_new(world->base);
+	bound = evhttp_bind_socket_with_handle(world->server, "127.0.0.1", 0);
+	assert_non_null(bound);
+	evhttp_set_gencb(world->server, on_request, world);
+	assert_int_equal(getsockname(evhttp_bound_socket_get_fd(bound), (struct sockaddr *)&address,
+				     &len),
+			 0);
+	world->config = calloc(1, sizeof(*world->config));
+	world->config->service = services;
+	assert_true(asprintf(&world->config->marathon_url[0], "http://127.0.0.1:%u",
+			     ntohs(address.sin_port)) > 0);
+	world->config->marathon_url_count = 1;
+	world->config->marathon_used = true;
+	world->config->events = CONFIG_EVENTS_OFF;
+	world->config->resync_ms = 3600000;
+	world->config->name[0] = host;
+	world->config->name_count = 1;
+	/* /other comes first, and would be asked for first */
+	services[0].marathon_app = other;
+	services[1].marathon_app = web;
+	world->config->service_count = 2;
+	world->marathon = marathon_new(world->base, world->config, &kept);
+	assert_non_null(world->marathon);
+}
+
+static void close_world(struct world *world)
+{
+	marathon_free(world->marathon);
+	evhttp_free(world->server);
+	event_free(world->deadline);
+	event_base_free(world->base);
+	free(world->config->marathon_url[0]);
+	free(world->config);
+}
+
+static void an_odd_app_holds_up_nobody(void **state)
+{
+	struct world world;
+
+	(void)state;
+	open_world(&world, ODD "," WEB);
+	while (!world.all && !world.web)
+		event_base_dispatch(world.base);
+	assert_int_equal(world.app_count, 1);
+	assert_false(world.full);
+	while (!world.error[0] || !world.connected)
+		event_base_dispatch(world.base);
+	assert_non_null(strstr(world.error, "/other cannot be read"));
+
+	world.apps = OTHER "," WEB;
+	marathon_resync(world.marathon);
+	while (!world.all)
+		event_base_dispatch(world.base);
+	assert_true(world.full);
+	assert_int_equal(world.app_count, 2);
+	assert_true(world.connected);
+	assert_string_equal(world.error, "");
+	close_world(&world);
+}
+
+/* An app that Marathon fails to answer for is asked for again and again; the others get their turn. */
+static void apps_take_turns(void **state)
+{
+	struct world world;
+
+	(void)state;
+	open_world(&world, OTHER "," WEB);
+	world.broken = true;
+	while (!world.all)
+		event_base_dispatch(world.base);
+	for (size_t i = 0; i < world.marathon->app_count; i++)
+		marathon_fetch_app(world.marathon, &world.marathon->apps[i]);
+	while (!world.web)
+		event_base_dispatch(world.base);
+	close_world(&world);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_odd_app_holds_up_nobody),
+		cmocka_unit_test(apps_take_turns),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
