@@ -95,12 +95,168 @@ static void a_copy_that_serves_keeps_the_registration(void **unused)
 	world_stop(&w);
 }
 
+/* --- docker-proxy dies, and with it every listener at once --- */
+
+static void listeners_that_vanish_together_are_held(void **unused)
+{
+	struct world w;
+
+	(void)unused;
+	world_start(&w, true, true);
+	world_healthy(&w, 3);
+	world_everybody_says(&w);
+	w.listens[0] = false;
+	world_kernel_says(&w);
+	assert_state(&w, 0, DOWN); /* one: the kernel's word */
+	w.now += 60000;
+	w.listens[1] = false;
+	world_kernel_says(&w);
+	w.now += 1500;
+	w.listens[2] = false;
+	world_kernel_says(&w);
+	assert_state(&w, 0, DOWN); /* that was another event */
+	assert_state(&w, 1, UP);
+	assert_state(&w, 2, UP);
+	assert_true(world_guarded(&w, "kernel-mass"));
+	world_pass(&w, 3600000);
+	assert_int_equal(world_count_up(&w), 2);
+	w.status[1] = FACTS_STATUS_CRITICAL; /* its own check says so, too */
+	world_consul_says(&w);
+	assert_state(&w, 1, DOWN);
+	assert_state(&w, 2, UP);
+	w.state[2] = FACTS_TASK_GONE; /* so does Marathon */
+	world_marathon_says(&w);
+	assert_int_equal(world_count_up(&w), 0);
+	world_stop(&w);
+}
+
+static void one_lost_listener_goes_alone(void **unused)
+{
+	struct world w;
+
+	(void)unused;
+	world_start(&w, true, true);
+	world_healthy(&w, 2);
+	world_everybody_says(&w);
+	w.listens[0] = false;
+	world_kernel_says(&w);
+	w.now += 2001;
+	w.listens[1] = false;
+	world_kernel_says(&w);
+	assert_int_equal(world_count_up(&w), 0);
+	world_stop(&w);
+}
+
+static void lost_listeners_without_a_good_check_go(void **unused)
+{
+	struct world w;
+
+	(void)unused;
+	world_start(&w, true, false);
+	world_healthy(&w, 4);
+	w.health[0] = w.health[1] = FACTS_HEALTH_NO_CHECKS;
+	world_everybody_says(&w);
+	memset(w.listens, 0, sizeof(w.listens));
+	world_kernel_says(&w);
+	assert_state(&w, 0, DOWN); /* nobody speaks for it */
+	assert_state(&w, 1, DOWN);
+	assert_state(&w, 2, UP);
+	assert_state(&w, 3, UP);
+	w.health[2] = w.health[3] = FACTS_HEALTH_BAD;
+	world_marathon_says(&w);
+	assert_int_equal(world_count_up(&w), 0);
+	world_stop(&w);
+}
+
+/* --- what checks have said, when they fall silent --- */
+
+static void checks_outlive_an_empty_answer(void **unused)
+{
+	struct world w;
+
+	(void)unused;
+	world_start(&w, true, true);
+	world_healthy(&w, 3);
+	w.status[0] = FACTS_STATUS_CRITICAL;
+	w.status[1] = FACTS_STATUS_MAINT;
+	world_everybody_says(&w);
+	memset(w.registered, 0, sizeof(w.registered));
+	for (int i = 0; i < 20; i++, world_pass(&w, 1000)) {
+		world_consul_says(&w);
+		world_marathon_says(&w);
+		assert_state(&w, 0, DOWN);
+		assert_state(&w, 1, DRAINING);
+	}
+	assert_true(world_guarded(&w, "entry-missing"));
+	/* an agent that lists others and not these: believed when said twice */
+	w.neighbour = true;
+	world_consul_says(&w);
+	assert_state(&w, 0, DOWN);
+	w.now += MODEL_SECOND_MS;
+	world_consul_says(&w);
+	assert_int_equal(world_count_up(&w), 3);
+	assert_false(world_guarded(&w, "entry-missing"));
+	world_stop(&w);
+}
+
+static void maintenance_outlives_silence(void **unused)
+{
+	struct world w;
+
+	(void)unused;
+	world_start(&w, true, true);
+	world_healthy(&w, 3);
+	w.status[1] = FACTS_STATUS_MAINT;
+	world_everybody_says(&w);
+	w.now += 1000;
+	world_source(&w, "consul", false);
+	world_pass(&w, 1000);
+	world_marathon_says(&w);
+	assert_state(&w, 1, DRAINING);
+	world_stop(&w);
+	/* over a restart of the daemon, too */
+	world_start(&w, true, true);
+	world_source(&w, "consul", false);
+	world_adopt(&w, "t1", 31001, SLUICE_BACKEND_DRAINING, "consul");
+	world_healthy(&w, 3);
+	w.now += 1000;
+	world_marathon_says(&w);
+	assert_state(&w, 1, DRAINING);
+	world_stop(&w);
+}
+
+static void kept_checks_are_no_proof_against_the_last(void **unused)
+{
+	struct world w;
+
+	(void)unused;
+	world_start(&w, true, true);
+	w.service.all_down = CONFIG_ALL_DOWN_LAST;
+	world_healthy(&w, 1);
+	world_everybody_says(&w);
+	w.status[0] = FACTS_STATUS_CRITICAL;
+	world_consul_says(&w);
+	assert_state(&w, 0, UP);
+	w.service.all_down = CONFIG_ALL_DOWN_EMPTY;
+	memset(w.registered, 0, sizeof(w.registered));
+	world_consul_says(&w);
+	assert_state(&w, 0, UP);
+	assert_true(world_guarded(&w, "last-backend"));
+	world_stop(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reload_forgets_the_last_results),
 		cmocka_unit_test(absence_alone_makes_no_first_set),
 		cmocka_unit_test(a_copy_that_serves_keeps_the_registration),
+		cmocka_unit_test(listeners_that_vanish_together_are_held),
+		cmocka_unit_test(one_lost_listener_goes_alone),
+		cmocka_unit_test(lost_listeners_without_a_good_check_go),
+		cmocka_unit_test(checks_outlive_an_empty_answer),
+		cmocka_unit_test(maintenance_outlives_silence),
+		cmocka_unit_test(kept_checks_are_no_proof_against_the_last),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -36,13 +36,25 @@ void guard_silence(const struct model *model, const struct model_service *servic
 		return;
 	if (backend->state == backend->evidence)
 		return;
-	spoken = model->marathon_connected && backend->m_health_ms > model->consul_change_ms &&
+	/* Maintenance is somebody's order: no check of anybody else's ends it. */
+	spoken = model->marathon_connected && backend->c != FACTS_STATUS_MAINT &&
+		 backend->m_health_ms > model->consul_change_ms &&
 		 (backend->health == FACTS_HEALTH_GOOD || backend->health == FACTS_HEALTH_BAD);
 	if (spoken)
 		return;
 	backend->state = backend->evidence;
 	backend->guard = "consul-silent";
 	model_set_reason(backend, "guard", "Consul is silent: keeps its state");
+}
+
+/* The table has seen the complaint of an entry that is no longer there. */
+void guard_missing(struct model_backend *backend)
+{
+	if (backend->out.row < 5 || backend->out.row > 7 || !model_c_is_kept(backend))
+		return;
+	backend->guard = "entry-missing";
+	model_set_reason(backend, "guard", "its entry has disappeared, its last word counts: %s",
+			 backend->out.reason);
 }
 
 /* Marathon and Consul have both been seen without it, each twice, after both had known it. */
@@ -71,13 +83,16 @@ static bool proved(const struct model *model, const struct model_service *servic
 	enum state_c c = model_c(model, service, backend);
 	bool two = model_by_marathon(model, service) && model_by_consul(model, service);
 
+	if (c != STATE_C_SILENT && model_c_is_kept(backend))
+		c = STATE_C_NONE;
 	switch (backend->out.row) {
 	case 1: /* the operator's word */
 	case 4: /* the kernel's */
+		return true;
 	case 5: /* its own checks; Consul speaks, else c would be silent */
 	case 6:
 	case 7:
-		return true;
+		return backend->c_present;
 	case 2:
 	case 3:
 		if (k == STATE_K_NO || c == STATE_C_CRITICAL || c == STATE_C_MAINT)

@@ -85,6 +85,7 @@ void model_set_port(const struct model *model, struct model_backend *backend, ui
 	if (backend->port == port)
 		return;
 	backend->port = port;
+	backend->lost_usable = backend->lost_mass = false;
 	backend->listens = backend->listened = model->kernel_known &&
 					       facts_listens(&model->listeners, port);
 }

@@ -65,21 +65,34 @@ static const struct facts_entry *speaker(const struct facts_entry *const *entrie
 	return worst;
 }
 
-static void take_entry(struct model_backend *backend, const struct facts_entry *entry,
+/* An answer without anything in it ends no complaint: that is an agent which has lost everything, or a token. */
+static void end_complaint(struct model_backend *backend, int64_t now_ms)
+{
+	if (backend->c_kept_lacks && now_ms - backend->c_kept_ms < MODEL_SECOND_MS)
+		return;
+	backend->c_kept_ms = now_ms;
+	if (++backend->c_kept_lacks >= 2)
+		backend->c = FACTS_STATUS_NONE;
+}
+
+static void lack_entry(struct model_backend *backend, const struct facts_consul *answer,
 		       int64_t now_ms)
+{
+	backend->c_present = false;
+	if (answer->entry_count && model_c_is_kept(backend))
+		end_complaint(backend, now_ms);
+	if (backend->c_lacks && now_ms - backend->c_lack_ms < MODEL_SECOND_MS)
+		return;
+	backend->c_lacks++;
+	backend->c_lack_ms = now_ms;
+}
+
+static void take_entry(struct model_backend *backend, const struct facts_entry *entry)
 {
 	size_t i;
 
-	if (!entry) {
-		backend->c_present = false;
-		if (backend->c_lacks && now_ms - backend->c_lack_ms < MODEL_SECOND_MS)
-			return;
-		backend->c_lacks++;
-		backend->c_lack_ms = now_ms;
-		return;
-	}
 	backend->c_present = backend->c_ever = true;
-	backend->c_lacks = 0;
+	backend->c_lacks = backend->c_kept_lacks = 0;
 	backend->c_ours = entry->ours;
 	backend->c = entry->status;
 	/* One line of printable text: it ends up in labels and logs. */
@@ -154,7 +167,8 @@ static int remember_beside(struct model_backend *backend, const struct facts_ent
 
 /* Where Consul alone knows the service, being listed is being alive, and the status is that of the group. */
 static int consul_only(struct model *model, struct model_service *service,
-		       const struct facts_entry *const *entries, size_t count, int64_t now_ms)
+		       const struct facts_consul *answer, const struct facts_entry *const *entries,
+		       size_t count, int64_t now_ms)
 {
 	const struct facts_entry *name, *decides;
 	struct model_backend *backend;
@@ -180,13 +194,13 @@ static int consul_only(struct model *model, struct model_service *service,
 		backend->health = decides->status == FACTS_STATUS_NONE ? FACTS_HEALTH_NO_CHECKS
 								       : FACTS_HEALTH_UNKNOWN;
 		model_m_has(backend);
-		take_entry(backend, decides, now_ms);
+		take_entry(backend, decides);
 	}
 	for (backend = service->backends; backend && !err; backend = backend->next) {
 		if (backend->seen)
 			continue;
 		model_m_lacks(backend, now_ms);
-		take_entry(backend, NULL, now_ms);
+		lack_entry(backend, answer, now_ms);
 	}
 	return err;
 }
@@ -221,6 +235,7 @@ static int consul_service(struct model *model, struct model_service *service,
 			  const struct facts_consul *answer, int64_t now_ms)
 {
 	const struct facts_entry **entries = calloc(answer->entry_count + 1, sizeof(*entries));
+	const struct facts_entry *entry;
 	struct model_backend *backend;
 	size_t count = 0;
 	int err;
@@ -228,8 +243,7 @@ static int consul_service(struct model *model, struct model_service *service,
 	if (!entries)
 		return -ENOMEM;
 	for (size_t i = 0; i < answer->entry_count; i++) {
-		const struct facts_entry *entry = &answer->entries[i];
-
+		entry = &answer->entries[i];
 		if (strcmp(entry->service, service->config->consul_service) != 0)
 			continue;
 		service->mentioned = true;
@@ -239,10 +253,15 @@ static int consul_service(struct model *model, struct model_service *service,
 	}
 	if (model_by_marathon(model, service)) {
 		err = meet_registered(model, service, entries, count, now_ms);
-		for (backend = service->backends; backend; backend = backend->next)
-			take_entry(backend, speaker(entries, count, backend), now_ms);
+		for (backend = service->backends; backend; backend = backend->next) {
+			entry = speaker(entries, count, backend);
+			if (entry)
+				take_entry(backend, entry);
+			else
+				lack_entry(backend, answer, now_ms);
+		}
 	} else {
-		err = consul_only(model, service, entries, count, now_ms);
+		err = consul_only(model, service, answer, entries, count, now_ms);
 	}
 	if (!service->first_answer_ms)
 		service->first_answer_ms = now_ms;

@@ -31,6 +31,11 @@ int model_adopt(struct model *model, const struct model_adopted *adopted)
 		backend->m_last = STATE_M_GONE;
 		backend->gone_ms = adopted->since_ms;
 	}
+	/* So that an empty answer does not end it: see model_c_is_kept(). */
+	if (!strcmp(adopted->source, "consul") && adopted->state == SLUICE_BACKEND_DRAINING)
+		backend->c = FACTS_STATUS_MAINT;
+	if (!strcmp(adopted->source, "consul") && adopted->state == SLUICE_BACKEND_DOWN)
+		backend->c = FACTS_STATUS_CRITICAL;
 	/* The veto and the operator's drain hide what the checks had said; it was up, or it would not have served. */
 	if (!strcmp(adopted->source, "kernel") || !strcmp(adopted->source, "operator")) {
 		backend->evidence = SLUICE_BACKEND_UP;
@@ -228,14 +233,24 @@ void model_hint(struct model *model, const struct facts_hint *hint, int64_t now_
 
 /* --- the kernel, the sources' own state, the operator, the scans --- */
 
+static void take_listener(struct model_backend *backend, bool listens, int64_t now_ms)
+{
+	if (listens) {
+		backend->listened = true;
+		backend->lost_usable = backend->lost_mass = false;
+	} else if (backend->listens) {
+		backend->lost_ms = now_ms;
+		backend->lost_usable = model_usable(backend);
+	}
+	backend->listens = listens;
+}
+
 void model_listeners(struct model *model, const struct facts_listeners *listeners, int64_t now_ms)
 {
-	(void)now_ms;
 	model->kernel_known = true;
 	for (size_t s = 0; s < model->service_count; s++) {
 		for (struct model_backend *b = model->service[s].backends; b; b = b->next) {
-			b->listens = facts_listens(listeners, b->port);
-			b->listened |= b->listens;
+			take_listener(b, facts_listens(listeners, b->port), now_ms);
 		}
 	}
 	model->listeners = *listeners;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The model's own structures, shared by model.c (services, backends, tick), model_facts.c and model_consul.c (what comes in), guard.c
- * (what comes after the table) and model_register.c (what goes to Consul). Nobody else includes this.
+ * and guard_mass.c (what comes after the table) and model_register.c (what goes to Consul). Nobody else includes this.
  */
 #ifndef SLUICED_MODEL_INTERNAL_H
 #define SLUICED_MODEL_INTERNAL_H
@@ -49,10 +49,16 @@ struct model_backend {
 	char c_output[SLUICE_REASON_LEN];
 	unsigned c_lacks;
 	int64_t c_lack_ms;
+	/* good answers that list others and not this one, while c is a complaint that they would end */
+	unsigned c_kept_lacks;
+	int64_t c_kept_ms;
 
 	/* the kernel's */
 	bool listens;
-	bool listened; /* this generation has been seen listening */
+	bool listened;	  /* this generation has been seen listening */
+	int64_t lost_ms;  /* when it last stopped listening */
+	bool lost_usable; /* it was usable then, and has not listened since */
+	bool lost_mass;	  /* and others stopped with it, when nobody else was usable */
 
 	/* the operator's */
 	bool op_drain, op_has_weight;
@@ -159,6 +165,14 @@ enum state_k model_k(const struct model *model, const struct model_backend *back
 void model_set_reason(struct model_backend *backend, const char *source, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* A complaint of the last entry, which has disappeared and is not yet believed to be withdrawn. */
+static inline bool model_c_is_kept(const struct model_backend *backend)
+{
+	return !backend->c_present &&
+	       (backend->c == FACTS_STATUS_WARNING || backend->c == FACTS_STATUS_CRITICAL ||
+		backend->c == FACTS_STATUS_MAINT);
+}
+
 static inline bool model_usable(const struct model_backend *backend)
 {
 	return backend->state == SLUICE_BACKEND_UP && !backend->port_taken && !backend->retired &&
@@ -169,6 +183,8 @@ static inline bool model_usable(const struct model_backend *backend)
 void guard_hint(struct model_backend *backend, int64_t now_ms);
 void guard_silence(const struct model *model, const struct model_service *service,
 		   struct model_backend *backend);
+void guard_missing(struct model_backend *backend);
+void guard_kernel_mass(const struct model *model, struct model_service *service); /* guard_mass.c */
 void guard_last(const struct model *model, struct model_service *service, int64_t now_ms);
 
 /* Two owners of one port: marks port_taken on all but the newest. */

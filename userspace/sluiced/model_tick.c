@@ -18,7 +18,7 @@ enum state_c model_c(const struct model *model, const struct model_service *serv
 	if (!model_by_consul(model, service) || !model->consul_connected ||
 	    !service->consul_answered)
 		return STATE_C_SILENT;
-	if (!backend->c_present)
+	if (!backend->c_present && !model_c_is_kept(backend))
 		return STATE_C_NONE;
 	switch (backend->c) {
 	case FACTS_STATUS_PASSING:
@@ -94,6 +94,7 @@ static void decide(const struct model *model, const struct model_service *servic
 	else
 		model_set_reason(backend, backend->out.source, "%s", backend->out.reason);
 	guard_silence(model, service, backend);
+	guard_missing(backend);
 	if (backend->out.row >= 5)
 		backend->evidence = backend->state;
 	guard_hint(backend, now_ms);
@@ -169,6 +170,7 @@ static void decide_service(const struct model *model, struct model_service *serv
 		if (!backend->retired && !backend->port_taken)
 			decide(model, service, backend, now_ms);
 	}
+	guard_kernel_mass(model, service);
 	guard_last(model, service, now_ms);
 	for (backend = service->backends; backend; backend = backend->next)
 		settle(model, service, backend, others, now_ms);

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * When many of a service's backends go at once, one fault of a source is likelier than many of theirs: dockerd takes all of its
+ * proxies' listeners with it while its address translation still serves. What is held here goes when a second source says so.
+ */
+#include "model_internal.h"
+
+#include <stdlib.h>
+
+#define TOGETHER_MS 2000 /* listeners that vanish within this time are one event */
+
+/* Does somebody other than the kernel say that it serves? */
+static bool is_vouched_for(const struct model *model, const struct model_service *service,
+			   const struct model_backend *backend)
+{
+	switch (model_c(model, service, backend)) {
+	case STATE_C_PASSING:
+		return true;
+	case STATE_C_WARNING:
+		return model->config->warning_is_up;
+	case STATE_C_SILENT:
+		if (backend->c_present && backend->c == FACTS_STATUS_PASSING)
+			return true; /* its last word */
+		break;
+	case STATE_C_NONE:
+		break;
+	case STATE_C_CRITICAL:
+	case STATE_C_MAINT:
+		return false;
+	}
+	return backend->health == FACTS_HEALTH_GOOD;
+}
+
+static bool is_lost(const struct model *model, const struct model_service *service,
+		    const struct model_backend *backend)
+{
+	return !backend->retired && !backend->port_taken && backend->out.row == 4 &&
+	       backend->lost_usable && is_vouched_for(model, service, backend);
+}
+
+/* Mark those that lost their listeners together with backend. */
+static void mark_together(const struct model *model, const struct model_service *service,
+			  struct model_backend *backend)
+{
+	for (struct model_backend *b = service->backends; b; b = b->next)
+		if (b != backend && is_lost(model, service, b) &&
+		    llabs(b->lost_ms - backend->lost_ms) <= TOGETHER_MS)
+			b->lost_mass = backend->lost_mass = true;
+}
+
+/*
+ * If it is wrong to hold them, the data plane finds out by itself: a SYN that is refused goes to another backend, and in the end the
+ * client gets the reset that it would have got.
+ */
+void guard_kernel_mass(const struct model *model, struct model_service *service)
+{
+	struct model_backend *b;
+
+	for (b = service->backends; b; b = b->next)
+		if (model_usable(b))
+			return;
+	for (b = service->backends; b; b = b->next)
+		if (b->was_usable && !b->lost_mass && is_lost(model, service, b))
+			mark_together(model, service, b);
+	for (b = service->backends; b; b = b->next) {
+		if (!b->lost_mass || !is_lost(model, service, b))
+			continue;
+		b->state = SLUICE_BACKEND_UP;
+		b->guard = "kernel-mass";
+		model_set_reason(b, "guard",
+				 "the last listeners vanished together, and its checks still pass");
+	}
+}
