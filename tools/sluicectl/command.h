@@ -44,6 +44,7 @@ int verb_services(const struct command *command);
 int verb_backends(const struct command *command);
 int verb_flows(const struct command *command);
 int verb_counters(const struct command *command);
+int verb_preflight(const struct command *command);
 int verb_version(const struct command *command);
 int verb_later(const struct command *command); /* verbs of the contract that are not built yet */
 
