@@ -157,17 +157,21 @@ static __always_inline bool pick_is_better(const struct pick_candidate *candidat
 /*
  * Looks at one entry of the table. What the daemon may change meanwhile is copied once and then
  * judged; the generation is read first and compared last, so a slot that is given away in between
- * is not taken.
+ * is not taken. A global function, so that the verifier looks at it once and not in each of the
+ * walk's turns; 0 always.
  */
-static __always_inline void pick_consider(struct pick_walk *walk, __u32 slot, __u32 service,
-					  __u32 exclude, __u32 now, __u32 maxconn)
+__noinline int sluice_consider(__u32 slot, __u32 service, __u32 exclude, __u32 now, __u32 maxconn)
 {
 	struct sluice_backend *backend = bpf_map_lookup_elem(&sluice_backends, &slot);
 	const volatile struct sluice_backend *shared = backend;
-	struct pick_candidate *to = &walk->candidate;
+	struct pick_candidate *to;
+	struct pick_walk *walk;
+	__u32 zero = 0;
 
-	if (!backend || slot == exclude)
-		return;
+	walk = bpf_map_lookup_elem(&sluice_walk, &zero);
+	if (!walk || !backend || slot == exclude)
+		return 0;
+	to = &walk->candidate;
 	to->slot = slot;
 	to->generation = shared->generation;
 	to->port = shared->port;
@@ -175,22 +179,23 @@ static __always_inline void pick_consider(struct pick_walk *walk, __u32 slot, __
 	to->load = pick_positive(shared->active) + pick_positive(shared->half_open);
 	if (!to->generation || shared->state != SLUICE_BACKEND_UP || !to->weight ||
 	    shared->service != service || shared->generation != to->generation)
-		return;
+		return 0;
 	if (!pick_port_allowed(to->port)) {
 		walk->refused = 1;
-		return;
+		return 0;
 	}
 	if (maxconn && pick_positive(shared->active) >= maxconn) {
 		walk->full = 1;
-		return;
+		return 0;
 	}
 	if (pick_is_suspect(backend, now)) {
 		if (!walk->doubtful.slot)
 			walk->doubtful = *to;
-		return;
+		return 0;
 	}
 	if (!walk->best.slot || pick_is_better(to, &walk->best))
 		walk->best = *to;
+	return 0;
 }
 
 /*
@@ -222,11 +227,10 @@ static __always_inline int pick_choose(struct pick_walk *walk, const struct slui
 		if ((i == 1 && enough == 2) ||
 		    (i == PICK_TRIES / 2 && len > PICK_TRIES && enough < 3))
 			start = bpf_get_prandom_u32() % len;
-		index = start + i;
-		if (index >= len)
-			index -= len;
-		pick_consider(walk, set->table[index & (SLUICE_SET_TABLE - 1)], service, exclude,
-			      now, set->maxconn);
+		/* no comparison: it would split what the verifier knows in two with each turn */
+		index = i ? (start + i) % len : start;
+		sluice_consider(set->table[index & (SLUICE_SET_TABLE - 1)], service, exclude, now,
+				set->maxconn);
 	}
 	if (!walk->best.slot)
 		walk->best = walk->doubtful; /* better a suspect than nobody */
