@@ -13,10 +13,14 @@
 #include <string.h>
 
 #include "play.h"
+#include "sequence.h"
+
+enum { DEFAULT_STEPS = 200000 };
 
 struct options {
 	const char *name; /* NULL: all */
 	bool list, verbose;
+	struct sequence_options sequences; /* steps: of each variant */
 };
 
 struct totals {
@@ -25,10 +29,13 @@ struct totals {
 
 static void usage(FILE *to)
 {
-	fprintf(to, "usage: packets [--list] [--case NAME] [-v] [FILE.case...]\n"
-		    "Runs the packet cases of the files (default: tests/bpf/cases/*.case) against\n"
-		    "the BPF programs, which are part of this program. --case NAME runs the cases\n"
-		    "whose name begins with NAME. -v prints every packet.\n");
+	fprintf(to,
+		"usage: packets [--list] [--case NAME] [-v] [--steps N] [--seed N] [FILE.case...]\n"
+		"Runs the packet cases of the files (default: tests/bpf/cases/*.case) against\n"
+		"the BPF programs, which are part of this program. --case NAME runs the cases\n"
+		"whose name begins with NAME. -v prints every packet. After all cases random\n"
+		"sequences of N steps in all (default 200000) run against the model; with\n"
+		"--case or FILE only if --steps is given.\n");
 }
 
 /* Counters are per CPU and so is round robin's cursor. */
@@ -102,6 +109,13 @@ static int run_all(const struct options *options, const struct cases *cases)
 				run_case(&world, &cases->cases[i], variant, options->verbose,
 					 &totals);
 	}
+	for (variant = 0; variant < PLAY_VARIANT_COUNT && options->sequences.steps; variant++) {
+		if (sequence_run(&world, &options->sequences, play_variant_family(variant),
+				 play_variant_is_xdp(variant)))
+			totals.passed++;
+		else
+			totals.failed++;
+	}
 	world_release(&world);
 	printf("%u passed, %u failed, %u skipped\n", totals.passed, totals.failed, totals.skipped);
 	return totals.failed || !totals.passed ? EXIT_FAILURE : EXIT_SUCCESS;
@@ -113,9 +127,12 @@ static int parse_options(int argc, char **argv, struct options *options)
 		{ "list", no_argument, NULL, 'l' },
 		{ "case", required_argument, NULL, 'c' },
 		{ "verbose", no_argument, NULL, 'v' },
+		{ "steps", required_argument, NULL, 'n' },
+		{ "seed", required_argument, NULL, 's' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
+	long steps = -1;
 	int option;
 
 	while ((option = getopt_long(argc, argv, "v", longs, NULL)) != -1) {
@@ -129,6 +146,12 @@ static int parse_options(int argc, char **argv, struct options *options)
 		case 'v':
 			options->verbose = true;
 			break;
+		case 'n':
+			steps = strtol(optarg, NULL, 10);
+			break;
+		case 's':
+			options->sequences.seed = strtoull(optarg, NULL, 0);
+			break;
 		case 'h':
 			usage(stdout);
 			exit(EXIT_SUCCESS);
@@ -137,6 +160,10 @@ static int parse_options(int argc, char **argv, struct options *options)
 			return -EINVAL;
 		}
 	}
+	if (steps < 0)
+		steps = options->name || optind < argc ? 0 : DEFAULT_STEPS;
+	options->sequences.steps =
+		((unsigned long)steps + PLAY_VARIANT_COUNT - 1) / PLAY_VARIANT_COUNT;
 	return 0;
 }
 
@@ -163,7 +190,7 @@ static int load_cases(struct cases *cases, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	struct options options = { .name = NULL };
+	struct options options = { .sequences.seed = 1 };
 	struct cases cases = { .cases = NULL };
 	int code = EXIT_FAILURE;
 	unsigned i;

@@ -117,6 +117,16 @@ int world_reset(struct world *world)
 	return 0;
 }
 
+void world_restart(struct world *world)
+{
+	const uint8_t zero[64] = { 0 };
+	uint32_t i;
+
+	for (i = 1; i <= SLUICE_MAX_SERVICES; i++)
+		bpf_map_update_elem(bpf_map__fd(world->loader.skel->maps.sluice_cursor), &i, zero,
+				    BPF_ANY);
+}
+
 int world_set_service(struct world *world, unsigned index, const char *name, uint16_t port,
 		      const struct frame_address *addresses, unsigned count)
 {
@@ -277,9 +287,12 @@ int world_age(struct world *world, uint32_t age_ms)
 	unsigned i;
 	int err = world->limits ? age_rates(rates_fd(world), jiffies) : 0;
 
-	for (i = 1; i <= SLUICE_MAX_BACKENDS; i++)
+	for (i = 1; i <= SLUICE_MAX_BACKENDS; i++) {
 		if (world->maps->backends[i].suspect)
 			world->maps->backends[i].suspect_since -= jiffies;
+		if (world->maps->backends[i].answered)
+			world->maps->backends[i].answered -= jiffies;
+	}
 	for (i = 0; i < 4 && !err; i++)
 		err = age_flows(flows_fd(world, i & 1 ? 6 : 4, i & 2), jiffies);
 	return err;

@@ -33,6 +33,9 @@ void world_release(struct world *world);
 /* Forget everything a case has put into the maps; counters stay. 0 or negative errno. */
 int world_reset(struct world *world);
 
+/* Round robin begins anew. */
+void world_restart(struct world *world);
+
 /* addresses: count of them, 0 for every address of the host. */
 int world_set_service(struct world *world, unsigned index, const char *name, uint16_t port,
 		      const struct frame_address *addresses, unsigned count);

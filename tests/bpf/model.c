@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The model's way in and way out, row by row of the packet table.
+ */
+#include "model.h"
+
+#include <string.h>
+
+#include "model_flow.h"
+
+/* A connection that has been quiet for so long may be dead: nobody is kept away for it. */
+enum { QUIET_MS = 5000 };
+
+static struct model_outcome outcome(enum model_verdict verdict, uint16_t port)
+{
+	struct model_outcome result = { .verdict = verdict, .port = port };
+
+	return result;
+}
+
+static struct model_outcome counted(struct model *model, enum model_verdict verdict,
+				    enum sluice_reason reason)
+{
+	model->reasons[reason]++;
+	return outcome(verdict, 0);
+}
+
+static struct model_outcome reset(struct model *model, const struct frame *syn,
+				  enum sluice_reason reason)
+{
+	/* A reset for ISN+1 is not believed by a client that sent data; it comes again without. */
+	if (syn->payload_len)
+		return counted(model, MODEL_DROP, SLUICE_REASON_RESET_PAYLOAD);
+	return counted(model, MODEL_RESET, reason);
+}
+
+static struct model_outcome unserved(struct model *model, unsigned service, const struct frame *syn,
+				     enum model_pick result)
+{
+	const struct model_set *set = &model->sets[service];
+
+	if (result == MODEL_PICK_UNSYNCED)
+		return counted(model, MODEL_PASS, SLUICE_REASON_UNSYNCED);
+	if (result == MODEL_PICK_FULL) {
+		if (set->on_full == SLUICE_FULL_RESET)
+			return reset(model, syn, SLUICE_REASON_FULL_RESET);
+		return counted(model, MODEL_DROP, SLUICE_REASON_FULL_DROP);
+	}
+	if (set->on_empty == SLUICE_EMPTY_PASS)
+		return counted(model, MODEL_PASS, SLUICE_REASON_EMPTY_PASS);
+	if (set->on_empty == SLUICE_EMPTY_DROP)
+		return counted(model, MODEL_DROP, SLUICE_REASON_EMPTY_DROP);
+	return reset(model, syn, SLUICE_REASON_EMPTY_RESET);
+}
+
+static struct model_outcome first_syn(struct model *model, unsigned service,
+				      const struct frame *syn, unsigned seen)
+{
+	enum model_pick result;
+	struct model_flow *flow;
+	unsigned slot;
+
+	if (memcmp(syn->dst.bytes, model->local.bytes, 16))
+		return counted(model, MODEL_PASS, SLUICE_REASON_NOT_LOCAL);
+	result = model_pick(model, service, 0, seen, &slot);
+	if (result != MODEL_PICK_OK)
+		return unserved(model, service, syn, result);
+	flow = model_new_flow(model, syn);
+	flow->service = service;
+	flow->syn = *syn;
+	flow->has_syn = true;
+	model_begin(model, flow, slot, syn->seq, (uint16_t)syn->payload_len);
+	model->reasons[SLUICE_REASON_NEW]++;
+	return outcome(MODEL_TO, flow->port);
+}
+
+static bool is_usable(struct model *model, const struct model_flow *flow)
+{
+	const struct model_backend *backend = model_backend_of(model, flow);
+
+	return backend && backend->state == SLUICE_BACKEND_UP;
+}
+
+/* Its backend may still answer. */
+static bool is_patient(struct model *model, const struct model_flow *flow)
+{
+	return is_usable(model, flow) && model->now_ms - flow->picked_ms < SLUICE_SYN_PATIENCE_MS;
+}
+
+/* Not usable, or asked for too long: somebody else, if there is somebody. */
+static struct model_outcome unanswered(struct model *model, struct model_flow *flow,
+				       const struct frame *syn, unsigned seen)
+{
+	bool usable = is_usable(model, flow);
+	unsigned service = flow->service;
+	enum model_pick result;
+
+	if (is_patient(model, flow)) {
+		model->reasons[SLUICE_REASON_SYN_AGAIN]++;
+		return outcome(MODEL_TO, flow->port);
+	}
+	result = model_move(model, flow, false, seen);
+	if (result == MODEL_PICK_OK) {
+		model->reasons[SLUICE_REASON_SYN_MOVED]++;
+		return outcome(MODEL_TO, flow->port);
+	}
+	if (usable) {
+		model->reasons[SLUICE_REASON_SYN_AGAIN]++;
+		return outcome(MODEL_TO, flow->port);
+	}
+	model_remove(model, flow);
+	return unserved(model, service, syn, result);
+}
+
+static struct model_outcome next_syn(struct model *model, struct model_flow *flow,
+				     const struct frame *syn, unsigned seen)
+{
+	bool answered = flow->done || (flow->out_marks & SLUICE_OUT_SYNACK);
+
+	if (syn->seq != flow->client_isn) {
+		flow->in_marks |= SLUICE_IN_NEW_SYN;
+		if (answered || is_patient(model, flow)) {
+			flow->next_isn = syn->seq;
+			model->reasons[SLUICE_REASON_SYN_OTHER]++;
+			return outcome(MODEL_TO, flow->port);
+		}
+		/* Nobody answers the first: the new one takes its place. */
+		flow->next_isn = flow->client_isn;
+		flow->client_isn = syn->seq;
+		flow->syn_payload = (uint16_t)syn->payload_len;
+		flow->client_next = syn->seq + 1 + syn->payload_len;
+		flow->syn = *syn;
+		flow->has_syn = true;
+		flow->redispatched = 0;
+	}
+	if (!answered)
+		return unanswered(model, flow, syn, seen);
+	model->reasons[SLUICE_REASON_SYN_AGAIN]++;
+	return outcome(MODEL_TO, flow->port);
+}
+
+/* A flow that is over for a SYN: its backend is retired, it is closed, or idle for too long and
+ * nobody can say whether it lives. */
+static bool is_forgotten(struct model *model, const struct model_flow *flow)
+{
+	if (!model_backend_of(model, flow) || model_is_closed(model, flow))
+		return true;
+	if (is_usable(model, flow) ||
+	    model->now_ms - flow->touched_ms <= SLUICE_ESTABLISHED_IDLE_S * 1000ull)
+		return false;
+	model->reasons[SLUICE_REASON_IDLE]++;
+	return true;
+}
+
+/* What a peer may send before it has heard from the other side. */
+static bool is_near(uint32_t number, uint32_t isn)
+{
+	return number - (isn + 1) < 131072;
+}
+
+static bool near_for_client(const struct model_flow *flow, const struct frame *packet)
+{
+	return is_near(packet->seq, flow->client_isn) ||
+	       ((flow->in_marks & SLUICE_IN_NEW_SYN) && is_near(packet->seq, flow->next_isn));
+}
+
+/* ISN+1 <= ack <= highest sequence sent; or the SYN-ACK before. */
+static bool completes(const struct model_flow *flow, uint32_t ack)
+{
+	uint32_t sent = flow->server_next - (flow->server_isn + 1);
+
+	if (!(flow->out_marks & SLUICE_OUT_SYNACK))
+		return false;
+	return ack - (flow->server_isn + 1) <= sent || ack == flow->server_isn_before + 1;
+}
+
+static struct model_outcome segment_in(struct model *model, struct model_flow *flow,
+				       const struct frame *packet)
+{
+	uint16_t port = flow->port;
+
+	model_hear_client(model, flow, packet);
+	if (flow->done) {
+		model_settle(model, flow);
+	} else if ((packet->flags & FRAME_ACK) && !(packet->flags & FRAME_RST) &&
+		   !(flow->out_marks & SLUICE_OUT_RST)) {
+		if (completes(flow, packet->ack))
+			model_complete(model, flow);
+		else
+			model->reasons[SLUICE_REASON_BAD_ACK]++;
+	}
+	return outcome(MODEL_TO, port);
+}
+
+static bool opens(const struct frame *packet)
+{
+	return (packet->flags & (FRAME_SYN | FRAME_ACK | FRAME_RST | FRAME_FIN)) == FRAME_SYN;
+}
+
+/* A packet to a port that is no service's. */
+static struct model_outcome direct_in(struct model *model, const struct frame *packet)
+{
+	uint16_t service_port = model->host_port_service[packet->dport];
+	struct model_flow *flow;
+
+	if (!service_port || !opens(packet))
+		return outcome(MODEL_PASS, 0);
+	flow = model_find(model, &packet->src, &packet->dst, packet->sport, service_port);
+	if (!flow || !model_backend_of(model, flow) || flow->port != packet->dport ||
+	    model_is_closed(model, flow) || model->now_ms - flow->touched_ms >= QUIET_MS ||
+	    packet->seq == flow->client_isn ||
+	    ((flow->in_marks & SLUICE_IN_NEW_SYN) && packet->seq == flow->next_isn))
+		return outcome(MODEL_PASS, 0);
+	return counted(model, MODEL_DROP, SLUICE_REASON_CONFLICT);
+}
+
+struct model_outcome model_in(struct model *model, const struct frame *packet, unsigned seen)
+{
+	struct model_flow *flow;
+	unsigned service;
+
+	memset(model->reasons, 0, sizeof(model->reasons));
+	for (service = 1; service < MODEL_SERVICES; service++)
+		if (model->service_port[service] == packet->dport)
+			break;
+	if (service == MODEL_SERVICES)
+		return direct_in(model, packet);
+	flow = model_find(model, &packet->src, &packet->dst, packet->sport, packet->dport);
+	if (opens(packet)) {
+		if (flow && is_forgotten(model, flow)) {
+			model_remove(model, flow);
+			flow = NULL;
+		}
+		return flow ? next_syn(model, flow, packet, seen)
+			    : first_syn(model, service, packet, seen);
+	}
+	if (!flow || (!flow->done && !near_for_client(flow, packet)))
+		return counted(model, MODEL_PASS, SLUICE_REASON_NO_FLOW);
+	if (!model_backend_of(model, flow)) {
+		model_remove(model, flow);
+		return counted(model, MODEL_PASS, SLUICE_REASON_RETIRED);
+	}
+	return segment_in(model, flow, packet);
+}
+
+/* --- the way out --- */
+
+static bool answers(const struct model_flow *flow, const struct frame *packet)
+{
+	return packet->ack == flow->client_isn + 1 ||
+	       packet->ack == flow->client_isn + 1 + flow->syn_payload;
+}
+
+/* A SYN-ACK, or the reset of a port where nobody listens. */
+static bool is_answer(const struct frame *packet)
+{
+	return (packet->flags & FRAME_ACK) &&
+	       ((packet->flags & FRAME_SYN) || ((packet->flags & FRAME_RST) && !packet->seq));
+}
+
+static bool answers_newer(const struct model_flow *flow, const struct frame *packet)
+{
+	return (flow->in_marks & SLUICE_IN_NEW_SYN) && packet->ack - (flow->next_isn + 1) <= 1460;
+}
+
+static bool near_for_backend(const struct model_flow *flow, const struct frame *packet)
+{
+	if (!(flow->out_marks & SLUICE_OUT_SYNACK))
+		return false;
+	if (!(packet->flags & FRAME_ACK))
+		return is_near(packet->seq, flow->server_isn) ||
+		       is_near(packet->seq, flow->server_isn_before);
+	return is_near(packet->ack, flow->client_isn) ||
+	       ((flow->in_marks & SLUICE_IN_NEW_SYN) && is_near(packet->ack, flow->next_isn));
+}
+
+static bool is_own(const struct model_flow *flow, const struct frame *packet)
+{
+	if (is_answer(packet))
+		return answers(flow, packet) || answers_newer(flow, packet);
+	return flow->done || near_for_backend(flow, packet);
+}
+
+/* The backend refuses the SYN, and no connection of it is known. */
+static bool is_refusal(const struct model_flow *flow, const struct frame *packet)
+{
+	return (packet->flags & FRAME_RST) && is_answer(packet) && answers(flow, packet) &&
+	       !packet->payload_len && !flow->done && flow->has_syn &&
+	       !(flow->out_marks & SLUICE_OUT_RST) /* the client has been told already */ &&
+	       flow->redispatched < SLUICE_REDISPATCH_MAX;
+}
+
+struct model_outcome model_out(struct model *model, const struct frame *packet, unsigned seen)
+{
+	uint16_t service_port = model->host_port_service[packet->sport];
+	struct model_outcome result = { .verdict = MODEL_PASS };
+	struct model_flow *flow;
+
+	memset(model->reasons, 0, sizeof(model->reasons));
+	if (!service_port)
+		return result;
+	flow = model_find(model, &packet->dst, &packet->src, packet->dport, service_port);
+	if (!flow || flow->port != packet->sport)
+		return counted(model, MODEL_PASS, SLUICE_REASON_DIRECT_REPLY);
+	if (!model_backend_of(model, flow)) {
+		model_remove(model, flow);
+		return counted(model, MODEL_PASS, SLUICE_REASON_RETIRED);
+	}
+	if (!is_own(flow, packet)) {
+		/* The answer to another SYN: the backend's kernel knows nothing of an established flow. */
+		if (is_answer(packet) && flow->done)
+			model_remove(model, flow);
+		return counted(model, MODEL_PASS, SLUICE_REASON_DIRECT_REPLY);
+	}
+	if (is_refusal(flow, packet) && model_move(model, flow, true, seen) == MODEL_PICK_OK) {
+		flow->redispatched++;
+		model->reasons[SLUICE_REASON_REDISPATCH]++;
+		result.verdict = MODEL_AGAIN;
+		result.syn = flow->syn;
+		result.syn.seq = flow->client_isn;
+		return result;
+	}
+	if ((packet->flags & FRAME_SYN) && !answers(flow, packet)) {
+		model_reopen(model, flow, packet);
+	} else if (flow->done) {
+		model_hear_backend(model, flow, packet);
+		model_settle(model, flow);
+	} else {
+		model_hear_half_open(model, flow, packet);
+	}
+	return outcome(MODEL_AS, service_port);
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The load balancer once more: slow and obvious, written from the packet table of the design and the
+ * comments in <sluice/abi.h>. Plain arrays, searched from end to end; no maps, no clock. It shares
+ * no code with the BPF programs.
+ *
+ * Where the design leaves a choice (which of several usable backends), the caller says what was
+ * seen, and the model says whether that was allowed. Time is what it is told.
+ */
+#ifndef TESTS_MODEL_H
+#define TESTS_MODEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <sluice/abi.h>
+
+#include "frame.h"
+
+#define MODEL_SLOTS 8
+#define MODEL_SERVICES 3
+#define MODEL_FLOWS 64
+
+struct model_flow {
+	bool used, lives_in_est;
+	struct frame_address client, local;
+	uint16_t client_port, service_port;
+	unsigned slot, service;
+	uint32_t generation;
+	uint16_t port;
+	uint8_t in_marks, out_marks;
+	bool done;
+	uint32_t client_isn, next_isn, client_next, client_fin;
+	uint32_t server_ack; /* what the backend acknowledged last */
+	uint32_t server_isn, server_isn_before, server_next, server_fin;
+	uint16_t syn_payload;
+	uint64_t picked_ms, touched_ms;
+	bool client_rst;
+	uint64_t client_rst_ms;
+	bool has_syn; /* syn can be sent again */
+	struct frame syn;
+	unsigned redispatched;
+};
+
+struct model_backend {
+	uint32_t generation, last_generation;
+	uint16_t port;
+	unsigned service;
+	enum sluice_backend_state state;
+	uint32_t weight;
+	int active, half_open;
+	bool suspect;
+	uint64_t suspect_ms;
+	bool has_answered;
+	uint64_t answered_ms; /* last SYN-ACK, whoever it was for */
+	bool unsure; /* answered and asked in one instant: whether it is a suspect is as seen */
+};
+
+struct model_set {
+	bool published;
+	enum sluice_balance balance;
+	enum sluice_on_empty on_empty;
+	enum sluice_on_full on_full;
+	uint32_t maxconn;
+	unsigned len;
+	uint16_t table[32];
+};
+
+struct model {
+	uint64_t now_ms;
+	uint16_t service_port[MODEL_SERVICES]; /* index 0 unused */
+	struct model_set sets[MODEL_SERVICES];
+	struct model_backend backends[MODEL_SLOTS];
+	uint16_t host_port_service[65536]; /* what clients know the port by */
+	struct frame_address local;
+	struct model_flow flows[MODEL_FLOWS];
+	int reasons[SLUICE_REASON_COUNT]; /* moved by the last packet */
+	struct sluice_stats stats[MODEL_SLOTS];
+};
+
+enum model_verdict { MODEL_PASS, MODEL_TO, MODEL_AS, MODEL_DROP, MODEL_RESET, MODEL_AGAIN };
+
+struct model_outcome {
+	enum model_verdict verdict;
+	uint16_t port;	  /* MODEL_TO: destination; MODEL_AS: source */
+	struct frame syn; /* MODEL_AGAIN: what the client had sent */
+};
+
+/* seen: slot of the packet's flow after the programs had it; 0: it has none. */
+struct model_outcome model_in(struct model *model, const struct frame *packet, unsigned seen);
+struct model_outcome model_out(struct model *model, const struct frame *packet, unsigned seen);
+
+/* The flow of a client's addresses and ports, NULL if there is none. */
+struct model_flow *model_find(struct model *model, const struct frame_address *client,
+			      const struct frame_address *local, uint16_t client_port,
+			      uint16_t service_port);
+
+#endif

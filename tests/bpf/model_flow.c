@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A flow's life in the model, and who gets a new one.
+ *
+ * Counts are derived, not kept step by step: a backend's active are its flows in the established
+ * table, its half-open ones those whose handshake is neither done nor refused.
+ */
+#include "model_flow.h"
+
+#include <string.h>
+
+/* A segment that begins further ahead is not believed. */
+enum { FARTHEST = 262144 };
+
+struct model_flow *model_find(struct model *model, const struct frame_address *client,
+			      const struct frame_address *local, uint16_t client_port,
+			      uint16_t service_port)
+{
+	struct model_flow *flow;
+
+	for (flow = model->flows; flow < model->flows + MODEL_FLOWS; flow++)
+		if (flow->used && flow->client_port == client_port &&
+		    flow->service_port == service_port &&
+		    !memcmp(flow->client.bytes, client->bytes, 16) &&
+		    !memcmp(flow->local.bytes, local->bytes, 16))
+			return flow;
+	return NULL;
+}
+
+struct model_backend *model_backend_of(struct model *model, const struct model_flow *flow)
+{
+	struct model_backend *backend = &model->backends[flow->slot];
+
+	return backend->generation == flow->generation ? backend : NULL;
+}
+
+/* Ended on a packet. */
+static bool is_over(const struct model_flow *flow)
+{
+	return (flow->out_marks & SLUICE_OUT_RST) ||
+	       ((flow->in_marks & SLUICE_IN_FIN_ACKED) && (flow->out_marks & SLUICE_OUT_FIN_ACKED));
+}
+
+bool model_is_closed(const struct model *model, const struct model_flow *flow)
+{
+	if (is_over(flow))
+		return true;
+	if (flow->client_rst && model->now_ms - flow->client_rst_ms >= SLUICE_RST_LINGER_MS)
+		return true;
+	return !flow->done && model->now_ms - flow->picked_ms > SLUICE_HALF_OPEN_MS;
+}
+
+static void recount(struct model *model)
+{
+	struct model_backend *backend;
+	struct model_flow *flow;
+
+	for (backend = model->backends; backend < model->backends + MODEL_SLOTS; backend++)
+		backend->active = backend->half_open = 0;
+	for (flow = model->flows; flow < model->flows + MODEL_FLOWS; flow++) {
+		backend = flow->used ? model_backend_of(model, flow) : NULL;
+		if (!backend)
+			continue;
+		backend->active += flow->lives_in_est;
+		backend->half_open += !flow->done && !is_over(flow);
+	}
+}
+
+/* --- picks --- */
+
+static bool is_candidate(const struct model *model, unsigned slot, unsigned service,
+			 unsigned exclude)
+{
+	const struct model_backend *backend = &model->backends[slot];
+
+	return slot != exclude && backend->generation && backend->state == SLUICE_BACKEND_UP &&
+	       backend->weight && backend->service == service;
+}
+
+static bool is_suspect(const struct model *model, unsigned slot)
+{
+	const struct model_backend *backend = &model->backends[slot];
+
+	return backend->suspect && model->now_ms - backend->suspect_ms < SLUICE_SUSPECT_MS;
+}
+
+/* Fewer connections for its weight. */
+static bool is_less(const struct model *model, unsigned a, unsigned b)
+{
+	const struct model_backend *one = &model->backends[a], *other = &model->backends[b];
+
+	return (uint64_t)(one->active + one->half_open) * other->weight <
+	       (uint64_t)(other->active + other->half_open) * one->weight;
+}
+
+enum model_pick model_pick(struct model *model, unsigned service, unsigned exclude, unsigned seen,
+			   unsigned *slot)
+{
+	const struct model_set *set = &model->sets[service];
+	unsigned good[32], good_count = 0, doubtful[32], doubtful_count = 0, i;
+	bool full = false;
+
+	if (!set->published)
+		return MODEL_PICK_UNSYNCED;
+	recount(model);
+	for (i = 0; i < set->len; i++) {
+		if (!is_candidate(model, set->table[i], service, exclude))
+			continue;
+		if (set->maxconn && model->backends[set->table[i]].active >= (int)set->maxconn)
+			full = true;
+		else if (is_suspect(model, set->table[i]))
+			doubtful[doubtful_count++] = set->table[i];
+		else
+			good[good_count++] = set->table[i];
+	}
+	if (!good_count) { /* better a suspect than nobody */
+		memcpy(good, doubtful, sizeof(good));
+		good_count = doubtful_count;
+	} else if (set->balance == SLUICE_BALANCE_LEASTCONN) {
+		for (i = 0; i < good_count; i++)
+			if (good[i] != seen && is_less(model, good[i], seen))
+				seen = 0;
+	}
+	if (!good_count)
+		return full ? MODEL_PICK_FULL : MODEL_PICK_EMPTY;
+	*slot = good[0];
+	for (i = 0; i < good_count; i++)
+		if (good[i] == seen)
+			*slot = seen;
+	if (!seen) /* what was seen was not allowed: nothing that it can be taken for */
+		*slot = 0;
+	return MODEL_PICK_OK;
+}
+
+/* --- life --- */
+
+struct model_flow *model_new_flow(struct model *model, const struct frame *syn)
+{
+	struct model_flow *flow = model->flows;
+
+	while (flow->used) /* the caller has fewer ports than there is room */
+		flow++;
+	memset(flow, 0, sizeof(*flow));
+	flow->used = true;
+	flow->client = syn->src;
+	flow->local = syn->dst;
+	flow->client_port = syn->sport;
+	flow->service_port = syn->dport;
+	return flow;
+}
+
+void model_begin(struct model *model, struct model_flow *flow, unsigned slot, uint32_t isn,
+		 uint16_t payload)
+{
+	flow->slot = slot;
+	flow->generation = model->backends[slot].generation;
+	flow->port = model->backends[slot].port;
+	flow->in_marks = flow->out_marks = 0;
+	flow->client_isn = isn;
+	flow->client_next = isn + 1 + payload;
+	flow->syn_payload = payload;
+	flow->next_isn = flow->server_isn = flow->server_isn_before = flow->server_next = 0;
+	flow->client_fin = flow->server_fin = 0;
+	flow->client_rst = false;
+	flow->done = false;
+	flow->picked_ms = flow->touched_ms = model->now_ms;
+	model->stats[slot].picks++;
+	recount(model);
+}
+
+void model_remove(struct model *model, struct model_flow *flow)
+{
+	flow->used = false;
+	recount(model);
+}
+
+enum model_pick model_move(struct model *model, struct model_flow *flow, bool refused,
+			   unsigned seen)
+{
+	struct model_backend *old = &model->backends[flow->slot];
+	enum model_pick result;
+	unsigned slot;
+
+	result = model_pick(model, flow->service, flow->slot, seen, &slot);
+	if (result != MODEL_PICK_OK)
+		return result;
+	/* Silence is a proof only if it has answered nobody since. */
+	old->unsure = !refused && old->has_answered && old->answered_ms == flow->picked_ms;
+	if (refused || !old->has_answered || old->answered_ms <= flow->picked_ms) {
+		old->suspect = true;
+		old->suspect_ms = model->now_ms;
+	}
+	model_begin(model, flow, slot, flow->client_isn, flow->syn_payload);
+	return MODEL_PICK_OK;
+}
+
+void model_settle(struct model *model, struct model_flow *flow)
+{
+	flow->lives_in_est = flow->done && !is_over(flow) && !flow->client_rst;
+	if (flow->lives_in_est)
+		flow->has_syn = false;
+	recount(model);
+}
+
+void model_complete(struct model *model, struct model_flow *flow)
+{
+	model->reasons[SLUICE_REASON_ESTABLISHED]++;
+	model->stats[flow->slot].connections++;
+	flow->done = true;
+	flow->server_ack = flow->client_isn + 1;
+	flow->client_rst = false; /* who completes a handshake lives */
+	model_settle(model, flow);
+}
+
+void model_reopen(struct model *model, struct model_flow *flow, const struct frame *packet)
+{
+	uint32_t newer = flow->in_marks & SLUICE_IN_NEW_SYN ? flow->next_isn : packet->ack - 1;
+
+	model->reasons[SLUICE_REASON_SYN_REOPEN]++;
+	flow->server_isn_before = flow->done ? packet->seq : flow->server_isn;
+	flow->in_marks = flow->done ? 0 : SLUICE_IN_NEW_SYN;
+	flow->out_marks = SLUICE_OUT_SYNACK;
+	if (flow->done)
+		flow->client_fin = flow->server_fin = 0;
+	flow->next_isn = flow->client_isn;
+	flow->client_isn = newer;
+	flow->client_next = packet->ack;
+	flow->syn_payload = (uint16_t)(packet->ack - (newer + 1));
+	flow->server_isn = packet->seq;
+	flow->server_next = packet->seq + 1 + packet->payload_len;
+	flow->client_rst = false;
+	flow->has_syn = false;
+	flow->done = false;
+	flow->picked_ms = flow->touched_ms = model->now_ms;
+	model_settle(model, flow);
+}
+
+static uint32_t end_of(const struct frame *packet)
+{
+	return packet->seq + packet->payload_len + !!(packet->flags & FRAME_SYN) +
+	       !!(packet->flags & FRAME_FIN);
+}
+
+static bool is_later(uint32_t a, uint32_t b)
+{
+	return a != b && a - b < 0x80000000u;
+}
+
+void model_hear_client(struct model *model, struct model_flow *flow, const struct frame *packet)
+{
+	bool was_over = is_over(flow);
+
+	flow->touched_ms = model->now_ms;
+	if (packet->flags & FRAME_RST) { /* a mark, if a kernel could believe it */
+		if (!flow->client_rst && (packet->seq == flow->client_next ||
+					  (flow->done && packet->seq == flow->server_ack))) {
+			flow->client_rst = true;
+			flow->client_rst_ms = model->now_ms;
+		}
+		return;
+	}
+	if (is_later(end_of(packet), flow->client_next) &&
+	    !is_later(packet->seq, flow->client_next + FARTHEST))
+		flow->client_next = end_of(packet);
+	if ((packet->flags & FRAME_ACK) && (flow->out_marks & SLUICE_OUT_FIN) &&
+	    packet->ack == flow->server_fin)
+		flow->in_marks |= SLUICE_IN_FIN_ACKED;
+	if ((packet->flags & FRAME_FIN) && !(flow->out_marks & SLUICE_OUT_FIN_ACKED)) {
+		flow->client_fin = end_of(packet);
+		flow->in_marks |= SLUICE_IN_FIN;
+	}
+	if (!was_over && is_over(flow))
+		model->reasons[SLUICE_REASON_CLOSED]++;
+}
+
+void model_hear_backend(struct model *model, struct model_flow *flow, const struct frame *packet)
+{
+	bool was_over = is_over(flow);
+
+	flow->touched_ms = model->now_ms;
+	if (packet->flags & FRAME_RST) {
+		flow->out_marks |= SLUICE_OUT_RST;
+	} else { /* what speaks lives */
+		flow->out_marks &= (uint8_t)~SLUICE_OUT_RST;
+		flow->client_rst = false;
+		if (packet->flags & FRAME_ACK)
+			flow->server_ack = packet->ack;
+		if ((packet->flags & FRAME_ACK) && (flow->in_marks & SLUICE_IN_FIN) &&
+		    packet->ack == flow->client_fin)
+			flow->out_marks |= SLUICE_OUT_FIN_ACKED;
+		if ((packet->flags & FRAME_FIN) && !(flow->in_marks & SLUICE_IN_FIN_ACKED)) {
+			flow->server_fin = end_of(packet);
+			flow->out_marks |= SLUICE_OUT_FIN;
+		}
+	}
+	if (!was_over && is_over(flow))
+		model->reasons[SLUICE_REASON_CLOSED]++;
+}
+
+void model_hear_half_open(struct model *model, struct model_flow *flow, const struct frame *packet)
+{
+	flow->touched_ms = model->now_ms;
+	if (packet->flags & FRAME_RST) {
+		if (!is_over(flow))
+			model->reasons[SLUICE_REASON_CLOSED]++;
+		flow->out_marks |= SLUICE_OUT_RST;
+		recount(model);
+		return;
+	}
+	flow->out_marks &= (uint8_t)~SLUICE_OUT_RST;
+	flow->client_rst = false;
+	if (packet->flags & FRAME_SYN) {
+		if (!(flow->out_marks & SLUICE_OUT_SYNACK))
+			flow->server_isn_before = packet->seq;
+		else if (flow->server_isn != packet->seq)
+			flow->server_isn_before = flow->server_isn;
+		flow->server_isn = packet->seq;
+		flow->server_next = end_of(packet);
+		flow->out_marks |= SLUICE_OUT_SYNACK;
+		model->backends[flow->slot].suspect = false;
+		model->backends[flow->slot].has_answered = true;
+		model->backends[flow->slot].answered_ms = model->now_ms;
+		recount(model);
+		return;
+	}
+	if (is_later(end_of(packet), flow->server_next))
+		flow->server_next = end_of(packet);
+	if (packet->flags & FRAME_FIN) {
+		flow->server_fin = end_of(packet);
+		flow->out_marks |= SLUICE_OUT_FIN;
+	}
+	if (packet->payload_len)
+		model_complete(model, flow);
+	recount(model);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The model's backends and flows: who is picked, and a flow's life. Only for model*.c.
+ */
+#ifndef TESTS_MODEL_FLOW_H
+#define TESTS_MODEL_FLOW_H
+
+#include "model.h"
+
+enum model_pick { MODEL_PICK_OK, MODEL_PICK_UNSYNCED, MODEL_PICK_EMPTY, MODEL_PICK_FULL };
+
+/* Somebody for a new connection, but not `exclude`; seen is taken if that is allowed. */
+enum model_pick model_pick(struct model *model, unsigned service, unsigned exclude, unsigned seen,
+			   unsigned *slot);
+
+/* NULL if the flow's generation is retired. */
+struct model_backend *model_backend_of(struct model *model, const struct model_flow *flow);
+bool model_is_closed(const struct model *model, const struct model_flow *flow);
+
+struct model_flow *model_new_flow(struct model *model, const struct frame *syn);
+void model_begin(struct model *model, struct model_flow *flow, unsigned slot, uint32_t isn,
+		 uint16_t payload);
+void model_remove(struct model *model, struct model_flow *flow);
+/* To another backend; the old one has refused, or was silent. */
+enum model_pick model_move(struct model *model, struct model_flow *flow, bool refused,
+			   unsigned seen);
+/* The handshake is done. */
+void model_complete(struct model *model, struct model_flow *flow);
+/* To the table where it belongs. */
+void model_settle(struct model *model, struct model_flow *flow);
+/* A SYN-ACK for the client's newer SYN. */
+void model_reopen(struct model *model, struct model_flow *flow, const struct frame *packet);
+
+/* Segments of an established or ended flow, and of a half-open one. */
+void model_hear_client(struct model *model, struct model_flow *flow, const struct frame *packet);
+void model_hear_backend(struct model *model, struct model_flow *flow, const struct frame *packet);
+void model_hear_half_open(struct model *model, struct model_flow *flow, const struct frame *packet);
+
+#endif
