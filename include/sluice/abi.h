@@ -23,9 +23,9 @@
 #define SLUICE_SET_RING 4	 /* versions of a set that exist side by side */
 /* entries in a set's table: with fewer, source's balance or its disruption suffers (test_table) */
 #define SLUICE_SET_TABLE 16384
-#define SLUICE_NAME_LEN 32	 /* a service's name, with its 0 */
-#define SLUICE_TASK_LEN 256	 /* a Mesos task id is at most 255 characters */
-#define SLUICE_REASON_LEN 96	 /* why a backend is in its state, with its 0 */
+#define SLUICE_NAME_LEN 32   /* a service's name, with its 0 */
+#define SLUICE_TASK_LEN 256  /* a Mesos task id is at most 255 characters */
+#define SLUICE_REASON_LEN 96 /* why a backend is in its state, with its 0 */
 #define SLUICE_APP_LEN \
 	128 /* framework's name of the app (a Marathon path), with its 0; cut if longer */
 #define SLUICE_MAX_IFINDEX 8 /* interfaces one instance is attached to */

@@ -109,7 +109,8 @@ static bool value_touches(const cJSON *value, unsigned min, unsigned max)
 		return value->valuedouble >= min && value->valuedouble <= max;
 	if (cJSON_IsNumber(from) && cJSON_IsNumber(to))
 		return from->valuedouble <= max && to->valuedouble >= min;
-	cJSON_ArrayForEach(item, set) {
+	cJSON_ArrayForEach(item, set)
+	{
 		if (value_touches(item, min, max))
 			return true;
 	}
