@@ -3,9 +3,9 @@
  * From a frame to the fields that the core decides on: Ethernet with up to two VLAN tags, IPv4 with
  * options, IPv6 with hop-by-hop, destination and fragment headers, TCP and ICMP errors.
  *
- * Two stages, so that a packet for no port of ours is sent on after a dozen instructions:
- * packet_parse() reads the ports, and only if the caller finds one of ours does packet_parse_tcp()
- * check and read the rest.
+ * Three stages, so that a packet for no port of ours is sent on after a dozen instructions:
+ * packet_plain_tcp() finds the ports of the commonest frames, packet_parse() those of all others,
+ * and only if the caller finds one of ours does packet_parse_tcp() check and read the rest.
  */
 #ifndef SLUICE_BPF_PACKET_H
 #define SLUICE_BPF_PACKET_H
@@ -236,6 +236,32 @@ static __always_inline int packet_parse_l3(struct packet *packet, void *data, vo
 		return packet_parse_ip6(packet, data + off, data_end, frame_len - off, proto,
 					reason);
 	return -1;
+}
+
+/*
+ * The TCP header of the commonest frame: untagged, IP without options or extension headers, not
+ * fragmented. NULL: look closer. For a packet that turns out to be none of ours this is all that is
+ * ever done, so nothing is checked but what decides where the ports are.
+ */
+static __always_inline const struct tcphdr *packet_plain_tcp(void *data, void *data_end)
+{
+	struct ethhdr *eth = data;
+	struct ipv6hdr *ip6 = (void *)(eth + 1);
+	struct iphdr *ip4 = (void *)(eth + 1);
+
+	if ((void *)(ip4 + 1) + sizeof(struct tcphdr) > data_end)
+		return NULL;
+	if (eth->h_proto == bpf_htons(ETH_P_IP)) {
+		if (ip4->version != 4 || ip4->ihl != 5 || ip4->protocol != IPPROTO_TCP ||
+		    (ip4->frag_off & bpf_htons(IP_OFFSET | IP_MORE_FRAGMENTS)))
+			return NULL;
+		return (void *)(ip4 + 1);
+	}
+	if (eth->h_proto != bpf_htons(ETH_P_IPV6) ||
+	    (void *)(ip6 + 1) + sizeof(struct tcphdr) > data_end || ip6->version != 6 ||
+	    ip6->nexthdr != IPPROTO_TCP)
+		return NULL;
+	return (void *)(ip6 + 1);
 }
 
 /*

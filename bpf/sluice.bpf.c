@@ -119,10 +119,14 @@ static __always_inline int xdp_in(struct xdp_md *ctx, struct scratch *scratch, _
 SEC("xdp")
 int sluice_xdp(struct xdp_md *ctx)
 {
-	struct scratch *scratch = scratch_get();
+	const struct tcphdr *plain = packet_plain_tcp(xdp_data(ctx), xdp_data_end(ctx));
 	enum sluice_reason reason;
+	struct scratch *scratch;
 	__u32 service;
 
+	if (plain && !service_on(plain->dest))
+		return XDP_PASS;
+	scratch = scratch_get();
 	if (!scratch)
 		return XDP_PASS;
 	if (packet_parse(&scratch->packet, xdp_data(ctx), xdp_data_end(ctx),
@@ -230,11 +234,16 @@ static __always_inline int tc_icmp_in(struct __sk_buff *skb, struct scratch *scr
 SEC("tc")
 int sluice_tc_in(struct __sk_buff *skb)
 {
-	struct scratch *scratch = scratch_get();
+	const struct tcphdr *plain = packet_plain_tcp(skb_data(skb), skb_data_end(skb));
 	enum sluice_reason reason;
+	struct scratch *scratch;
 	enum packet_kind kind;
 	__u32 service;
 
+	/* What XDP has rewritten goes this way too: only the SYNs among it are of interest. */
+	if (plain && !service_on(plain->dest) && (!plain->syn || !service_port_of(plain->dest)))
+		return TC_ACT_UNSPEC;
+	scratch = scratch_get();
 	if (!scratch)
 		return TC_ACT_UNSPEC;
 	kind = tc_parse(skb, &scratch->packet, &reason);
@@ -299,11 +308,15 @@ static __always_inline int tc_out(struct __sk_buff *skb, struct scratch *scratch
 SEC("tc")
 int sluice_tc_out(struct __sk_buff *skb)
 {
-	struct scratch *scratch = scratch_get();
+	const struct tcphdr *plain = packet_plain_tcp(skb_data(skb), skb_data_end(skb));
 	enum sluice_reason reason;
+	struct scratch *scratch;
 	enum packet_kind kind;
 	__be16 service_port;
 
+	if (plain && !service_port_of(plain->source))
+		return TC_ACT_UNSPEC;
+	scratch = scratch_get();
 	if (!scratch)
 		return TC_ACT_UNSPEC;
 	kind = tc_parse(skb, &scratch->packet, &reason);
