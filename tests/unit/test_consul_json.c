@@ -94,6 +94,10 @@ static void unknown_node(void **state)
 #define WARNING CHECK("service:a:3", "a", "warning", "w", "7", "9")
 #define CRITICAL CHECK("service:a:4", "a", "critical", "refused", "7", "9")
 #define SILENT CHECK("service:a:4", "a", "critical", "", "7", "9")
+#define TYPED(type)                                                               \
+	"{\"Node\":\"" NODE "\",\"CheckID\":\"service:a:5\",\"ServiceID\":\"a\"," \
+	"\"Status\":\"critical\",\"Output\":\"\",\"Type\":\"" type                \
+	"\",\"CreateIndex\":7,\"ModifyIndex\":9}"
 #define SERF CHECK("serfHealth", "", "critical", "dead", "1", "9")
 #define NODE_CHECK CHECK("disk", "", "critical", "full", "1", "9")
 #define OTHER CHECK("service:b", "b", "critical", "x", "1", "9")
@@ -115,6 +119,11 @@ static void sum_of_checks(void **state)
 		{ "[" WARNING "," PASSING "]", FACTS_STATUS_WARNING, "w" },
 		{ "[" PASSING "," CRITICAL "," WARNING "]", FACTS_STATUS_CRITICAL, "refused" },
 		{ "[" SILENT "]", FACTS_STATUS_CRITICAL, "" },
+		/* an agent that has restarted and not run it yet */
+		{ "[" TYPED("http") "]", FACTS_STATUS_NONE, "" },
+		{ "[" TYPED("tcp") "]", FACTS_STATUS_NONE, "" },
+		{ "[" TYPED("ttl") "]", FACTS_STATUS_CRITICAL, "" },
+		{ "[" TYPED("script") "]", FACTS_STATUS_CRITICAL, "" },
 		{ "[" FRESH "," PASSING "]", FACTS_STATUS_NONE, "" },
 		{ "[" CRITICAL "," FRESH "]", FACTS_STATUS_CRITICAL, "refused" },
 		{ "[" FRESH "," WARNING "]", FACTS_STATUS_WARNING, "w" },

@@ -193,12 +193,24 @@ struct check {
 	enum facts_status status;
 };
 
+/*
+ * Critical without output: the status that a check has before its first run. A check of these types never
+ * ends without one, so for them that holds also after an agent's restart, which makes an old check new
+ * without making it anew. A script or a TTL check may fail without a word, and then only its indexes tell.
+ */
+static bool has_not_run(const struct check *check, const char *type, bool unchanged)
+{
+	if (check->status != FACTS_STATUS_CRITICAL || *check->output)
+		return false;
+	return unchanged || !strcmp(type, "http") || !strcmp(type, "tcp") || !strcmp(type, "grpc");
+}
+
 static int read_check(const cJSON *item, const char *node, const char *place, struct check *check,
 		      struct json_error *error)
 {
 	const cJSON *output = cJSON_GetObjectItemCaseSensitive(item, "Output");
 	const cJSON *notes = cJSON_GetObjectItemCaseSensitive(item, "Notes");
-	const char *word, *owner;
+	const char *word, *owner, *type;
 	int64_t made, changed;
 	int err;
 
@@ -208,6 +220,7 @@ static int read_check(const cJSON *item, const char *node, const char *place, st
 	    json_string(item, "CheckID", true, place, &check->id, error) ||
 	    json_string(item, "Status", true, place, &word, error) ||
 	    json_string(item, "ServiceID", false, place, &check->service, error) ||
+	    json_string(item, "Type", false, place, &type, error) ||
 	    json_number(item, "CreateIndex", 0, INT64_C(1) << 53, 0, place, &made, error) ||
 	    json_number(item, "ModifyIndex", 0, INT64_C(1) << 53, 0, place, &changed, error))
 		return -EINVAL;
@@ -219,7 +232,7 @@ static int read_check(const cJSON *item, const char *node, const char *place, st
 		return err;
 	/* up to 4 KiB, so not json_string() */
 	check->output = cJSON_IsString(output) ? output->valuestring : "";
-	if (check->status == FACTS_STATUS_CRITICAL && !*check->output && made == changed)
+	if (has_not_run(check, type ? type : "", made == changed))
 		check->status = FACTS_STATUS_NONE;
 	if (strcmp(check->id, "_node_maintenance") == 0 ||
 	    strncmp(check->id, "_service_maintenance:", 21) == 0) {
