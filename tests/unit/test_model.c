@@ -183,14 +183,14 @@ static void marathon_answers_empty(void **unused)
 	world_start(&w, true, true);
 	world_healthy(&w, 3);
 	world_everybody_says(&w);
-	world_forget(w.listed);
+	w.app_missing = true;
 	for (int i = 0; i < 200; i++) { /* well past drain_timeout */
 		world_marathon_says(&w);
 		assert_int_equal(world_count_up(&w), 3);
 		world_pass(&w, 1000);
 	}
 	assert_true(world_guarded(&w, "last-backend"));
-	world_healthy(&w, 3);
+	w.app_missing = false;
 	world_marathon_says(&w);
 	assert_int_equal(world_count_up(&w), 3);
 	assert_false(world_guarded(&w, "last-backend"));
@@ -208,7 +208,7 @@ static void marathon_loses_half_then_the_rest(void **unused)
 	w.listed[0] = w.listed[1] = false;
 	world_marathon_says(&w);
 	assert_int_equal(world_count_up(&w), 2);
-	world_forget(w.listed);
+	w.app_missing = true;
 	for (int i = 0; i < 100; i++, world_pass(&w, 2000)) {
 		world_marathon_says(&w);
 		assert_int_equal(world_count_up(&w), 2);
@@ -683,6 +683,7 @@ static void restart_into_empty_answers(void **unused)
 	world_adopt(&w, "t0", 31000, SLUICE_BACKEND_UP, "consul");
 	world_adopt(&w, "t1", 31001, SLUICE_BACKEND_UP, "consul");
 	w.listens[0] = w.listens[1] = true;
+	w.app_missing = true;
 	for (int i = 0; i < 300; i++, world_pass(&w, 1000)) {
 		world_everybody_says(&w);
 		assert_int_equal(world_count_up(&w), 2);
@@ -849,10 +850,11 @@ static void registrations_go_on_proof(void **unused)
 		    !world_registration(&w, "t1")->gone_proved); /* once is no proof */
 	w.now += MODEL_SECOND_MS;
 	world_marathon_says(&w);
+	assert_true(!world_registration(&w, "t1") || !world_registration(&w, "t1")->gone_proved);
+	w.listens[1] = false; /* it listened until now: absence is no proof against that */
+	world_kernel_says(&w);
 	assert_true(world_registration(&w, "t1")->gone_proved);
 	/* after its slot is free it is asked for until Consul has forgotten it */
-	w.listens[1] = false;
-	world_kernel_says(&w);
 	world_pass(&w, DRAIN_MS);
 	assert_state(&w, 1, FREE);
 	assert_true(world_registration(&w, "t1")->gone_proved);
@@ -894,18 +896,33 @@ struct record {
 	unsigned m_absent, c_absent;
 	int64_t m_absent_at, c_absent_at, m_absent_since;
 	bool m_bad, m_ended, c_seen, c_none, c_bad, listening, listened;
+	int64_t m_named_since, m_named_at; /* absent from answers that name the app; 0: not so */
+	bool m_running, m_killed;
+	bool c_pass, c_maint;
+	unsigned maint_lacks;
+	int64_t maint_lack_at;
+	int64_t lost_at; /* when its listener vanished last */
 };
 
 static void record_marathon(struct record *r, const struct world *w)
 {
 	for (int i = 0; i < PORTS; i++) {
 		bool lost = w->listed[i] && w->state[i] == FACTS_TASK_LOST;
-		bool absent = !w->listed[i] || w->state[i] == FACTS_TASK_GONE ||
-			      (lost && r[i].m_ended);
+		bool listed = w->listed[i] && !w->app_missing;
+		bool absent = !listed || w->state[i] == FACTS_TASK_GONE || (lost && r[i].m_ended);
 
 		/* that it has ended stands until Marathon lists it in another state; lost is none */
-		if (w->listed[i] && w->state[i] != FACTS_TASK_LOST)
+		if (listed && w->state[i] != FACTS_TASK_LOST)
 			r[i].m_ended = w->state[i] == FACTS_TASK_GONE;
+		if (listed && !lost)
+			r[i].m_killed = w->state[i] == FACTS_TASK_KILLING;
+		if (!lost || absent)
+			r[i].m_running = !absent && w->state[i] == FACTS_TASK_RUNNING;
+		if (!absent || w->app_missing)
+			r[i].m_named_since = 0;
+		else if (!r[i].m_named_since)
+			r[i].m_named_since = w->now;
+		r[i].m_named_at = w->now;
 		/* a lost task's health is no news, an unknown one neither */
 		if (!absent && w->state[i] != FACTS_TASK_LOST &&
 		    w->health[i] != FACTS_HEALTH_UNKNOWN)
@@ -914,6 +931,27 @@ static void record_marathon(struct record *r, const struct world *w)
 			r[i].m_absent = 0;
 		else if (!r[i].m_absent++)
 			r[i].m_absent_since = w->now;
+		if (absent)
+			r[i].m_absent_at = w->now;
+	}
+}
+
+/* Maintenance ends when the entry says something else, or when two answers list others and not it. */
+static void record_maintenance(struct record *r, const struct world *w)
+{
+	bool empty = true;
+
+	for (int i = 0; i < PORTS; i++)
+		empty &= !w->registered[i];
+	for (int i = 0; i < PORTS; i++) {
+		if (w->registered[i]) {
+			r[i].c_maint = w->status[i] == FACTS_STATUS_MAINT;
+			r[i].maint_lacks = 0;
+		} else if (!empty &&
+			   (!r[i].maint_lacks || w->now - r[i].maint_lack_at >= MODEL_SECOND_MS)) {
+			r[i].maint_lack_at = w->now;
+			r[i].c_maint &= ++r[i].maint_lacks < 2;
+		}
 	}
 }
 
@@ -921,6 +959,7 @@ static void record_consul(struct record *r, const struct world *w)
 {
 	for (int i = 0; i < PORTS; i++) {
 		r[i].c_seen |= w->registered[i];
+		r[i].c_pass = w->registered[i] && w->status[i] == FACTS_STATUS_PASSING;
 		r[i].c_none = w->registered[i] &&
 			      w->status[i] == FACTS_STATUS_NONE; /* no check of its own has run */
 		r[i].c_absent = w->registered[i] ? 0 : r[i].c_absent + 1;
@@ -940,6 +979,11 @@ static bool proof(const struct record *r, bool marathon, bool consul, int64_t no
 	if (consul && (r->m_absent >= 2 || r->m_ended) && r->c_absent >= 2 &&
 	    (!r->listening || now - r->m_absent_since >= DRAIN_MS))
 		return true;
+	/* Marathon's word alone, for as long as a drain may take */
+	if (marathon && consul && r->m_ended && now - r->m_absent_since >= DRAIN_MS)
+		return true;
+	if (marathon && consul && r->m_named_since && r->m_named_at - r->m_named_since >= DRAIN_MS)
+		return true;
 	/* our own registration says nothing if it has no check */
 	return r->m_absent >= 2 && (!r->c_seen || r->c_none) && !r->listening &&
 	       now - r->m_absent_since >= DRAIN_MS;
@@ -951,6 +995,7 @@ static void random_facts(struct world *w, unsigned *seed)
 
 	switch (world_below(seed, 12)) {
 	case 0:
+		w->app_missing = world_below(seed, 2);
 		world_forget(w->listed);
 		break;
 	case 1:
@@ -958,6 +1003,7 @@ static void random_facts(struct world *w, unsigned *seed)
 		break;
 	case 2:
 		world_healthy(w, 3);
+		w->app_missing = false;
 		break;
 	case 3:
 		w->listed[i] = !w->listed[i];
@@ -981,14 +1027,39 @@ static void random_facts(struct world *w, unsigned *seed)
 	}
 }
 
+/* Most of those that listen and were up went in one answer, on absence alone. */
+static bool is_mass_removal(const struct world *w, const struct record *r, const bool *up_before,
+			    int up, bool consul)
+{
+	int missing = 0;
+
+	for (int i = 0; i < PORTS; i++)
+		missing += up_before[i] && world_state_of(w, i) != SLUICE_BACKEND_UP &&
+			   r[i].m_absent && !r[i].m_ended && !r[i].m_killed && r[i].listening &&
+			   !(consul && r[i].c_bad) && r[i].m_absent_at - r[i].m_absent_since < 5000;
+	return missing >= 2 && missing * 2 > up;
+}
+
+/* The pool ran empty because two or more listeners vanished together, which Consul and Marathon both speak for. */
+static bool is_kernel_mass(const struct world *w, const struct record *r, const bool *up_before,
+			   bool consul)
+{
+	int lost = 0;
+
+	for (int i = 0; i < PORTS; i++)
+		lost += up_before[i] && r[i].lost_at == w->now && r[i].m_running && consul &&
+			r[i].c_pass;
+	return lost >= 2;
+}
+
 static void no_sequence_empties_a_pool_without_proof(void **unused)
 {
-	unsigned seed = 99, emptied = 0, held = 0;
+	unsigned seed = 99, emptied = 0, held = 0, mass = 0, kernel = 0, kept = 0;
 
 	(void)unused;
 	for (int sequence = 0; sequence < 300; sequence++) {
 		struct record record[PORTS] = { 0 };
-		bool marathon = true, consul = true, consul_spoke = false,
+		bool marathon = true, consul = true, consul_spoke = false, marathon_spoke = false,
 		     up_before[PORTS] = { false };
 		struct world w;
 		int before = 0;
@@ -1001,16 +1072,19 @@ static void no_sequence_empties_a_pool_without_proof(void **unused)
 			case 0:
 			case 1:
 				if (marathon)
-					record_marathon(record, &w), world_marathon_says(&w);
+					marathon_spoke = true, record_marathon(record, &w),
+					world_marathon_says(&w);
 				break;
 			case 2:
 			case 3:
 				if (consul)
 					consul_spoke = true, record_consul(record, &w),
-					world_consul_says(&w);
+					record_maintenance(record, &w), world_consul_says(&w);
 				break;
 			case 4:
 				for (int i = 0; i < PORTS; i++) {
+					if (record[i].listening && !w.listens[i])
+						record[i].lost_at = w.now;
 					record[i].listening = w.listens[i];
 					record[i].listened |= w.listens[i];
 				}
@@ -1019,6 +1093,7 @@ static void no_sequence_empties_a_pool_without_proof(void **unused)
 			default:
 				if (world_below(&seed, 2)) {
 					marathon = !marathon;
+					marathon_spoke = false;
 					world_source(&w, "marathon", marathon);
 				} else {
 					consul = !consul;
@@ -1027,11 +1102,25 @@ static void no_sequence_empties_a_pool_without_proof(void **unused)
 				}
 				world_pass(&w, world_below(&seed, 20000));
 			}
+			assert_false(is_mass_removal(&w, record, up_before, before,
+						     consul && consul_spoke));
+			for (int i = 0; i < PORTS; i++) {
+				if (!world_find(&w, world_task_id(&w, i)))
+					record[i].c_maint = false; /* it is forgotten */
+				assert_false(record[i].c_maint &&
+					     world_state_of(&w, i) == SLUICE_BACKEND_UP);
+			}
+			mass += world_guarded(&w, "mass-removal");
+			kernel += world_guarded(&w, "kernel-mass");
+			kept += world_guarded(&w, "entry-missing");
 			if (before && !world_count_up(&w)) {
+				assert_false(is_kernel_mass(&w, record, up_before,
+							    consul && consul_spoke));
 				emptied++;
 				for (int i = 0; i < PORTS; i++)
-					if (up_before[i] && !proof(&record[i], marathon,
-								   consul && consul_spoke, w.now))
+					if (up_before[i] &&
+					    !proof(&record[i], marathon && marathon_spoke,
+						   consul && consul_spoke, w.now))
 						fail_msg(
 							"sequence %d step %d: task %d is %s without proof: %s; Marathon lacks it %u times, Consul %u",
 							sequence, step, i,
@@ -1055,6 +1144,7 @@ static void no_sequence_empties_a_pool_without_proof(void **unused)
 		world_source(&w, "marathon", true);
 		world_source(&w, "consul", true);
 		world_healthy(&w, 3);
+		w.app_missing = false;
 		for (int i = 0; i < 3; i++) {
 			world_everybody_says(&w);
 			world_pass(&w, DRAIN_MS);
@@ -1066,6 +1156,9 @@ static void no_sequence_empties_a_pool_without_proof(void **unused)
 	}
 	assert_true(emptied > 20); /* the test saw both sides of the rule */
 	assert_true(held > 20);
+	assert_true(mass > 20);
+	assert_true(kernel > 20);
+	assert_true(kept > 20);
 }
 
 int main(void)

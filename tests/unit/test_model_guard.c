@@ -245,6 +245,145 @@ static void kept_checks_are_no_proof_against_the_last(void **unused)
 	world_stop(&w);
 }
 
+/* --- one answer that takes most of a service away --- */
+
+static void mass_removal_needs_a_second_answer(void **unused)
+{
+	struct world w;
+
+	(void)unused;
+	world_start(&w, true, true);
+	world_healthy(&w, 4);
+	world_everybody_says(&w);
+	w.listed[1] = w.listed[2] = w.listed[3] = false;
+	world_marathon_says(&w);
+	assert_int_equal(world_count_up(&w), 4);
+	assert_true(world_guarded(&w, "mass-removal"));
+	assert_true(model_wants_answer(w.model));
+	w.now += 4999;
+	world_marathon_says(&w);
+	assert_int_equal(world_count_up(&w), 4);
+	assert_null(world_registration(&w, "t1")); /* nor deregistered */
+	w.listens[1] = false; /* the kernel says so of one; the others are still held */
+	world_kernel_says(&w);
+	assert_int_equal(world_count_up(&w), 3);
+	w.status[2] = FACTS_STATUS_CRITICAL; /* its own check does of another */
+	world_consul_says(&w);
+	assert_int_equal(world_count_up(&w), 2);
+	assert_state(&w, 3, UP);
+	w.now += 1;
+	world_marathon_says(&w);
+	assert_state(&w, 3, DRAINING);
+	assert_int_equal(world_count_up(&w), 1);
+	world_stop(&w);
+}
+
+static void mass_removal_that_was_an_error(void **unused)
+{
+	struct world w;
+
+	(void)unused;
+	world_start(&w, true, true);
+	world_healthy(&w, 4);
+	world_everybody_says(&w);
+	w.listed[1] = w.listed[2] = w.listed[3] = false;
+	world_marathon_says(&w);
+	world_healthy(&w, 4);
+	w.now += 6000;
+	world_marathon_says(&w);
+	assert_int_equal(world_count_up(&w), 4);
+	assert_false(world_guarded(&w, "mass-removal"));
+	world_stop(&w);
+}
+
+static void tasks_that_marathon_names_are_not_missing(void **unused)
+{
+	struct world w;
+
+	(void)unused;
+	world_start(&w, true, true);
+	world_healthy(&w, 4);
+	world_everybody_says(&w);
+	w.state[1] = FACTS_TASK_GONE;
+	w.state[2] = w.state[3] = FACTS_TASK_KILLING;
+	world_marathon_says(&w);
+	assert_int_equal(world_count_up(&w), 1);
+	w.listed[1] = w.listed[2] = w.listed[3] = false;
+	world_marathon_says(&w);
+	w.now += MODEL_SECOND_MS;
+	world_marathon_says(&w);
+	assert_true(world_registration(&w, "t1")->gone_proved);
+	assert_true(world_registration(&w, "t2")->gone_proved);
+	world_stop(&w);
+}
+
+static void consul_alone_removes_most_only_when_it_says_so_twice(void **unused)
+{
+	struct world w;
+
+	(void)unused;
+	world_start(&w, false, true);
+	w.ours = false;
+	world_healthy(&w, 4);
+	world_everybody_says(&w);
+	w.registered[1] = w.registered[2] = w.registered[3] = false;
+	world_consul_says(&w);
+	assert_int_equal(world_count_up(&w), 4);
+	w.now += 5000;
+	world_consul_says(&w);
+	assert_int_equal(world_count_up(&w), 1);
+	world_stop(&w);
+}
+
+/* --- what is dead is not kept for ever --- */
+
+static void last_one_that_marathon_misses_goes_in_the_end(void **unused)
+{
+	struct world w;
+
+	(void)unused;
+	world_start(&w, true, true);
+	world_healthy(&w, 1);
+	world_everybody_says(&w);
+	w.listed[0] = false; /* its port went to a stranger, who passes our own check of it */
+	for (int64_t begin = w.now; w.now - begin < DRAIN_MS; world_pass(&w, 5000)) {
+		world_marathon_says(&w);
+		assert_state(&w, 0, UP);
+	}
+	world_marathon_says(&w);
+	assert_int_equal(world_count_up(&w), 0);
+	assert_true(world_registration(&w, "t0")->gone_proved);
+	world_stop(&w);
+	/* the same with a state that Marathon names */
+	world_start(&w, true, true);
+	world_healthy(&w, 1);
+	world_everybody_says(&w);
+	w.state[0] = FACTS_TASK_GONE;
+	world_marathon_says(&w);
+	world_pass(&w, DRAIN_MS - 1);
+	assert_state(&w, 0, UP);
+	world_pass(&w, 1);
+	assert_int_equal(world_count_up(&w), 0);
+	world_stop(&w);
+}
+
+static void an_answer_without_the_app_starts_anew(void **unused)
+{
+	struct world w;
+
+	(void)unused;
+	world_start(&w, true, true);
+	world_healthy(&w, 1);
+	world_everybody_says(&w);
+	w.listed[0] = false;
+	for (int i = 0; i < 300; i++, world_pass(&w, 1000)) {
+		w.app_missing = i % 50 == 49;
+		world_marathon_says(&w);
+		assert_state(&w, 0, UP);
+	}
+	world_stop(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -257,6 +396,12 @@ int main(void)
 		cmocka_unit_test(checks_outlive_an_empty_answer),
 		cmocka_unit_test(maintenance_outlives_silence),
 		cmocka_unit_test(kept_checks_are_no_proof_against_the_last),
+		cmocka_unit_test(mass_removal_needs_a_second_answer),
+		cmocka_unit_test(mass_removal_that_was_an_error),
+		cmocka_unit_test(tasks_that_marathon_names_are_not_missing),
+		cmocka_unit_test(consul_alone_removes_most_only_when_it_says_so_twice),
+		cmocka_unit_test(last_one_that_marathon_misses_goes_in_the_end),
+		cmocka_unit_test(an_answer_without_the_app_starts_anew),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

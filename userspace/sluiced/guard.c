@@ -17,6 +17,24 @@ void guard_hint(struct model_backend *backend, int64_t now_ms)
 			 "an event says it is being removed, not yet confirmed");
 }
 
+/* What its last entry made of it, or would have, had another row not come first. */
+static enum sluice_backend_state last_word(const struct model *model,
+					   const struct model_backend *backend)
+{
+	switch (backend->c) {
+	case FACTS_STATUS_MAINT:
+		return SLUICE_BACKEND_DRAINING;
+	case FACTS_STATUS_CRITICAL:
+		return SLUICE_BACKEND_DOWN;
+	case FACTS_STATUS_WARNING:
+		return model->config->warning_is_up ? SLUICE_BACKEND_UP : SLUICE_BACKEND_DOWN;
+	case FACTS_STATUS_PASSING:
+	case FACTS_STATUS_NONE:
+		break;
+	}
+	return backend->evidence;
+}
+
 /*
  * Row 10 reads "Consul is silent" like "Consul knows nothing", which is right for a backend that it never knew. One that
  * it did know keeps its state, unless Marathon's own check has spoken since Consul fell silent.
@@ -24,25 +42,27 @@ void guard_hint(struct model_backend *backend, int64_t now_ms)
 void guard_silence(const struct model *model, const struct model_service *service,
 		   struct model_backend *backend)
 {
-	bool spoken;
+	enum sluice_backend_state last = last_word(model, backend);
+	/* Maintenance is somebody's order: no check of anybody else's ends it. */
+	bool spoken = backend->c != FACTS_STATUS_MAINT &&
+		      backend->m_health_ms > model->consul_change_ms &&
+		      (backend->health == FACTS_HEALTH_GOOD || backend->health == FACTS_HEALTH_BAD);
 
 	if (!model_by_consul(model, service) ||
 	    (model->consul_connected && service->consul_answered) || backend->out.row != 10)
 		return;
 	if (!backend->c_ever && !backend->adopted)
 		return;
-	if (backend->evidence != SLUICE_BACKEND_UP && backend->evidence != SLUICE_BACKEND_DOWN &&
-	    backend->evidence != SLUICE_BACKEND_DRAINING)
-		return;
-	if (backend->state == backend->evidence)
-		return;
-	/* Maintenance is somebody's order: no check of anybody else's ends it. */
-	spoken = model->marathon_connected && backend->c != FACTS_STATUS_MAINT &&
-		 backend->m_health_ms > model->consul_change_ms &&
-		 (backend->health == FACTS_HEALTH_GOOD || backend->health == FACTS_HEALTH_BAD);
 	if (spoken)
+		last = backend->evidence; /* what came of that stands, even if Marathon is away by now */
+	if (last != SLUICE_BACKEND_UP && last != SLUICE_BACKEND_DOWN &&
+	    last != SLUICE_BACKEND_DRAINING)
 		return;
-	backend->state = backend->evidence;
+	if (backend->state == last)
+		return;
+	if (spoken && model->marathon_connected)
+		return;
+	backend->state = last;
 	backend->guard = "consul-silent";
 	model_set_reason(backend, "guard", "Consul is silent: keeps its state");
 }
@@ -64,11 +84,20 @@ static bool both_lack(const struct model_backend *backend)
 	       !backend->c_present && backend->c_lacks >= 2;
 }
 
-static bool waited(const struct model_service *service, const struct model_backend *backend,
-		   int64_t now_ms)
+/*
+ * Marathon has said for as long as a drain may take that it has ended, or has named its app without it. A stranger on its port may well pass
+ * our own check of it: without this, that keeps it for ever.
+ */
+static bool is_long_ended(const struct model *model, const struct model_service *service,
+			  const struct model_backend *backend, int64_t now_ms)
 {
-	return backend->gone_ms &&
-	       now_ms - backend->gone_ms >= (int64_t)service->config->drain_timeout_ms;
+	if (!model_by_marathon(model, service) || !model->marathon_connected ||
+	    !service->marathon_fresh)
+		return false;
+	if (backend->m_terminal)
+		return model_has_waited(service, backend, now_ms);
+	return backend->m_named_ms && backend->m_lately_ms - backend->m_named_ms >=
+					      (int64_t)service->config->drain_timeout_ms;
 }
 
 /*
@@ -100,16 +129,20 @@ static bool proved(const struct model *model, const struct model_service *servic
 		if (backend->m_last == STATE_M_GONE && c == STATE_C_WARNING &&
 		    !model->config->warning_is_up)
 			return true;
+		if (is_long_ended(model, service, backend, now_ms) &&
+		    (c == STATE_C_NONE || (c != STATE_C_SILENT && backend->c_ours) ||
+		     !model_by_consul(model, service)))
+			return true;
 		if (c == STATE_C_PASSING || c == STATE_C_WARNING)
 			return false;
 		if (two && c != STATE_C_SILENT && both_lack(backend))
-			return k != STATE_K_YES || waited(service, backend, now_ms);
+			return k != STATE_K_YES || model_has_waited(service, backend, now_ms);
 		/* our own registration without a check proves nothing, and it stays until this backend is gone */
 		if (two && (c == STATE_C_SILENT ||
 			    (backend->c_ever && !(backend->c_present && backend->c_ours))))
 			return false;
 		return k == STATE_K_UNKNOWN && backend->m_lacks >= 2 &&
-		       waited(service, backend, now_ms);
+		       model_has_waited(service, backend, now_ms);
 	case 10:
 		return backend->health == FACTS_HEALTH_BAD && model->marathon_connected &&
 		       service->marathon_fresh;

@@ -7,7 +7,51 @@
 
 #include <stdlib.h>
 
+#define AGAIN_MS 5000	 /* after which an answer that says the same is another answer */
 #define TOGETHER_MS 2000 /* listeners that vanish within this time are one event */
+
+/* Absence is all there is against it: the kernel sees it listen, and no check of its own complains. */
+static bool is_missing(const struct model *model, const struct model_service *service,
+		       const struct model_backend *backend)
+{
+	enum state_c c = model_c(model, service, backend);
+
+	if (!backend->was_usable || backend->retired || backend->port_taken ||
+	    backend->out.row != 3 || backend->m_terminal || backend->m_killed)
+		return false;
+	if (backend->c_present && (c == STATE_C_CRITICAL || c == STATE_C_MAINT ||
+				   (c == STATE_C_WARNING && !model->config->warning_is_up)))
+		return false;
+	return model_k(model, backend) == STATE_K_YES;
+}
+
+static bool is_confirmed(const struct model_backend *backend)
+{
+	return backend->m_lately_ms - backend->gone_ms >= AGAIN_MS;
+}
+
+void guard_mass_removal(const struct model *model, struct model_service *service)
+{
+	unsigned before = 0, missing = 0;
+	struct model_backend *b;
+
+	for (b = service->backends; b; b = b->next) {
+		before += b->was_usable && !b->port_taken;
+		b->missing_mass &= is_missing(model, service, b) && !is_confirmed(b);
+		missing += is_missing(model, service, b) && !is_confirmed(b);
+	}
+	for (b = service->backends; b; b = b->next) {
+		if (!is_missing(model, service, b) || is_confirmed(b))
+			continue;
+		b->missing_mass |= missing >= 2 && missing * 2 > before;
+		if (!b->missing_mass)
+			continue;
+		b->state = SLUICE_BACKEND_UP;
+		b->guard = "mass-removal";
+		model_set_reason(b, "guard", "most of the service is missing at once: %s",
+				 b->out.reason);
+	}
+}
 
 /* Does somebody other than the kernel say that it serves? */
 static bool is_vouched_for(const struct model *model, const struct model_service *service,

@@ -60,6 +60,7 @@ void model_m_lacks(struct model_backend *backend, int64_t now_ms)
 		backend->m_lacks = 0;
 	}
 	backend->m_lost = false;
+	backend->m_lately_ms = now_ms;
 	if (backend->m_lacks && now_ms - backend->m_lack_ms < MODEL_SECOND_MS)
 		return;
 	backend->m_lacks++;
@@ -69,8 +70,8 @@ void model_m_lacks(struct model_backend *backend, int64_t now_ms)
 void model_m_has(struct model_backend *backend)
 {
 	backend->m_lacks = 0;
-	backend->gone_ms = 0;
-	backend->m_terminal = false;
+	backend->gone_ms = backend->m_named_ms = 0;
+	backend->m_terminal = backend->m_killed = false;
 }
 
 /* --- Marathon --- */
@@ -102,7 +103,7 @@ static void take_task(struct model_backend *backend, const struct facts_task *ta
 		backend->m_lacks = 0;
 		if (backend->m_last == STATE_M_GONE && !backend->m_terminal) {
 			backend->m_last = STATE_M_SILENT; /* it was only missing from an answer */
-			backend->gone_ms = 0;
+			backend->gone_ms = backend->m_named_ms = 0;
 		}
 		return;
 	case FACTS_TASK_STARTING:
@@ -116,6 +117,7 @@ static void take_task(struct model_backend *backend, const struct facts_task *ta
 		break;
 	}
 	model_m_has(backend);
+	backend->m_killed = task->state == FACTS_TASK_KILLING;
 	backend->m_lost = false;
 	/* After an election Marathon knows no health for a while: its last word stands. */
 	if (task->health == FACTS_HEALTH_UNKNOWN && backend->health != FACTS_HEALTH_NO_CHECKS)
@@ -166,6 +168,15 @@ static const struct facts_app *find_app(const struct facts_marathon *answer, con
 	return NULL;
 }
 
+static void miss_task(struct model_backend *backend, bool named, int64_t now_ms)
+{
+	model_m_lacks(backend, now_ms);
+	if (!named)
+		backend->m_named_ms = 0;
+	else if (!backend->m_named_ms)
+		backend->m_named_ms = now_ms;
+}
+
 static int marathon_service(struct model *model, struct model_service *service,
 			    const struct facts_marathon *answer, int64_t now_ms)
 {
@@ -191,7 +202,7 @@ static int marathon_service(struct model *model, struct model_service *service,
 		err = -ENOMEM;
 	for (backend = service->backends; backend && !err; backend = backend->next)
 		if (!backend->seen)
-			model_m_lacks(backend, now_ms);
+			miss_task(backend, app && !answer->gone, now_ms);
 	if (!service->marathon_answered && !service->first_answer_ms)
 		service->first_answer_ms = now_ms;
 	service->marathon_answered = service->marathon_fresh = true;

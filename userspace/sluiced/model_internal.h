@@ -37,9 +37,13 @@ struct model_backend {
 	int64_t m_health_ms; /* arrival of the answer that gave health */
 	int64_t started_ms;  /* wall clock; 0: unknown */
 	bool m_terminal;     /* listed with a terminal state, not merely absent */
+	bool missing_mass;   /* most of the service went missing with it, in one answer */
+	bool m_killed;	     /* was listed as being killed before it was missing */
 	unsigned m_lacks;    /* good answers in a row that lack it, MODEL_SECOND_MS apart */
 	int64_t m_lack_ms;   /* the last of them that was counted */
 	int64_t gone_ms;     /* since when m_last is GONE */
+	int64_t m_lately_ms; /* arrival of the newest answer that lacks it */
+	int64_t m_named_ms;  /* since when all answers lack it that do name its app; 0: not so */
 
 	/* Consul's last word */
 	bool c_present; /* an entry was there in the last good answer */
@@ -103,7 +107,7 @@ struct model_service {
 struct model {
 	const struct config *config;
 	char *boot_id;
-	int64_t start_ms;
+	int64_t start_ms, tick_ms;
 	uint64_t born;
 	struct model_service *service; /* one for each of config's */
 	size_t service_count;
@@ -173,6 +177,14 @@ static inline bool model_c_is_kept(const struct model_backend *backend)
 		backend->c == FACTS_STATUS_MAINT);
 }
 
+/* Gone for as long as a drain may take. */
+static inline bool model_has_waited(const struct model_service *service,
+				    const struct model_backend *backend, int64_t now_ms)
+{
+	return backend->gone_ms &&
+	       now_ms - backend->gone_ms >= (int64_t)service->config->drain_timeout_ms;
+}
+
 static inline bool model_usable(const struct model_backend *backend)
 {
 	return backend->state == SLUICE_BACKEND_UP && !backend->port_taken && !backend->retired &&
@@ -184,6 +196,7 @@ void guard_hint(struct model_backend *backend, int64_t now_ms);
 void guard_silence(const struct model *model, const struct model_service *service,
 		   struct model_backend *backend);
 void guard_missing(struct model_backend *backend);
+void guard_mass_removal(const struct model *model, struct model_service *service);
 void guard_kernel_mass(const struct model *model, struct model_service *service); /* guard_mass.c */
 void guard_last(const struct model *model, struct model_service *service, int64_t now_ms);
 

@@ -28,28 +28,41 @@ static enum facts_status start_status(const struct model_backend *backend)
 	return FACTS_STATUS_NONE;
 }
 
-static bool is_proved_gone(const struct model_backend *backend)
+/*
+ * That Marathon names its end is proof; that it merely lacks the task is proof only of what the kernel does not contradict,
+ * or for as long as a drain may take.
+ */
+static bool is_proved_gone(const struct model *model, const struct model_service *service,
+			   const struct model_backend *backend)
 {
-	return backend->m_last == STATE_M_GONE && (backend->m_terminal || backend->m_lacks >= 2) &&
-	       backend->state != SLUICE_BACKEND_UP;
+	if (backend->m_last != STATE_M_GONE || backend->state == SLUICE_BACKEND_UP)
+		return false;
+	if (backend->m_terminal)
+		return true;
+	return backend->m_lacks >= 2 && (backend->m_killed || backend->port_taken ||
+					 model_k(model, backend) != STATE_K_YES ||
+					 model_has_waited(service, backend, model->tick_ms));
 }
 
 /*
  * The task's port may be a backend of several services, and each has an opinion. One that serves or is held keeps the
  * registration, and one whose port belongs to another service says nothing while that one speaks.
  */
-static bool all_prove_gone(const struct model *model, const struct model_backend *backend)
+static bool all_prove_gone(const struct model *model, const struct model_service *service,
+			   const struct model_backend *backend)
 {
-	for (size_t s = 0; is_proved_gone(backend) && s < model->service_count; s++) {
+	if (!is_proved_gone(model, service, backend))
+		return false;
+	for (size_t s = 0; s < model->service_count; s++) {
 		const struct model_backend *copy =
 			model_find(&model->service[s], backend->task, backend->port_index);
 
 		if (!copy || copy == backend || copy->retired || copy->port_taken)
 			continue;
-		if (!is_proved_gone(copy))
+		if (!is_proved_gone(model, &model->service[s], copy))
 			return false;
 	}
-	return is_proved_gone(backend);
+	return true;
 }
 
 static bool is_listed(const struct registrar_entry *entries, size_t count,
@@ -94,7 +107,7 @@ int model_registrations(struct model *model, const struct registrar_entry **entr
 		if (!model_by_marathon(model, service) || !model_by_consul(model, service))
 			continue;
 		for (struct model_backend *b = service->backends; b; b = b->next) {
-			bool gone = all_prove_gone(model, b);
+			bool gone = all_prove_gone(model, service, b);
 			bool alive = b->m_last == STATE_M_RUNNING || b->m_last == STATE_M_KILLING;
 
 			const struct model_checks *checks = model_checks_of(service, b);

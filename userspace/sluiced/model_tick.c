@@ -80,9 +80,7 @@ static void decide(const struct model *model, const struct model_service *servic
 		.second_answer_lacks = backend->m_lacks >= 2,
 	};
 
-	in.drain_timeout_passed = backend->gone_ms &&
-				  now_ms - backend->gone_ms >=
-					  (int64_t)service->config->drain_timeout_ms;
+	in.drain_timeout_passed = model_has_waited(service, backend, now_ms);
 	backend->out = state_decide(&in);
 	if (!model_by_marathon(model, service))
 		say_registry(&backend->out);
@@ -170,6 +168,7 @@ static void decide_service(const struct model *model, struct model_service *serv
 		if (!backend->retired && !backend->port_taken)
 			decide(model, service, backend, now_ms);
 	}
+	guard_mass_removal(model, service);
 	guard_kernel_mass(model, service);
 	guard_last(model, service, now_ms);
 	for (backend = service->backends; backend; backend = backend->next)
@@ -312,6 +311,7 @@ const struct wanted *model_tick(struct model *model, int64_t now_ms)
 		errno = ENOMEM;
 		return NULL;
 	}
+	model->tick_ms = now_ms;
 	model->guard_count = 0;
 	model->wanted = (struct wanted){ .service = model->wanted_service,
 					 .service_count = model->service_count };
@@ -341,7 +341,7 @@ bool model_wants_answer(const struct model *model)
 		for (const struct model_backend *b = service->backends; b; b = b->next) {
 			if (b->retired || b->m_last != STATE_M_GONE)
 				continue;
-			if (b->m_lacks < 2)
+			if (b->m_lacks < 2 || b->missing_mass)
 				return true;
 			if (model_by_consul(model, service) && b->c_ever && !b->c_present &&
 			    b->c_lacks < 2)
