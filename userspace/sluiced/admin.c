@@ -17,6 +17,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "listen_pause.h"
+
 #define MAX_LINE 1024
 #define MAX_ARGS 16
 #define MAX_CLIENTS 32
@@ -32,6 +34,7 @@ struct client {
 struct admin {
 	char *path;
 	struct evconnlistener *listener;
+	struct listen_pause *pause;
 	struct client *clients;
 	unsigned client_count;
 	admin_handler handler;
@@ -195,7 +198,9 @@ struct admin *admin_new(struct event_base *base, const char *path, admin_handler
 					     LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
 	if (!admin->listener)
 		close(fd);
-	if (!admin->listener || !admin->path) {
+	else
+		admin->pause = listen_pause_new(base, admin->listener, "admin");
+	if (!admin->pause || !admin->path) {
 		admin_free(admin);
 		errno = ENOMEM;
 		return NULL;
@@ -209,6 +214,7 @@ void admin_free(struct admin *admin)
 		return;
 	while (admin->clients)
 		drop_client(admin->clients);
+	listen_pause_free(admin->pause);
 	if (admin->listener)
 		evconnlistener_free(admin->listener);
 	if (admin->path)

@@ -15,6 +15,7 @@
 #include "actual.h"
 #include "clock.h"
 #include "facts.h"
+#include "listen_pause.h"
 #include "model.h"
 #include "reconcile.h"
 #include "state.h"
@@ -26,6 +27,7 @@
 
 struct metrics {
 	struct evhttp *http;
+	struct listen_pause *pause;
 	metrics_fill fill;
 	void *ctx;
 };
@@ -280,6 +282,7 @@ struct metrics *metrics_new(struct event_base *base, const char *listen, metrics
 			    void *ctx)
 {
 	struct metrics *metrics = calloc(1, sizeof(*metrics));
+	struct evhttp_bound_socket *bound;
 	char address[128];
 	uint16_t port;
 	int err;
@@ -305,8 +308,14 @@ struct metrics *metrics_new(struct event_base *base, const char *listen, metrics
 		goto out;
 	}
 	errno = 0;
-	if (evhttp_bind_socket(metrics->http, address, port))
+	bound = evhttp_bind_socket_with_handle(metrics->http, address, port);
+	if (!bound) {
 		err = errno ? -errno : -EADDRNOTAVAIL;
+		goto out;
+	}
+	metrics->pause = listen_pause_new(base, evhttp_bound_socket_get_listener(bound), "metrics");
+	if (!metrics->pause)
+		err = -ENOMEM;
 out:
 	if (!err)
 		return metrics;
@@ -319,6 +328,7 @@ void metrics_free(struct metrics *metrics)
 {
 	if (!metrics)
 		return;
+	listen_pause_free(metrics->pause);
 	if (metrics->http)
 		evhttp_free(metrics->http);
 	free(metrics);
