@@ -491,7 +491,7 @@ static void callbacks(void **state)
 	assert_int_equal(post(&caller, "POST", huge), 200);
 	assert_int_equal(caller.events, 2);
 	assert_int_equal(caller.last_len, huge_len - 1);
-	assert_int_equal(caller.lost, 0);
+	assert_int_equal(caller.lost, 1); /* the one that was too large */
 	close_caller(&caller);
 	free(huge);
 }
@@ -529,9 +529,9 @@ static void too_many_callbacks(void **state)
 
 	(void)state;
 	open_caller(&caller, "127.0.0.1", 32);
-	/* the bucket holds 500 and gets one each 5 ms: more than this machine posts one by one */
-	for (int round = 0; round < 40 && !caller.refused; round++) {
-		caller.expected = 100;
+	/* the bucket holds 500 and gets one each 5 ms: less than this machine posts */
+	for (int round = 0; round < 200 && !caller.refused; round++) {
+		caller.expected = 30;
 		caller.world.done = 0;
 		for (int i = 0; i < caller.expected; i++) {
 			struct http_request request = request_of(&caller.world);
@@ -551,6 +551,132 @@ static void too_many_callbacks(void **state)
 	assert_true(caller.refused > 0);
 	assert_true(caller.lost > 0);
 	assert_true(caller.events > 0);
+	close_caller(&caller);
+}
+
+/* --- callers that are no HTTP client of ours --- */
+
+static int dial(struct caller *caller)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET,
+				       .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+				       .sin_port = htons(atoi(strrchr(caller->listen, ':') + 1)) };
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	event_base_loop(caller->world.base, EVLOOP_NONBLOCK);
+	return fd;
+}
+
+/* What the server says to text, the start of it; "" if it closes without a word. */
+static const char *hear(struct caller *caller, int fd, const char *text)
+{
+	static char answer[256];
+	ssize_t len = -1;
+
+	if (*text)
+		assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+	while (len < 0) {
+		event_base_loop(caller->world.base, EVLOOP_NONBLOCK);
+		len = recv(fd, answer, sizeof(answer) - 1, MSG_DONTWAIT);
+		if (len < 0 && errno == ECONNRESET)
+			len = 0;
+	}
+	answer[len] = '\0';
+	return answer;
+}
+
+static void expect(struct caller *caller, const char *text, const char *status)
+{
+	int fd = dial(caller);
+	const char *answer = hear(caller, fd, text);
+
+	if (strncmp(answer, "HTTP/1.1 ", 9) != 0 || strncmp(answer + 9, status, 3) != 0)
+		fail_msg("\"%s\" to \"%.60s\"", answer, text);
+	assert_non_null(strstr(answer, "Connection: close"));
+	evutil_closesocket(fd);
+}
+
+static void odd_requests(void **state)
+{
+	struct caller caller;
+
+	(void)state;
+	open_caller(&caller, "127.0.0.1", 32);
+	expect(&caller, "POST / HTTP/1.1\r\ncontent-length:2 \r\nX: y\r\n\r\n{}", "200");
+	expect(&caller, "POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\n", "200");
+	expect(&caller, "hello\r\n\r\n", "400");
+	expect(&caller, "POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", "400");
+	expect(&caller, "POST / HTTP/1.1\r\nContent-Length: \r\n\r\n", "400");
+	expect(&caller, "POST / HTTP/1.1\r\nContent-Length : 2\r\n\r\n{}", "400");
+	expect(&caller, "POST / HTTP/1.1\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
+	       "400");
+	expect(&caller, "POST / HTTP/1.1\r\nContent-Length: 99999999999999999999999\r\n\r\n",
+	       "413");
+	expect(&caller, "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", "411");
+	expect(&caller, "POST / HTTP/1.1\r\n\r\n", "411");
+	while (event_base_loop(caller.world.base, EVLOOP_NONBLOCK) == 0 && caller.events < 2)
+		;
+	assert_int_equal(caller.events, 2);
+	close_caller(&caller);
+}
+
+/* Before a byte of the request has been read. */
+static void strangers_are_not_read(void **state)
+{
+	struct caller caller;
+
+	(void)state;
+	open_caller(&caller, "10.0.0.0", 8);
+	expect(&caller, "", "403");
+	close_caller(&caller);
+}
+
+#define MANY 40 /* more than may call at once */
+
+static void callers_are_bounded(void **state)
+{
+	struct caller caller;
+	int fd[MANY], served = 0;
+
+	(void)state;
+	open_caller(&caller, "127.0.0.1", 32);
+	for (int i = 0; i < MANY; i++)
+		fd[i] = dial(&caller);
+	while (!caller.lost)
+		event_base_loop(caller.world.base, EVLOOP_NONBLOCK);
+	assert_string_equal(hear(&caller, fd[MANY - 1], ""), "");
+	for (int i = 0; i < MANY; i++) {
+		char byte;
+
+		served += recv(fd[i], &byte, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN;
+		evutil_closesocket(fd[i]);
+	}
+	assert_int_equal(served, 32);
+	assert_int_equal(post(&caller, "POST", "{}"), 200);
+	close_caller(&caller);
+}
+
+/* Bodies are promised 4 MiB each and never come: no more than 16 MiB are promised. */
+static void bodies_are_bounded(void **state)
+{
+	static const char promise[] = "POST / HTTP/1.1\r\nContent-Length: 4194304\r\n"
+				      "Expect: 100-continue\r\n\r\n";
+	struct caller caller;
+	int fd[4];
+
+	(void)state;
+	open_caller(&caller, "127.0.0.1", 32);
+	for (int i = 0; i < 4; i++) {
+		fd[i] = dial(&caller);
+		assert_int_equal(strncmp(hear(&caller, fd[i], promise), "HTTP/1.1 100", 12), 0);
+	}
+	expect(&caller, promise, "503");
+	for (int i = 0; i < 4; i++)
+		evutil_closesocket(fd[i]);
+	assert_int_equal(post(&caller, "POST", "{}"), 200);
+	assert_true(caller.lost > 0);
 	close_caller(&caller);
 }
 
@@ -583,6 +709,10 @@ int main(void)
 		cmocka_unit_test(callbacks),
 		cmocka_unit_test(callbacks_of_strangers),
 		cmocka_unit_test(too_many_callbacks),
+		cmocka_unit_test(odd_requests),
+		cmocka_unit_test(strangers_are_not_read),
+		cmocka_unit_test(callers_are_bounded),
+		cmocka_unit_test(bodies_are_bounded),
 		cmocka_unit_test(bad_listen_address),
 	};
 

@@ -1,32 +1,54 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The callback server on libevent's evhttp, see callback.h. Marathon waits for the answer and stops
- * calling a slow receiver for a while, so the answer goes out first: the body is put into a queue
- * that the next round of the event loop works off.
+ * The callback server, see callback.h. Not on libevent's evhttp: that shows a caller's address only
+ * when the whole body is in memory, and bounds neither connections nor their sum. So this speaks
+ * the little of HTTP/1.1 that a callback needs: one request a connection, a body of a said length.
+ * Everything is bounded before it is read: who calls, how many, how long, how much in sum.
+ *
+ * Marathon waits for the answer and stops calling a slow receiver for a while, so the answer goes
+ * out first: the body is put into a queue that the next round of the event loop works off.
  */
 #include "callback.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <event2/buffer.h>
+#include <event2/bufferevent.h>
 #include <event2/event.h>
-#include <event2/http.h>
+#include <event2/listener.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
 
 #include "clock.h"
 #include "config.h"
 #include "hint.h"
+#include "listen_pause.h"
 #include "pace.h"
 
 #define MAX_HEADER_BYTES 8192
 #define MAX_QUEUED 1000
-#define MAX_QUEUED_BYTES (16u << 20)
-#define IDLE_S 10
+#define MAX_BODY_BYTES (16u << 20) /* of all bodies, those on their way included */
+#define MAX_CALLERS 32
+#define MAX_STRANGERS 8 /* that are told why before they are let go */
+#define CALL_S 10	/* a whole call, from accept to close */
+#define STRANGER_S 1
+
+/* A connection: its request's head is read, then its body; then it is answered and let go. */
+struct call {
+	LIST_ENTRY(call) link;
+	struct callback *callback;
+	struct bufferevent *stream;
+	struct event *deadline;
+	bool stranger;
+	bool has_head;
+	bool answered; /* what still comes is thrown away, so that the answer is not lost by a reset */
+	size_t len;    /* of the body; counted in body_bytes until it is answered */
+};
 
 struct queued {
 	STAILQ_ENTRY(queued) link;
@@ -37,12 +59,16 @@ struct queued {
 struct callback {
 	const struct config *config;
 	struct callback_handler handler;
-	struct evhttp *server;
+	struct event_base *base;
+	struct evconnlistener *listener;
+	struct listen_pause *pause;
+	LIST_HEAD(, call) calls;
+	unsigned callers, strangers;
 	struct event *drain;
 	struct pace pace;
 	STAILQ_HEAD(, queued) queue;
 	unsigned queued;
-	size_t queued_bytes;
+	size_t body_bytes; /* queued and promised */
 	bool lost;
 };
 
@@ -82,13 +108,12 @@ static void drain_later(struct callback *callback)
 		evtimer_add(callback->drain, &now);
 }
 
-/* false: no room. */
-static bool enqueue(struct callback *callback, struct evbuffer *body)
+/* false: no room. The room for the body has been taken before. */
+static bool enqueue(struct callback *callback, struct evbuffer *body, size_t len)
 {
-	size_t len = evbuffer_get_length(body);
 	struct queued *queued;
 
-	if (callback->queued >= MAX_QUEUED || len > MAX_QUEUED_BYTES - callback->queued_bytes)
+	if (callback->queued >= MAX_QUEUED)
 		return false;
 	queued = malloc(sizeof(*queued) + len);
 	if (!queued)
@@ -97,7 +122,6 @@ static bool enqueue(struct callback *callback, struct evbuffer *body)
 	evbuffer_copyout(body, queued->bytes, len);
 	STAILQ_INSERT_TAIL(&callback->queue, queued, link);
 	callback->queued++;
-	callback->queued_bytes += len;
 	drain_later(callback);
 	return true;
 }
@@ -108,29 +132,236 @@ static void lose(struct callback *callback)
 	drain_later(callback);
 }
 
-static void on_request(struct evhttp_request *request, void *arg)
+/* --- one call --- */
+
+static void end_call(struct call *call)
+{
+	struct callback *callback = call->callback;
+
+	callback->body_bytes -= call->len;
+	--*(call->stranger ? &callback->strangers : &callback->callers);
+	LIST_REMOVE(call, link);
+	if (call->deadline)
+		event_free(call->deadline);
+	bufferevent_free(call->stream);
+	free(call);
+}
+
+static void reply(struct call *call, const char *status)
+{
+	struct evbuffer *output = bufferevent_get_output(call->stream);
+
+	call->answered = true;
+	call->callback->body_bytes -= call->len;
+	call->len = 0;
+	evbuffer_drain(bufferevent_get_input(call->stream), SIZE_MAX);
+	bufferevent_setwatermark(call->stream, EV_READ, 0, MAX_HEADER_BYTES);
+	evbuffer_add_printf(output,
+			    "HTTP/1.1 %s\r\nContent-Length: 0\r\n%sConnection: close\r\n\r\n",
+			    status, strncmp(status, "405", 3) == 0 ? "Allow: POST\r\n" : "");
+}
+
+static void refuse_for_now(struct call *call)
+{
+	lose(call->callback);
+	reply(call, "503 Service Unavailable");
+}
+
+static void take_body(struct call *call)
+{
+	struct callback *callback = call->callback;
+	struct evbuffer *input = bufferevent_get_input(call->stream);
+
+	if (evbuffer_get_length(input) < call->len)
+		return;
+	if (!pace_try(&callback->pace, clock_ms()) || !enqueue(callback, input, call->len)) {
+		refuse_for_now(call);
+		return;
+	}
+	call->len = 0; /* the queue's now */
+	reply(call, "200 OK");
+}
+
+/* Digits alone; -EINVAL for anything else. */
+static int read_length(const char *text, size_t *len)
+{
+	*len = 0;
+	if (!*text)
+		return -EINVAL;
+	for (; *text; text++) {
+		if (*text < '0' || *text > '9')
+			return -EINVAL;
+		if (*len <= HINT_MAX_BYTES) /* larger is too large, how much does not matter */
+			*len = *len * 10 + (*text - '0');
+	}
+	return 0;
+}
+
+struct head {
+	bool bad, has_length, coded, waits;
+	size_t len;
+};
+
+static void read_field(char *line, struct head *head)
+{
+	char *value = strchr(line, ':');
+	size_t len, end;
+
+	/* no name, a blank in it, or a folded line: what it means is in dispute */
+	if (!value || value == line || strcspn(line, " \t") < (size_t)(value - line)) {
+		head->bad = true;
+		return;
+	}
+	*value++ = '\0';
+	value += strspn(value, " \t");
+	for (end = strlen(value); end && strchr(" \t", value[end - 1]); end--)
+		value[end - 1] = '\0';
+	if (strcasecmp(line, "Content-Length") == 0) {
+		if (read_length(value, &len) || (head->has_length && len != head->len))
+			head->bad = true;
+		head->has_length = true;
+		head->len = len;
+	} else if (strcasecmp(line, "Transfer-Encoding") == 0) {
+		head->coded = true;
+	} else if (strcasecmp(line, "Expect") == 0) {
+		head->waits = strcasecmp(value, "100-continue") == 0;
+	}
+}
+
+/* What the request line alone is answered with; NULL: read on. */
+static const char *judge_line(const char *line)
+{
+	const char *version = strrchr(line, ' ');
+
+	if (!version || strncmp(version, " HTTP/1.", 8) != 0)
+		return "400 Bad Request";
+	return strncmp(line, "POST ", 5) == 0 ? NULL : "405 Method Not Allowed";
+}
+
+static void take_head(struct call *call)
+{
+	struct callback *callback = call->callback;
+	struct evbuffer *input = bufferevent_get_input(call->stream);
+	const char *status;
+	struct head head = {};
+	char *line;
+
+	line = evbuffer_readln(input, NULL, EVBUFFER_EOL_CRLF);
+	status = line ? judge_line(line) : "400 Bad Request";
+	free(line);
+	while ((line = evbuffer_readln(input, NULL, EVBUFFER_EOL_CRLF)) && *line) {
+		read_field(line, &head);
+		free(line);
+	}
+	free(line);
+	call->has_head = true;
+	if (!status && head.bad)
+		status = "400 Bad Request";
+	if (!status && (head.coded || !head.has_length))
+		status = "411 Length Required";
+	if (!status && head.len > HINT_MAX_BYTES) {
+		lose(callback);
+		status = "413 Content Too Large";
+	}
+	if (status) {
+		reply(call, status);
+		return;
+	}
+	if (head.len > MAX_BODY_BYTES - callback->body_bytes) {
+		refuse_for_now(call);
+		return;
+	}
+	call->len = head.len;
+	callback->body_bytes += head.len;
+	bufferevent_setwatermark(call->stream, EV_READ, head.len, head.len);
+	if (head.waits)
+		evbuffer_add_printf(bufferevent_get_output(call->stream),
+				    "HTTP/1.1 100 Continue\r\n\r\n");
+	take_body(call);
+}
+
+static void on_read(struct bufferevent *stream, void *arg)
+{
+	struct evbuffer *input = bufferevent_get_input(stream);
+	struct call *call = arg;
+
+	if (call->answered) {
+		evbuffer_drain(input, SIZE_MAX);
+	} else if (call->has_head) {
+		take_body(call);
+	} else if (evbuffer_search(input, "\r\n\r\n", 4, NULL).pos >= 0) {
+		take_head(call);
+	} else if (evbuffer_get_length(input) >= MAX_HEADER_BYTES) {
+		reply(call, "431 Request Header Fields Too Large");
+	}
+}
+
+/* The answer is on its way: now the caller is to close. */
+static void on_written(struct bufferevent *stream, void *arg)
+{
+	struct call *call = arg;
+
+	if (call->answered)
+		shutdown(bufferevent_getfd(stream), SHUT_WR);
+}
+
+static void on_event(struct bufferevent *stream, short what, void *arg)
+{
+	(void)stream;
+	(void)what;
+	end_call(arg);
+}
+
+static void on_deadline(evutil_socket_t fd, short what, void *arg)
+{
+	struct call *call = arg;
+
+	(void)fd;
+	(void)what;
+	if (!call->answered && call->has_head)
+		lose(call->callback);
+	end_call(call);
+}
+
+static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *peer,
+		      int len, void *arg)
 {
 	struct callback *callback = arg;
-	const struct sockaddr *peer =
-		evhttp_connection_get_addr(evhttp_request_get_connection(request));
+	const bool stranger = !may_call(callback, peer);
+	const struct timeval patience = { .tv_sec = stranger ? STRANGER_S : CALL_S };
+	unsigned *count = stranger ? &callback->strangers : &callback->callers;
+	struct call *call = NULL;
 
-	if (!peer || !may_call(callback, peer)) {
-		evhttp_send_error(request, 403, "Forbidden");
-		return;
-	}
-	if (evhttp_request_get_command(request) != EVHTTP_REQ_POST) {
-		evhttp_add_header(evhttp_request_get_output_headers(request), "Allow", "POST");
-		evhttp_send_reply(request, 405, "Method Not Allowed", NULL);
-		return;
-	}
-	if (!pace_try(&callback->pace, clock_ms()) ||
-	    !enqueue(callback, evhttp_request_get_input_buffer(request))) {
+	(void)listener;
+	(void)len;
+	if (*count < (stranger ? MAX_STRANGERS : MAX_CALLERS))
+		call = calloc(1, sizeof(*call));
+	else if (!stranger)
 		lose(callback);
-		evhttp_send_error(request, 503, "Service Unavailable");
+	if (call)
+		call->stream = bufferevent_socket_new(callback->base, fd, BEV_OPT_CLOSE_ON_FREE);
+	if (!call || !call->stream) {
+		free(call);
+		evutil_closesocket(fd);
 		return;
 	}
-	evhttp_send_reply(request, 200, "OK", NULL);
+	call->callback = callback;
+	call->stranger = stranger;
+	++*count;
+	LIST_INSERT_HEAD(&callback->calls, call, link);
+	call->deadline = evtimer_new(callback->base, on_deadline, call);
+	if (!call->deadline || evtimer_add(call->deadline, &patience)) {
+		end_call(call);
+		return;
+	}
+	bufferevent_setcb(call->stream, on_read, on_written, on_event, call);
+	bufferevent_setwatermark(call->stream, EV_READ, 0, MAX_HEADER_BYTES);
+	if (stranger)
+		reply(call, "403 Forbidden");
+	bufferevent_enable(call->stream, EV_READ | EV_WRITE);
 }
+
+/* --- the queue --- */
 
 /* One event a round, so that a burst does not hold up the rest of the daemon. */
 static void on_drain(evutil_socket_t fd, short what, void *arg)
@@ -148,7 +379,7 @@ static void on_drain(evutil_socket_t fd, short what, void *arg)
 		return;
 	STAILQ_REMOVE_HEAD(&callback->queue, link);
 	callback->queued--;
-	callback->queued_bytes -= queued->len;
+	callback->body_bytes -= queued->len;
 	if (!STAILQ_EMPTY(&callback->queue))
 		drain_later(callback);
 	callback->handler.event(callback->handler.ctx, queued->bytes, queued->len);
@@ -173,11 +404,15 @@ static int listen_on(struct callback *callback)
 		evutil_closesocket(fd);
 		return err;
 	}
-	if (evhttp_accept_socket(callback->server, fd)) {
+	callback->listener = evconnlistener_new(callback->base, on_accept, callback,
+						LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0,
+						fd);
+	if (!callback->listener) {
 		evutil_closesocket(fd);
 		return -ENOMEM;
 	}
-	return 0;
+	callback->pause = listen_pause_new(callback->base, callback->listener, "callback");
+	return callback->pause ? 0 : -ENOMEM;
 }
 
 struct callback *callback_new(struct event_base *base, const struct config *config,
@@ -192,19 +427,11 @@ struct callback *callback_new(struct event_base *base, const struct config *conf
 	callback->handler = *handler;
 	callback->pace = (struct pace){ .interval_ms = 5, .burst = 500 };
 	STAILQ_INIT(&callback->queue);
-	callback->server = evhttp_new(base);
+	LIST_INIT(&callback->calls);
+	callback->base = base;
 	callback->drain = evtimer_new(base, on_drain, callback);
-	if (!callback->server || !callback->drain)
+	if (!callback->drain)
 		goto fail;
-	evhttp_set_max_headers_size(callback->server, MAX_HEADER_BYTES);
-	evhttp_set_max_body_size(callback->server, HINT_MAX_BYTES);
-	evhttp_set_timeout(callback->server, IDLE_S);
-	/* all of them, so that others than POST get our 405 and not evhttp's 501 */
-	evhttp_set_allowed_methods(
-		callback->server, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_HEAD |
-					  EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE | EVHTTP_REQ_OPTIONS |
-					  EVHTTP_REQ_TRACE | EVHTTP_REQ_CONNECT | EVHTTP_REQ_PATCH);
-	evhttp_set_gencb(callback->server, on_request, callback);
 	err = listen_on(callback);
 	if (err)
 		goto fail;
@@ -221,8 +448,11 @@ void callback_free(struct callback *callback)
 
 	if (!callback)
 		return;
-	if (callback->server)
-		evhttp_free(callback->server);
+	while (!LIST_EMPTY(&callback->calls))
+		end_call(LIST_FIRST(&callback->calls));
+	listen_pause_free(callback->pause);
+	if (callback->listener)
+		evconnlistener_free(callback->listener);
 	if (callback->drain)
 		event_free(callback->drain);
 	while ((queued = STAILQ_FIRST(&callback->queue))) {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The HTTP server that an old Marathon posts its events to. Anybody can forge a callback, so an
- * event is only handed on as text and can do no more than a hint does. Refuses by address (403),
- * method (405), size (413) and rate (503), answers 200 before the work is done, and keeps at most a
- * bounded queue; what does not fit is reported as lost.
+ * event is only handed on as text and can do no more than a hint does. Refuses by address (403,
+ * before a byte is read), method (405), size (413) and rate (503), answers 200 before the work is
+ * done, and closes. Connections, their duration and all bodies together are bounded; what does not
+ * fit is reported as lost.
  */
 #ifndef SLUICED_CALLBACK_H
 #define SLUICED_CALLBACK_H
