@@ -127,6 +127,16 @@ static int change_world(struct sequence_play *play, const struct sequence_step *
 	return 0;
 }
 
+/* A mark that is not too old. */
+static bool is_suspect(const struct sequence_play *play, unsigned slot)
+{
+	const struct sluice_backend *shared = &play->world->maps->backends[slot];
+	uint32_t age = sluice_age(world_jiffies(play->world), shared->suspect_since);
+
+	return shared->suspect &&
+	       age < sluice_ms_to_jiffies(SLUICE_SUSPECT_MS, play->world->maps->meta.hz);
+}
+
 /* --- comparisons: true if something differs --- */
 
 static bool differs(FILE *report, const char *what, uint64_t programs, uint64_t model)
@@ -175,8 +185,7 @@ static bool backends_differ(const struct sequence_play *play, FILE *report)
 {
 	const struct sluice_backend *shared = play->world->maps->backends;
 	const struct model_backend *want = play->model.backends;
-	uint32_t hz = play->world->maps->meta.hz, now = world_jiffies(play->world);
-	bool bad = false, suspect;
+	bool bad = false;
 	char what[64];
 	unsigned i;
 
@@ -188,10 +197,8 @@ static bool backends_differ(const struct sequence_play *play, FILE *report)
 		snprintf(what, sizeof(what), "backend %u's half_open", i);
 		bad |= differs(report, what, (uint64_t)shared[i].half_open,
 			       (uint64_t)want[i].half_open);
-		suspect = shared[i].suspect && sluice_age(now, shared[i].suspect_since) <
-						       sluice_ms_to_jiffies(SLUICE_SUSPECT_MS, hz);
 		snprintf(what, sizeof(what), "backend %u is suspect", i);
-		bad |= differs(report, what, suspect,
+		bad |= differs(report, what, is_suspect(play, i),
 			       want[i].suspect &&
 				       play->model.now_ms - want[i].suspect_ms < SLUICE_SUSPECT_MS);
 	}
@@ -272,7 +279,7 @@ static void settle_doubts(struct sequence_play *play)
 	for (i = 1; i < MODEL_SLOTS; i++) {
 		backend = &play->model.backends[i];
 		if (backend->unsure)
-			backend->suspect = play->world->maps->backends[i].suspect;
+			backend->suspect = is_suspect(play, i);
 		backend->unsure = false;
 	}
 }
