@@ -190,6 +190,7 @@ static void one_of_two(void **state)
 	close_world(&world);
 }
 
+/* A reload can narrow the config's range while backends still live outside of it. */
 static void outside_the_range(void **state)
 {
 	int fd = listen_on(AF_INET, 0);
@@ -201,9 +202,9 @@ static void outside_the_range(void **state)
 	port = port_of(fd);
 	open_world(&world, port == 65535 ? port - 1 : port + 1, false);
 	world.port = port;
-	wait_for(&world, false);
-	assert_int_equal(world.answers, 1); /* the first answer always comes */
+	wait_for(&world, true);
 	close(fd);
+	wait_for(&world, false);
 	close_world(&world);
 }
 

@@ -2,7 +2,8 @@
 /*
  * The kernel's listeners over netlink's sock_diag, without a capability. Two sockets: one is told
  * of each TCP socket that is destroyed (a filter lets only listeners of the port range through, for
- * every closed connection is told too), the other is asked for all that listen. An end is never
+ * every closed connection is told too; the widest range since start, because a reload can narrow the
+ * config's while the attached programs and their backends keep the old one), the other is asked for all that listen. An end is never
  * taken from the message itself, since another socket may listen on the same port: it makes us ask.
  * There is no message for a new listener, so we ask each second anyway.
  */
@@ -30,7 +31,6 @@
 #define TCP_STATE_LISTEN 10
 
 struct listeners {
-	const struct config *config;
 	const struct facts_sink *sink;
 	struct facts_source source;
 	int dump_fd, ends_fd;
@@ -144,18 +144,11 @@ static void ask(struct listeners *listeners, int family)
 		fail(listeners, "asking", errno);
 }
 
-static void take_listener(struct listeners *listeners, const struct inet_diag_msg *socket)
-{
-	uint16_t port = ntohs(socket->id.idiag_sport);
-
-	if (port >= listeners->config->port_min && port <= listeners->config->port_max)
-		facts_set_listens(&listeners->next, port);
-}
-
 /* One message of a dump. true: the dump of this family is over, well or badly. */
 static bool take_message(struct listeners *listeners, const struct nlmsghdr *header)
 {
 	const struct nlmsgerr *error = NLMSG_DATA(header);
+	const struct inet_diag_msg *socket = NLMSG_DATA(header);
 
 	if (header->nlmsg_seq != listeners->sequence || !listeners->family)
 		return false; /* of a dump that was given up */
@@ -180,7 +173,7 @@ static bool take_message(struct listeners *listeners, const struct nlmsghdr *hea
 		if (header->nlmsg_flags & NLM_F_DUMP_INTR)
 			listeners->again = true;
 		if (header->nlmsg_len >= NLMSG_LENGTH(sizeof(struct inet_diag_msg)))
-			take_listener(listeners, NLMSG_DATA(header));
+			facts_set_listens(&listeners->next, ntohs(socket->id.idiag_sport));
 		return false;
 	}
 	return false;
@@ -243,6 +236,15 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	arm(listeners, POLL_MS);
 }
 
+/* Outlives the objects: each reload makes a new one. */
+static uint16_t widest_min = UINT16_MAX, widest_max;
+
+static void widen(uint16_t port_min, uint16_t port_max)
+{
+	widest_min = port_min < widest_min ? port_min : widest_min;
+	widest_max = port_max > widest_max ? port_max : widest_max;
+}
+
 /*
  * Lets through what ended in state "no peer" with a local port of the range. Offsets are those of
  * struct inet_diag_msg.
@@ -280,7 +282,7 @@ static int open_netlink(int *fd)
 	return err;
 }
 
-static int open_ends(struct listeners *listeners)
+static int open_ends(struct listeners *listeners, const struct config *config)
 {
 	const int groups[] = { SKNLGRP_INET_TCP_DESTROY, SKNLGRP_INET6_TCP_DESTROY };
 	int err;
@@ -288,8 +290,8 @@ static int open_ends(struct listeners *listeners)
 	err = open_netlink(&listeners->ends_fd);
 	if (err)
 		return err;
-	err = attach_filter(listeners->ends_fd, listeners->config->port_min,
-			    listeners->config->port_max);
+	widen(config->port_min, config->port_max);
+	err = attach_filter(listeners->ends_fd, widest_min, widest_max);
 	if (err)
 		return err;
 	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
@@ -299,13 +301,13 @@ static int open_ends(struct listeners *listeners)
 	return 0;
 }
 
-static int set_up(struct listeners *listeners, struct event_base *base)
+static int set_up(struct listeners *listeners, struct event_base *base, const struct config *config)
 {
 	int err;
 
 	err = open_netlink(&listeners->dump_fd);
 	if (!err)
-		err = open_ends(listeners);
+		err = open_ends(listeners, config);
 	if (err)
 		return err;
 	listeners->dump_event =
@@ -328,12 +330,11 @@ struct listeners *listeners_new(struct event_base *base, const struct config *co
 
 	if (!listeners)
 		return NULL;
-	listeners->config = config;
 	listeners->sink = sink;
 	listeners->dump_fd = listeners->ends_fd = -1;
 	listeners->deliver = true;
 	source_init(&listeners->source, "kernel", true, clock_ms());
-	err = set_up(listeners, base);
+	err = set_up(listeners, base, config);
 	if (err) {
 		listeners_free(listeners);
 		errno = -err;

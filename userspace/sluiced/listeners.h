@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The kernel as a source: which TCP ports of the range that packets may be sent to have a listener
- * in this network namespace. sock_diag tells the end of a listener as it happens; new ones are
+ * The kernel as a source: which TCP ports have a listener in this network namespace. sock_diag tells the end of a listener as it happens; new ones are
  * found by a dump each second. Needs no capability. Delivers the set when it changed, and the first
  * one always.
  */
@@ -15,8 +14,9 @@ struct event_base;
 struct listeners;
 
 /*
- * As marathon_new(). The port range is config's [node] ports; other ports are never set in an
- * answer.
+ * As marathon_new(). An answer tells of all ports: the attached programs may still have backends
+ * outside of config's [node] ports. The end of a listener is told at once in the widest range that
+ * any config had so far, else within a second.
  */
 struct listeners *listeners_new(struct event_base *base, const struct config *config,
 				const struct facts_sink *sink);
