@@ -26,7 +26,7 @@ static void two_services(struct world *w, struct config_service services[2])
 
 static void reload_forgets_the_last_results(void **unused)
 {
-	struct config_service services[2];
+	struct config_service services[2], other;
 	struct world w;
 
 	(void)unused;
@@ -36,9 +36,11 @@ static void reload_forgets_the_last_results(void **unused)
 	two_services(&w, services);
 	world_everybody_says(&w);
 	assert_true(world_guarded(&w, "port-taken"));
+	other = services[0];
+	snprintf(other.name, sizeof(other.name), "%s", "other");
+	other.port = 81;
+	w.config.service = &other;
 	w.config.service_count = 1;
-	snprintf(services[0].name, sizeof(services[0].name), "%s", "other");
-	services[0].port = 81;
 	assert_int_equal(model_configure(w.model, &w.config), 0);
 	assert_false(world_guarded(&w, "port-taken")); /* what it named is freed */
 	world_stop(&w);
@@ -384,6 +386,115 @@ static void an_answer_without_the_app_starts_anew(void **unused)
 	world_stop(&w);
 }
 
+/* --- who owns a port, who is what after a restart --- */
+
+static void a_stale_complaint_does_not_own_a_port(void **unused)
+{
+	char live[] = "live", stale[] = "stale", other[] = "other";
+	struct config_service services[2];
+	struct facts_entry entries[2];
+	struct world w;
+
+	(void)unused;
+	world_start(&w, false, true);
+	two_services(&w, services);
+	services[1].consul_service = other;
+	entries[0] = world_foreign(stale, 31000, FACTS_STATUS_CRITICAL);
+	entries[0].service = other;
+	entries[1] = world_foreign(live, 31000, FACTS_STATUS_PASSING);
+	world_say(&w, entries + 1, 1); /* met first, so the stale one is the younger */
+	world_say(&w, entries, 2);
+	assert_int_equal(w.wanted->backend_count, 1);
+	assert_string_equal(w.wanted->backend[0].task, "live");
+	assert_int_equal(world_count_up(&w), 1);
+	world_stop(&w);
+	/* where no check decides, what the maps hold stays the owner */
+	world_start(&w, false, true);
+	two_services(&w, services);
+	services[1].consul_service = other;
+	world_adopt(&w, "live", 31000, SLUICE_BACKEND_UP, "consul");
+	entries[0].status = FACTS_STATUS_PASSING;
+	world_say(&w, entries, 2);
+	assert_int_equal(w.wanted->backend_count, 1);
+	assert_string_equal(w.wanted->backend[0].task, "live");
+	world_stop(&w);
+}
+
+static void a_killed_task_stays_so_over_a_restart(void **unused)
+{
+	struct world w;
+
+	(void)unused;
+	world_start(&w, true, true);
+	world_source(&w, "marathon", false);
+	model_adopt_synced(w.model, "web");
+	world_adopt(&w, "t0", 31000, SLUICE_BACKEND_DRAINING, "marathon");
+	world_adopt(&w, "t1", 31001, SLUICE_BACKEND_UP, "consul");
+	world_healthy(&w, 2);
+	world_consul_says(&w); /* the check of a task that is being killed still passes */
+	world_kernel_says(&w);
+	assert_state(&w, 0, DRAINING);
+	assert_state(&w, 1, UP);
+	world_source(&w, "marathon", true);
+	world_marathon_says(&w);
+	assert_state(&w, 0, UP);
+	world_stop(&w);
+}
+
+static void a_check_that_has_not_run_is_waited_for(void **unused)
+{
+	struct world w;
+
+	(void)unused;
+	world_start(&w, false, true);
+	w.ours = false;
+	world_healthy(&w, 1);
+	w.status[0] = FACTS_STATUS_NONE;
+	w.unchecked = true;
+	world_everybody_says(&w);
+	assert_state(&w, 0, WAITING);
+	w.status[0] = FACTS_STATUS_PASSING;
+	world_consul_says(&w);
+	assert_state(&w, 0, UP);
+	w.status[0] = FACTS_STATUS_NONE; /* registered anew: it was good a moment ago */
+	world_consul_says(&w);
+	assert_state(&w, 0, UP);
+	world_stop(&w);
+}
+
+/* --- a service under another name --- */
+
+static void a_renamed_service_keeps_its_backends(void **unused)
+{
+	struct config_service services[2], renamed;
+	struct world w;
+
+	(void)unused;
+	for (int carried = 0; carried < 2; carried++) {
+		world_start(&w, true, true);
+		world_healthy(&w, 2);
+		w.health[0] = w.health[1] =
+			FACTS_HEALTH_UNKNOWN; /* Consul's word is all there is */
+		world_everybody_says(&w);
+		two_services(&w, services);
+		services[1].port = services[0].port;
+		if (carried) { /* attach has not been run yet: the old name still serves */
+			world_everybody_says(&w);
+			assert_int_equal(w.wanted->backend[0].service, 0);
+		}
+		renamed = services[1];
+		w.config.service = &renamed;
+		w.config.service_count = 1;
+		assert_int_equal(model_configure(w.model, &w.config), 0);
+		world_source(&w, "consul", false); /* a reload makes all sources anew */
+		world_source(&w, "marathon", false);
+		world_tick(&w);
+		assert_int_equal(world_count_up(&w), 2);
+		assert_true(w.wanted->service[0].synced);
+		world_stop(&w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -402,6 +513,10 @@ int main(void)
 		cmocka_unit_test(consul_alone_removes_most_only_when_it_says_so_twice),
 		cmocka_unit_test(last_one_that_marathon_misses_goes_in_the_end),
 		cmocka_unit_test(an_answer_without_the_app_starts_anew),
+		cmocka_unit_test(a_stale_complaint_does_not_own_a_port),
+		cmocka_unit_test(a_killed_task_stays_so_over_a_restart),
+		cmocka_unit_test(a_check_that_has_not_run_is_waited_for),
+		cmocka_unit_test(a_renamed_service_keeps_its_backends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -203,6 +203,12 @@ static int64_t start_order(const struct model_backend *backend)
 	return backend->m_last == STATE_M_STARTING ? INT64_MAX : backend->started_ms;
 }
 
+/* What it was registered for may have left long ago: a check that complains is no claim. */
+static bool is_complained_of(const struct model_backend *backend)
+{
+	return backend->c == FACTS_STATUS_CRITICAL || backend->c == FACTS_STATUS_MAINT;
+}
+
 /* By port; of one port the owner first. */
 static int compare_claims(const void *a, const void *b)
 {
@@ -214,6 +220,10 @@ static int compare_claims(const void *a, const void *b)
 		return is_gone(x->backend) ? 1 : -1;
 	if (start_order(x->backend) != start_order(y->backend))
 		return start_order(x->backend) > start_order(y->backend) ? -1 : 1;
+	if (is_complained_of(x->backend) != is_complained_of(y->backend))
+		return is_complained_of(x->backend) ? 1 : -1;
+	if (x->backend->adopted != y->backend->adopted)
+		return x->backend->adopted ? -1 : 1;
 	if (x->backend->born != y->backend->born)
 		return x->backend->born > y->backend->born ? -1 : 1;
 	/* one task in two services: the first in the file */

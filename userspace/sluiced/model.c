@@ -153,6 +153,49 @@ void model_free(struct model *model)
 	free(model);
 }
 
+static bool same_text(const char *a, const char *b)
+{
+	return !strcmp(a ? a : "", b ? b : "");
+}
+
+/* Does it own a port? One that attach has not made beside the one that it renames owns none. */
+static bool owns_a_port(const struct model_service *service)
+{
+	for (const struct model_backend *b = service->backends; b; b = b->next)
+		if (!b->port_taken && !b->retired)
+			return true;
+	return false;
+}
+
+static bool is_named(const struct config *config, const char *name)
+{
+	for (unsigned i = 0; i < config->service_count; i++)
+		if (!strcmp(config->service[i].name, name))
+			return true;
+	return false;
+}
+
+/* What a service of the new configuration has been so far: the one of its name, or the one that it was before it was renamed. */
+static struct model_service *predecessor(const struct model *model, const struct config *config,
+					 const struct config_service *service)
+{
+	struct model_service *named = model_find_service(model, service->name);
+
+	if (named && owns_a_port(named))
+		return named;
+	for (size_t i = 0; i < model->service_count; i++) {
+		struct model_service *old = &model->service[i];
+
+		if (old->config->port == service->port && owns_a_port(old) &&
+		    !is_named(config, old->config->name) &&
+		    old->config->port_index == service->port_index &&
+		    same_text(old->config->marathon_app, service->marathon_app) &&
+		    same_text(old->config->consul_service, service->consul_service))
+			return old;
+	}
+	return named;
+}
+
 int model_configure(struct model *model, const struct config *config)
 {
 	struct model_service *service, *old;
@@ -166,7 +209,7 @@ int model_configure(struct model *model, const struct config *config)
 		return -ENOMEM;
 	}
 	for (unsigned i = 0; i < config->service_count; i++) {
-		old = model_find_service(model, config->service[i].name);
+		old = predecessor(model, config, &config->service[i]);
 		if (old) {
 			service[i] = *old;
 			old->backends = NULL;

@@ -31,7 +31,8 @@ struct model *model_new(const struct config *config, const char *boot_id, int64_
 void model_free(struct model *model);
 
 /*
- * Another configuration: backends of services that stay (by name) are kept, others are forgotten. 0 or -ENOMEM,
+ * Another configuration: backends of services that stay are kept, others are forgotten. A service stays by its name, or under
+ * another name with the same port, app and Consul service. The configuration before must still be there. 0 or -ENOMEM,
  * which changes nothing.
  */
 int model_configure(struct model *model, const struct config *config);

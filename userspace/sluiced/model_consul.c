@@ -165,7 +165,10 @@ static int remember_beside(struct model_backend *backend, const struct facts_ent
 	return 0;
 }
 
-/* Where Consul alone knows the service, being listed is being alive, and the status is that of the group. */
+/*
+ * Where Consul alone knows the service, being listed is being alive, and the status is that of the group. An entry whose checks have not
+ * run yet is waited for; one without checks never says more than that it is there.
+ */
 static int consul_only(struct model *model, struct model_service *service,
 		       const struct facts_consul *answer, const struct facts_entry *const *entries,
 		       size_t count, int64_t now_ms)
@@ -191,8 +194,9 @@ static int consul_only(struct model *model, struct model_service *service,
 		model_set_port(model, backend, name->port);
 		backend->seen = true;
 		backend->m_last = STATE_M_RUNNING;
-		backend->health = decides->status == FACTS_STATUS_NONE ? FACTS_HEALTH_NO_CHECKS
-								       : FACTS_HEALTH_UNKNOWN;
+		backend->health = decides->status == FACTS_STATUS_NONE && !decides->has_checks
+					  ? FACTS_HEALTH_NO_CHECKS
+					  : FACTS_HEALTH_UNKNOWN;
 		model_m_has(backend);
 		take_entry(backend, decides);
 	}

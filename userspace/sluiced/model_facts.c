@@ -31,6 +31,9 @@ int model_adopt(struct model *model, const struct model_adopted *adopted)
 		backend->m_last = STATE_M_GONE;
 		backend->gone_ms = adopted->since_ms;
 	}
+	/* Until Marathon speaks; its health checks may well pass. */
+	if (!strcmp(adopted->source, "marathon") && adopted->state == SLUICE_BACKEND_DRAINING)
+		backend->m_last = STATE_M_KILLING;
 	/* So that an empty answer does not end it: see model_c_is_kept(). */
 	if (!strcmp(adopted->source, "consul") && adopted->state == SLUICE_BACKEND_DRAINING)
 		backend->c = FACTS_STATUS_MAINT;
