@@ -92,6 +92,9 @@ denied() {
 		[[ -n $port && $(port_for "fd00:80::1:$i") == "$port" && $(port_for "fd00:80::1:$i") == "$port" ]]
 		ports+=("$port")
 	done
+	for i in 1 2 3 4 5 6 7 8 9 a b c; do
+		on elb ip address delete "fd00:80::1:$i/64" dev eth0
+	done
 	[[ $(printf '%s\n' "${ports[@]}" | sort -u | wc -l) == 2 ]]
 	lab config slave1 service.web.balance=roundrobin
 }
