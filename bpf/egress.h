@@ -195,9 +195,9 @@ static __always_inline bool egress_redispatch(const struct owned *owned,
 	struct pick pick = { .now = now };
 	__u8 redispatched;
 
-	if (!half || half->flow.done || sluice_flow_is_over(&half->flow) || !half->tcp_flags || packet->payload_len ||
-	    !egress_is_answer(packet) || !egress_answers(&half->flow, packet) ||
-	    half->redispatched >= SLUICE_REDISPATCH_MAX)
+	if (!half || half->flow.done || sluice_flow_is_over(&half->flow) || !half->tcp_flags ||
+	    packet->payload_len || !egress_is_answer(packet) ||
+	    !egress_answers(&half->flow, packet) || half->redispatched >= SLUICE_REDISPATCH_MAX)
 		return false;
 	redispatched = half->redispatched;
 	pick.service = owned->service;

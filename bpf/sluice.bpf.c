@@ -161,6 +161,22 @@ static __always_inline enum packet_kind tc_parse(struct __sk_buff *skb, struct p
 	return packet_parse(packet, skb_data(skb), skb_data_end(skb), skb->len, reason);
 }
 
+/* The same for the TCP header with its options, of a packet that has a port of ours. */
+static __always_inline int tc_parse_tcp(struct __sk_buff *skb, struct packet *packet,
+					enum sluice_reason *reason)
+{
+	const __u32 most = packet->l4_off + 60;
+	__u32 linear = skb->data_end - skb->data;
+	int err;
+
+	err = packet_parse_tcp(packet, skb_data(skb), skb_data_end(skb), reason);
+	if (linear >= skb->len || (!err && packet->l4_off + packet->header_len <= linear))
+		return err;
+	if (bpf_skb_pull_data(skb, skb->len < most ? skb->len : most))
+		return err;
+	return packet_parse_tcp(packet, skb_data(skb), skb_data_end(skb), reason);
+}
+
 /* Verdict for tc after a rewrite that returned err. */
 static __always_inline int tc_rewritten(long err)
 {
@@ -178,7 +194,7 @@ static __always_inline int tc_in(struct __sk_buff *skb, struct scratch *scratch,
 	const struct tcphdr *tcp;
 	__be16 port = 0;
 
-	if (packet_parse_tcp(packet, skb_data(skb), skb_data_end(skb), &reason)) {
+	if (tc_parse_tcp(skb, packet, &reason)) {
 		count_reason(reason);
 		return TC_ACT_UNSPEC;
 	}
@@ -286,7 +302,7 @@ static __always_inline int tc_out(struct __sk_buff *skb, struct scratch *scratch
 	enum sluice_reason reason;
 	const struct tcphdr *tcp;
 
-	if (packet_parse_tcp(packet, skb_data(skb), skb_data_end(skb), &reason)) {
+	if (tc_parse_tcp(skb, packet, &reason)) {
 		count_reason(reason);
 		return TC_ACT_UNSPEC;
 	}
