@@ -134,6 +134,14 @@ static void choose_out(struct dice *dice, struct model *model, struct frame *in,
 
 	frame->seq = some(dice, seqs, 5);
 	frame->ack = some(dice, acks, 8);
+	if (flow->used && !flow->done && !(flow->out_marks & SLUICE_OUT_SYNACK) &&
+	    chance(dice, 40)) { /* refuse it */
+		frame->flags = FRAME_RST | FRAME_ACK;
+		frame->seq = 0;
+		frame->ack = flow->client_isn + 1;
+		frame->payload_len = 0;
+		return;
+	}
 	if (frame->flags & FRAME_SYN) {
 		frame->payload_len = 0;
 		if (chance(dice, 30))
