@@ -93,6 +93,7 @@ static enum play_result play_backend(struct play *play, const struct step_backen
 		backend->weight = 1;
 		backend->active = 0; /* the daemon's duty when it gives a slot to another backend */
 		backend->half_open = 0;
+		backend->answered = 0;
 		backend->suspect = 0;
 		backend->generation = ++backend->last_generation;
 		play->world->maps->hports[step->port].service_port =
