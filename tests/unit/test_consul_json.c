@@ -21,6 +21,8 @@
 
 static struct json_error service_error, check_error;
 
+static struct consul_host host = { .node = NODE };
+
 static int parse(const char *services, const char *checks, struct facts_consul *answer)
 {
 	struct consul_text service_text = { services, strlen(services), &service_error };
@@ -28,7 +30,7 @@ static int parse(const char *services, const char *checks, struct facts_consul *
 
 	json_error_init(&service_error, "s");
 	json_error_init(&check_error, "c");
-	return consul_json_node(&service_text, &check_text, NODE, answer);
+	return consul_json_node(&service_text, &check_text, &host, answer);
 }
 
 static const struct facts_entry *entry(const struct facts_consul *answer, const char *id)
@@ -60,7 +62,7 @@ static void recorded(void **state)
 	assert_false(found->ours);
 	assert_string_equal(found->task, "");
 	found = entry(&answer, "consul");
-	assert_string_equal(found->address, "127.0.0.1"); /* the node's, it has none of its own */
+	assert_string_equal(found->address, ""); /* it has none of its own */
 	assert_int_equal(found->status, FACTS_STATUS_NONE);
 	facts_consul_release(&answer);
 	facts_consul_release(&answer);
@@ -141,7 +143,7 @@ static void sum_of_checks(void **state)
 
 		assert_int_equal(parse(SERVICES(SERVICE), rows[i].checks, &answer), 0);
 		assert_int_equal(answer.entry_count, 1);
-		assert_string_equal(answer.entries[0].address, "10.0.0.1");
+		assert_string_equal(answer.entries[0].address, "");
 		if (answer.entries[0].status != rows[i].status)
 			fail_msg("row %zu: status %d", i, answer.entries[0].status);
 		assert_string_equal(answer.entries[0].output, rows[i].output);
@@ -190,6 +192,33 @@ static void ownership(void **state)
 	assert_string_equal(answer.entries[1].definition, "d");
 	/* our prefix without our meta is somebody else's */
 	assert_false(answer.entries[2].ours);
+	facts_consul_release(&answer);
+}
+
+#define OURS(key, tags, boot)                                                                      \
+	"\"" key "\":{\"ID\":\"sluice:" key ":0\",\"Service\":\"a\",\"Port\":31000,\"Tags\":" tags \
+	",\"Meta\":{\"sluice_app\":\"/a\",\"sluice_task\":\"" key "\",\"sluice_boot\":\"" boot     \
+	"\"}}"
+
+/* Another host that shares the agent has entries like ours, and they are neither ours nor local. */
+static void other_hosts_entries(void **state)
+{
+	static const char services[] = SERVICES(OURS("a", "[\"v\",\"own-host\"]", "old") "," OURS(
+		"b", "[\"other-host\"]", "old") "," OURS("c", "[\"former-name\"]",
+							 "now") "," OURS("d", "[]", "old"));
+	struct facts_consul answer;
+
+	(void)state;
+	host.tag = "own-host";
+	host.boot_id = "now";
+	assert_int_equal(parse(services, "[]", &answer), 0);
+	host.tag = host.boot_id = NULL;
+	assert_int_equal(answer.entry_count, 3);
+	assert_string_equal(answer.entries[0].task, "a");
+	assert_string_equal(answer.entries[1].task, "c");
+	assert_string_equal(answer.entries[2].task, "d");
+	for (size_t i = 0; i < 3; i++)
+		assert_true(answer.entries[i].ours);
 	facts_consul_release(&answer);
 }
 
@@ -282,8 +311,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(recorded),	 cmocka_unit_test(unknown_node),
 		cmocka_unit_test(sum_of_checks), cmocka_unit_test(output_is_cut),
-		cmocka_unit_test(ownership),	 cmocka_unit_test(refusals),
-		cmocka_unit_test(odd_ports),	 cmocka_unit_test(self),
+		cmocka_unit_test(ownership),	 cmocka_unit_test(other_hosts_entries),
+		cmocka_unit_test(refusals),	 cmocka_unit_test(odd_ports),
+		cmocka_unit_test(self),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,8 +2,12 @@
 /*
  * Two blocking queries about the own node, one for services and one for checks, as Consul's
  * documentation wants them: the index comes from good answers only, one that goes backwards is
- * dropped, an answer is compared by content since waking up does not mean change. Whatever fails
- * starts the whole source again after a pause: who am I, then both lists.
+ * dropped, an answer is compared by content since waking up does not mean change; what has not
+ * changed is still delivered now and then, since the receiver counts good answers too. Whatever
+ * fails starts the whole source again after a pause: who am I, then both lists.
+ *
+ * The lists are two questions, and a service without its checks looks like one that has none. So
+ * other services than before are delivered only with checks that were asked for after them.
  *
  * Node-scoped, because a query for a service name wakes up on every node for each flip of each
  * instance.
@@ -24,6 +28,8 @@
 #include "config.h"
 #include "consul_json.h"
 #include "pace.h"
+#include "registrar.h"
+#include "registrar_plan.h"
 #include "source.h"
 
 #define WAIT_S 45
@@ -57,6 +63,9 @@ struct consul {
 	struct backoff backoff;
 	struct http_call *self;
 	char *node;
+	char *tag, *boot_id;
+	bool checks_due; /* the checks are older than the services: do not deliver */
+	int64_t delivered_ms;
 	struct list list[LISTS];
 };
 
@@ -155,22 +164,23 @@ static void deliver(struct consul *consul)
 	struct json_error service_error, check_error;
 	struct consul_text service_text = { services->body, services->body_len, &service_error };
 	struct consul_text check_text = { checks->body, checks->body_len, &check_error };
+	const struct consul_host host = { consul->node, consul->tag, consul->boot_id };
 	struct facts_consul answer;
 	int64_t now_ms = clock_ms();
 	int err;
 
-	if (!services->body || !checks->body)
+	if (!services->body || !checks->body || consul->checks_due)
 		return;
 	json_error_init(&service_error, services->path);
 	json_error_init(&check_error, checks->path);
-	err = consul_json_node(&service_text, &check_text, consul->node, &answer);
+	err = consul_json_node(&service_text, &check_text, &host, &answer);
 	if (err) {
 		const char *why = service_error.text[0] ? service_error.text : check_error.text;
 
 		fail(consul, "bad answer", *why ? why : strerror(-err));
 		return;
 	}
-	consul->source.last_good_ms = now_ms;
+	consul->source.last_good_ms = consul->delivered_ms = now_ms;
 	source_up(&consul->source, consul->sink, now_ms);
 	consul->sink->consul(consul->sink->ctx, &answer, now_ms);
 	facts_consul_release(&answer);
@@ -189,10 +199,9 @@ static int keep_body(struct list *list, const struct http_answer *answer)
 	return 0;
 }
 
-/*
- * Take in a good answer. 1: news, or the confirmation that nothing changed; 0: neither; or negative
- * errno.
- */
+enum news { OLD_INDEX, SAME, OTHER };
+
+/* Take in a good answer: an enum news, or negative errno. */
 static int take_in(struct list *list, const struct http_answer *answer)
 {
 	const char *value = http_header(answer, "X-Consul-Index");
@@ -211,14 +220,14 @@ static int take_in(struct list *list, const struct http_answer *answer)
 		 * anew
 		 */
 		list->index = 0;
-		return 0;
+		return OLD_INDEX;
 	}
 	list->index = index ? index : 1;
 	same = list->body && list->body_len == answer->body_len &&
 	       memcmp(list->body, answer->body, answer->body_len) == 0;
 	if (same)
-		return list->index == sent;
-	return keep_body(list, answer) ? -ENOMEM : 1;
+		return SAME;
+	return keep_body(list, answer) ? -ENOMEM : OTHER;
 }
 
 static void ask_again(struct list *list)
@@ -226,6 +235,18 @@ static void ask_again(struct list *list)
 	int64_t now_ms = clock_ms();
 
 	schedule(list->next, pace_wait_ms(&list->pace, now_ms));
+}
+
+/* The checks that are held, or come next, may have been read before the services changed. */
+static void renew_checks(struct consul *consul)
+{
+	struct list *checks = &consul->list[CHECKS];
+
+	consul->checks_due = true;
+	http_cancel(checks->call);
+	checks->call = NULL;
+	checks->index = 0;
+	ask_again(checks);
 }
 
 static void on_list(void *ctx, const struct http_answer *answer)
@@ -249,7 +270,16 @@ static void on_list(void *ctx, const struct http_answer *answer)
 		return;
 	}
 	ask_again(list);
-	if (news)
+	if (news == OLD_INDEX)
+		return;
+	consul->source.last_good_ms = clock_ms();
+	if (list == &consul->list[CHECKS]) {
+		news = consul->checks_due ? OTHER : news;
+		consul->checks_due = false;
+	} else if (news == OTHER) {
+		renew_checks(consul);
+	}
+	if (news == OTHER || clock_ms() - consul->delivered_ms >= WAIT_S * 1000)
 		deliver(consul);
 }
 
@@ -291,9 +321,10 @@ static int start_lists(struct consul *consul)
 			free(node);
 			return -ENOMEM;
 		}
-		ask_again(list);
 	}
 	free(node);
+	/* the checks are asked for when the services have come */
+	ask_again(&consul->list[SERVICES]);
 	return 0;
 }
 
@@ -343,9 +374,14 @@ static void on_restart(evutil_socket_t fd, short what, void *arg)
 static int set_up(struct consul *consul, struct event_base *base)
 {
 	static const char *const what[LISTS] = { "services of the node", "checks of the node" };
+	const struct config *config = consul->config;
 	int err;
 
-	err = agent_init(&consul->agent, consul->config);
+	consul->tag = registrar_tag(config->name_count ? config->name[0] : "unnamed");
+	consul->boot_id = registrar_boot_id();
+	if (!consul->tag || !consul->boot_id)
+		return -ENOMEM;
+	err = agent_init(&consul->agent, config);
 	if (err)
 		return err;
 	consul->http = http_new(base);
@@ -399,6 +435,8 @@ void consul_free(struct consul *consul)
 		}
 	http_cancel(consul->self);
 	free(consul->node);
+	free(consul->tag);
+	free(consul->boot_id);
 	if (consul->restart)
 		event_free(consul->restart);
 	http_free(consul->http);

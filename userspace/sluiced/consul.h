@@ -20,7 +20,7 @@ struct consul *consul_new(struct event_base *base, const struct config *config,
 /* Not from inside a call of the sink. Accepts NULL. */
 void consul_free(struct consul *consul);
 
-/* Read both lists again from the start, soon. May be called from the sink. */
+/* Read both lists again from the start, soon, and deliver them, changed or not. May be called from the sink. */
 void consul_resync(struct consul *consul);
 
 const struct facts_source *consul_source(const struct consul *consul);

@@ -56,14 +56,42 @@ static int read_ours(const cJSON *service, const char *place, struct facts_entry
 	return 0;
 }
 
+/* Does the entry carry tags, and none of them is this host's? */
+static int has_other_tags(const cJSON *service, const char *tag, const char *place, bool *other,
+			  struct json_error *error)
+{
+	const cJSON *tags, *item;
+	int err;
+
+	err = json_array(service, "Tags", false, place, &tags, error);
+	if (err)
+		return err;
+	*other = tags && cJSON_GetArraySize(tags);
+	cJSON_ArrayForEach(item, tags) if (cJSON_IsString(item) &&
+					   strcmp(item->valuestring, tag) == 0) *other = false;
+	return 0;
+}
+
+static int is_foreign(const cJSON *service, const struct facts_entry *entry,
+		      const struct consul_host *host, const char *place, bool *foreign,
+		      struct json_error *error)
+{
+	*foreign = false;
+	if (!entry->ours || !host->tag ||
+	    (host->boot_id && strcmp(entry->boot_id, host->boot_id) == 0))
+		return 0;
+	return has_other_tags(service, host->tag, place, foreign, error);
+}
+
 /*
- * 1: read, 0: has no port that a packet can be sent to. Consul lets one register port 0 and even
+ * 1: read, 0: another host's, or has no port that a packet can be sent to. Consul lets one register port 0 and even
  * negative ones.
  */
-static int read_service(const cJSON *item, const char *place, const char *node_address,
+static int read_service(const cJSON *item, const char *place, const struct consul_host *host,
 			struct facts_entry *entry, struct json_error *error)
 {
 	const char *id, *name, *address;
+	bool foreign;
 	int64_t port;
 	int err;
 
@@ -79,20 +107,26 @@ static int read_service(const cJSON *item, const char *place, const char *node_a
 	entry->port = port;
 	entry->id = copy(id);
 	entry->service = copy(name);
-	entry->address = copy(address && *address ? address : node_address);
+	entry->address = copy(address);
 	entry->output = copy("");
 	if (!entry->id || !entry->service || !entry->address || !entry->output)
 		return -ENOMEM;
 	err = read_ours(item, place, entry, error);
-	return err ? err : 1;
+	if (!err)
+		err = is_foreign(item, entry, host, place, &foreign, error);
+	if (err)
+		return err;
+	if (foreign)
+		facts_entry_release(entry);
+	return !foreign;
 }
 
-static int read_services(const cJSON *document, const char *node, struct facts_consul *answer,
-			 struct json_error *error)
+static int read_services(const cJSON *document, const struct consul_host *host,
+			 struct facts_consul *answer, struct json_error *error)
 {
 	const cJSON *about, *services, *item;
-	const char *name, *address;
 	size_t index = 0;
+	const char *name;
 
 	if (cJSON_IsNull(document)) /* no such node */
 		return 0;
@@ -100,12 +134,11 @@ static int read_services(const cJSON *document, const char *node, struct facts_c
 		return json_fail(error, "neither an object nor null");
 	if (json_object(document, "Node", true, "", &about, error) ||
 	    json_string(about, "Node", true, "Node", &name, error) ||
-	    json_string(about, "Address", false, "Node", &address, error) ||
 	    json_object(document, "Services", false, "", &services, error))
 		return -EINVAL;
-	if (strcmp(name, node) != 0)
+	if (strcmp(name, host->node) != 0)
 		return json_fail(error, "Node.Node is \"%.60s\", \"%.60s\" was asked for", name,
-				 node);
+				 host->node);
 	if (!services || !cJSON_GetArraySize(services))
 		return 0;
 	if (cJSON_GetArraySize(services) > MAX_ENTRIES)
@@ -119,7 +152,7 @@ static int read_services(const cJSON *document, const char *node, struct facts_c
 		int used;
 
 		snprintf(place, sizeof(place), "Services[%zu]", index++);
-		used = read_service(item, place, address, &answer->entries[answer->entry_count],
+		used = read_service(item, place, host, &answer->entries[answer->entry_count],
 				    error);
 		if (used)
 			answer->entry_count++; /* also after a failure: the answer's release frees it */
@@ -298,7 +331,7 @@ static int read_checks(const cJSON *document, const char *node, struct facts_con
 }
 
 int consul_json_node(const struct consul_text *services, const struct consul_text *checks,
-		     const char *node, struct facts_consul *answer)
+		     const struct consul_host *host, struct facts_consul *answer)
 {
 	cJSON *service_list = NULL, *check_list = NULL;
 	struct verdict *verdicts = NULL;
@@ -314,7 +347,7 @@ int consul_json_node(const struct consul_text *services, const struct consul_tex
 		err = -errno;
 		goto out;
 	}
-	err = read_services(service_list, node, answer, services->error);
+	err = read_services(service_list, host, answer, services->error);
 	if (err)
 		goto out;
 	if (answer->entry_count)
@@ -324,7 +357,7 @@ int consul_json_node(const struct consul_text *services, const struct consul_tex
 		err = -ENOMEM;
 		goto out;
 	}
-	err = read_checks(check_list, node, answer, verdicts, checks->error);
+	err = read_checks(check_list, host->node, answer, verdicts, checks->error);
 out:
 	free(verdicts);
 	cJSON_Delete(check_list);

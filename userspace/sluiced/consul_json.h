@@ -28,13 +28,24 @@ struct consul_text {
 	struct json_error *error; /* one each: the two have different places */
 };
 
+/* Whose answer it is. */
+struct consul_host {
+	const char *node;
+	/*
+	 * The host's name as registrar_tag() makes it and its boot; NULL: every entry with our
+	 * prefix and meta is ours. Else one that carries only other tags and another boot id is
+	 * another host's (two share an agent) and left out: it is neither ours nor local.
+	 */
+	const char *tag, *boot_id;
+};
+
 /*
  * 0, or -EINVAL with one of the errors filled, or -ENOMEM; answer is empty unless 0, and the
- * caller's to release. Services and checks of another node than node are refused: the question was
+ * caller's to release. Services and checks of another node than host's are refused: the question was
  * about this one. Entries are in the order of their ids.
  */
 int consul_json_node(const struct consul_text *services, const struct consul_text *checks,
-		     const char *node, struct facts_consul *answer);
+		     const struct consul_host *host, struct facts_consul *answer);
 
 /*
  * Config.NodeName and Member.Addr of /v1/agent/self into new strings, NULL unless 0. 0, -EINVAL

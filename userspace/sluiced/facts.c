@@ -37,20 +37,23 @@ void facts_marathon_release(struct facts_marathon *answer)
 	memset(answer, 0, sizeof(*answer));
 }
 
+void facts_entry_release(struct facts_entry *entry)
+{
+	free(entry->id);
+	free(entry->service);
+	free(entry->address);
+	free(entry->output);
+	free(entry->task);
+	free(entry->app);
+	free(entry->boot_id);
+	free(entry->definition);
+	memset(entry, 0, sizeof(*entry));
+}
+
 void facts_consul_release(struct facts_consul *answer)
 {
-	for (size_t i = 0; i < answer->entry_count; i++) {
-		struct facts_entry *entry = &answer->entries[i];
-
-		free(entry->id);
-		free(entry->service);
-		free(entry->address);
-		free(entry->output);
-		free(entry->task);
-		free(entry->app);
-		free(entry->boot_id);
-		free(entry->definition);
-	}
+	for (size_t i = 0; i < answer->entry_count; i++)
+		facts_entry_release(&answer->entries[i]);
 	free(answer->entries);
 	memset(answer, 0, sizeof(*answer));
 }

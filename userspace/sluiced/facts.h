@@ -129,7 +129,7 @@ enum facts_status {
 struct facts_entry {
 	char *id;
 	char *service;
-	char *address; /* Service.Address, or Node.Address where that is empty */
+	char *address; /* Service.Address; "": the node's own, so this host's */
 	uint16_t port; /* 1..65535; entries with other ports are left out by the parser */
 	enum facts_status
 		status;	 /* worst of its own checks; serfHealth does not count, maintenance does */
@@ -148,6 +148,7 @@ struct facts_consul {
 	struct facts_entry *entries; /* of the own node only */
 };
 
+void facts_entry_release(struct facts_entry *entry);
 void facts_consul_release(struct facts_consul *answer);
 
 /* --- the kernel --- */

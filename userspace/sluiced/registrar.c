@@ -351,7 +351,7 @@ void registrar_consul(struct registrar *registrar, const struct facts_consul *an
 
 /* --- life --- */
 
-static char *read_boot_id(void)
+char *registrar_boot_id(void)
 {
 	char text[64] = "";
 	FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
@@ -374,7 +374,7 @@ static int set_up(struct registrar *registrar, struct event_base *base)
 	const struct config *config = registrar->config;
 	int err;
 
-	registrar->boot_id = read_boot_id();
+	registrar->boot_id = registrar_boot_id();
 	if (!registrar->boot_id)
 		return -errno;
 	registrar->tag = registrar_tag(config->name_count ? config->name[0] : "unnamed");

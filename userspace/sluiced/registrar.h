@@ -39,6 +39,9 @@ struct registrar_entry {
 	bool gone_proved;
 };
 
+/* The boot of the kernel that runs, as entries carry it. New string; NULL with errno set. */
+char *registrar_boot_id(void);
+
 /*
  * config must outlive the object. Without [consul] or with register = no the object does nothing.
  * NULL with errno set.
