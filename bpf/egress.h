@@ -142,8 +142,9 @@ static __always_inline void egress_syn_ack(const struct owned *owned, const stru
 	flow->out_marks |= SLUICE_OUT_SYNACK;
 	if (owned->backend->suspect)
 		owned->backend->suspect = 0;
-	if (sluice_age(now, owned->backend->answered) >= sluice_hz / 4)
-		owned->backend->answered = now;
+	/* 0 means never, also while jiffies are so far from it that the age says "in the future" */
+	if (!owned->backend->answered || sluice_age(now, owned->backend->answered) >= sluice_hz / 4)
+		owned->backend->answered = now ? now : 1;
 }
 
 /* A segment of a half-open flow that is the flow's own. */
