@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,15 +20,86 @@ static const struct sluice_service *find(const struct sluice_service *services, 
 	return NULL;
 }
 
-bool attached_differs(const struct sluice_service *services, const struct config *config,
-		      char *what, size_t len)
+static bool same_interfaces(const struct sluice_meta *meta, const struct config *config)
 {
-	for (unsigned i = 0; i < config->service_count; i++) {
-		const struct sluice_service *is = find(services, config->service[i].name);
+	if (meta->ifindex_count != config->interface_count)
+		return false;
+	for (unsigned i = 0; i < config->interface_count; i++)
+		if (meta->ifindex[i] != if_nametoindex(config->interface[i]))
+			return false;
+	return true;
+}
 
-		if (is && ntohs(is->port) == config->service[i].port)
+static bool same_mode(const struct sluice_meta *meta, const struct config *config)
+{
+	switch (config->mode) {
+	case CONFIG_MODE_NATIVE:
+		return meta->mode == SLUICE_MODE_NATIVE;
+	case CONFIG_MODE_GENERIC:
+		return meta->mode == SLUICE_MODE_GENERIC;
+	case CONFIG_MODE_TC:
+		return meta->mode == SLUICE_MODE_TC;
+	case CONFIG_MODE_AUTO:
+		break; /* content with any: attach chose it */
+	}
+	return true;
+}
+
+static const char *differing_node_key(const struct sluice_meta *meta, const struct config *config)
+{
+	if (!same_interfaces(meta, config))
+		return "node.interface";
+	if (!same_mode(meta, config))
+		return "node.mode";
+	if (meta->port_min != config->port_min || meta->port_max != config->port_max)
+		return "node.ports";
+	return NULL;
+}
+
+static const char *differing_service_key(const struct sluice_service *is,
+					 const struct config_service *config)
+{
+	if (!is)
+		return "";
+	if (ntohs(is->port) != config->port)
+		return ".port";
+	if (is->address_count != config->address_count ||
+	    memcmp(is->address, config->address,
+		   config->address_count * sizeof(config->address[0])) != 0)
+		return ".address";
+	if (!(is->flags & SLUICE_SERVICE_RESTRICTED) != !config->allow_count)
+		return ".allow";
+	if (is->rate != config->rate)
+		return ".rate";
+	if (is->rate_prefix4 != config->rate_prefix4)
+		return ".rate_prefix";
+	if (is->rate_prefix6 != config->rate_prefix6)
+		return ".rate_prefix6";
+	return NULL;
+}
+
+bool attached_differs(const struct sluice_meta *meta, const struct sluice_service *services,
+		      const struct config *config, char *what, size_t len)
+{
+	const char *key = differing_node_key(meta, config);
+
+	if (key) {
+		snprintf(what, len, "%s", key);
+		return true;
+	}
+	for (unsigned i = 0; i < config->service_count; i++) {
+		const char *name = config->service[i].name;
+
+		key = differing_service_key(find(services, name), &config->service[i]);
+		if (!key)
 			continue;
-		snprintf(what, len, is ? "service.%s.port" : "service.%s", config->service[i].name);
+		snprintf(what, len, "service.%s%s", name, key);
+		return true;
+	}
+	for (unsigned i = 1; i <= SLUICE_MAX_SERVICES; i++) {
+		if (!services[i].name[0] || config_service_by_name(config, services[i].name))
+			continue;
+		snprintf(what, len, "service.%s", services[i].name);
 		return true;
 	}
 	return false;

@@ -14,11 +14,11 @@
 struct config;
 
 /*
- * Is a service of config not attached, or attached with another port? Then what names the first such key. services as
- * maps_read_services() fills them.
+ * Does config say something else than what attach left? Then what names the first such key. services as maps_read_services() fills
+ * them. Which networks may connect is not among it: the lists are in maps that only root changes.
  */
-bool attached_differs(const struct sluice_service *services, const struct config *config,
-		      char *what, size_t len);
+bool attached_differs(const struct sluice_meta *meta, const struct sluice_service *services,
+		      const struct config *config, char *what, size_t len);
 
 /*
  * Copy into config those services of old that it does not have and that are still attached. 0 or -ENOMEM, after which

@@ -16,6 +16,7 @@
 
 #include "addresses.h"
 #include "admin.h"
+#include "ask.h"
 #include "attached.h"
 #include "clock.h"
 #include "config.h"
@@ -35,7 +36,6 @@
 #define REFRESH_MS 5000	      /* has attach been run again? */
 #define SCAN_MS 30000	      /* exact counts, when nobody waits for them */
 #define SCAN_DRAINING_MS 2000 /* when somebody does */
-#define ASK_MS 5000	      /* between two requests for a confirming answer */
 #define ADDRESSES_MS 60000    /* netlink tells; this is for what it lost */
 #define BOOT_ID_FILE "/proc/sys/kernel/random/boot_id"
 
@@ -54,13 +54,15 @@ struct daemon {
 	struct addresses *addresses;
 	struct notify *notify;
 	struct event *turn, *second, *on_hup, *on_term, *on_int;
-	bool facts_changed; /* since registrations were handed over */
-	bool failed;	    /* cannot go on */
-	bool detached;	    /* said so already */
-	int64_t ask_ms;	    /* when to ask for a confirming answer; 0: none is wanted */
+	bool facts_changed;			   /* since registrations were handed over */
+	bool failed;				   /* cannot go on */
+	bool detached;				   /* said so already */
+	struct ask ask_marathon, ask_consul;	   /* for confirming answers */
 	int64_t scan_ms, refresh_ms, addresses_ms; /* last time */
 	uint64_t attached_ns;			   /* of the attach that needs_attach speaks of */
 	char needs_attach[64];
+	char address[ADDRESSES_MAX][ADDRESSES_TEXT_LEN]; /* that the model knows */
+	int address_count;
 };
 
 static void turn_soon(struct daemon *daemon)
@@ -163,6 +165,18 @@ static void on_turn(evutil_socket_t fd, short what, void *ctx)
 
 /* --- what time brings about --- */
 
+/* Other addresses make other entries of Consul's ours: what was dropped as somebody else's is looked at again. */
+static bool remember_addresses(struct daemon *daemon, char text[][ADDRESSES_TEXT_LEN], int count)
+{
+	bool same = daemon->address_count == count;
+
+	for (int i = 0; i < count && same; i++)
+		same = !strcmp(daemon->address[i], text[i]);
+	memcpy(daemon->address, text, (size_t)count * sizeof(text[0]));
+	daemon->address_count = count;
+	return !same;
+}
+
 static void learn_addresses(struct daemon *daemon)
 {
 	char text[ADDRESSES_MAX][ADDRESSES_TEXT_LEN];
@@ -175,8 +189,9 @@ static void learn_addresses(struct daemon *daemon)
 	count = addresses_names(text, ADDRESSES_MAX);
 	for (int i = 0; i < count; i++)
 		names[i] = text[i];
-	if (count > 0)
-		err = model_addresses(daemon->model, names, (size_t)count);
+	err = count > 0 ? model_addresses(daemon->model, names, (size_t)count) : 0;
+	if (count > 0 && !err && remember_addresses(daemon, text, count) && daemon->consul)
+		consul_resync(daemon->consul);
 	if (count < 0 || err)
 		log_event(LOG_ERR, "addresses-unknown", " error=\"%s\"",
 			  strerror(count < 0 ? -count : -err));
@@ -191,22 +206,16 @@ static void on_addresses(void *ctx)
 	turn_soon(daemon);
 }
 
-/*
- * What of the configuration waits for attach? Against the configuration before, if there is one and attach has not been run since; and in
- * any case against the services that attach made.
- */
-static void judge_attach(struct daemon *daemon, const struct config *before,
-			 const struct config *config)
+/* What of the configuration waits for attach? What attach left is the judge, whatever the configuration was before. */
+static void judge_attach(struct daemon *daemon, const struct config *config)
 {
-	bool run_since = daemon->attached_ns != daemon->reconcile.maps.meta.attached_at_ns;
 	char *what = daemon->needs_attach;
 	size_t len = sizeof(daemon->needs_attach);
 
-	if (run_since || before)
-		what[0] = 0;
-	if (!run_since && before && !config_needs_attach(before, config, what, len))
-		what[0] = 0;
-	if (!what[0] && !attached_differs(daemon->reconcile.services, config, what, len))
+	if (strcmp(config->pin_dir, daemon->reconcile.pin_dir) != 0)
+		snprintf(what, len, "node.pin_dir");
+	else if (!attached_differs(&daemon->reconcile.maps.meta, daemon->reconcile.services, config,
+				   what, len))
 		what[0] = 0;
 	daemon->attached_ns = daemon->reconcile.maps.meta.attached_at_ns;
 }
@@ -231,17 +240,12 @@ static void refresh(struct daemon *daemon)
 /* An absence is believed only when it was seen twice: ask, instead of waiting for the next resync. */
 static void ask_again(struct daemon *daemon, int64_t now_ms)
 {
-	if (!model_wants_answer(daemon->model)) {
-		daemon->ask_ms = 0;
-		return;
-	}
-	if (!daemon->ask_ms)
-		daemon->ask_ms = now_ms + MODEL_SECOND_MS;
-	if (now_ms < daemon->ask_ms)
-		return;
-	daemon->ask_ms = now_ms + ASK_MS;
-	marathon_resync(daemon->marathon);
-	consul_resync(daemon->consul);
+	bool wanted = model_wants_answer(daemon->model);
+
+	if (ask_now(&daemon->ask_marathon, wanted, marathon_source(daemon->marathon), now_ms))
+		marathon_resync(daemon->marathon);
+	if (ask_now(&daemon->ask_consul, wanted, consul_source(daemon->consul), now_ms))
+		consul_resync(daemon->consul);
 }
 
 /* --- sources come and go with the configuration --- */
@@ -251,6 +255,7 @@ static void free_sources(struct daemon *daemon)
 	marathon_free(daemon->marathon);
 	consul_free(daemon->consul);
 	listeners_free(daemon->listeners);
+	daemon->ask_marathon = daemon->ask_consul = (struct ask){ 0 };
 	registrar_free(daemon->registrar);
 	metrics_free(daemon->metrics);
 	daemon->marathon = NULL;
@@ -369,11 +374,11 @@ static int reload(struct daemon *daemon, char *message, size_t len)
 	if (!config) {
 		snprintf(message, len, "%s; nothing was changed", error);
 		log_event(LOG_ERR, "reload-refused", " error=\"%s\"", error);
-		judge_attach(daemon, NULL, daemon->config);
+		judge_attach(daemon, daemon->config);
 		err = -EINVAL;
 		goto out;
 	}
-	judge_attach(daemon, daemon->config, config);
+	judge_attach(daemon, config);
 	err = change_config(daemon, config, error, sizeof(error));
 	if (err) {
 		config_free(config);
@@ -401,12 +406,11 @@ static void on_second(evutil_socket_t fd, short what, void *ctx)
 
 	(void)fd;
 	(void)what;
-	if (now - daemon->refresh_ms >= REFRESH_MS) {
+	if (now - daemon->refresh_ms >= REFRESH_MS)
 		refresh(daemon);
-		if (daemon->attached_ns != daemon->reconcile.maps.meta.attached_at_ns)
-			reload(daemon, message,
-			       sizeof(message)); /* what waited for attach may be true now */
-	}
+	if (daemon->attached_ns != daemon->reconcile.maps.meta.attached_at_ns)
+		reload(daemon, message,
+		       sizeof(message)); /* what waited for attach may be true now */
 	if (now - daemon->addresses_ms >= ADDRESSES_MS)
 		learn_addresses(daemon);
 	if (now - daemon->scan_ms >=
@@ -605,7 +609,7 @@ int daemon_run(const char *file, char *error, size_t len)
 	if (err)
 		goto out;
 	learn_addresses(&daemon);
-	judge_attach(&daemon, NULL, daemon.config);
+	judge_attach(&daemon, daemon.config);
 	if (daemon.needs_attach[0])
 		log_event(LOG_WARNING, "needs-attach", " key=%s", daemon.needs_attach);
 	take_turn(&daemon);

@@ -186,6 +186,24 @@ static void log_publications(struct reconcile *reconcile, const struct plan *pla
 	}
 }
 
+/* What attach, or `sluicectl reload` as root, has made of the services since. Nothing changes on failure. */
+static int read_attached(struct reconcile *reconcile)
+{
+	struct sluice_service services[SLUICE_MAX_SERVICES + 1];
+	struct sluice_meta meta;
+	const __u32 zero = 0;
+	int err;
+
+	err = maps_read_services(&reconcile->maps, services);
+	if (err)
+		return err;
+	if (bpf_map_lookup_elem(reconcile->maps.meta_fd, &zero, &meta))
+		return -errno;
+	memcpy(reconcile->services, services, sizeof(services));
+	reconcile->maps.meta = meta;
+	return 0;
+}
+
 int reconcile_run(struct reconcile *reconcile, int64_t now_ms)
 {
 	const struct wanted *wanted;
@@ -193,6 +211,9 @@ int reconcile_run(struct reconcile *reconcile, int64_t now_ms)
 	struct plan plan = { 0 };
 	int err;
 
+	err = read_attached(reconcile);
+	if (err)
+		goto out;
 	actual_view(&actual, &reconcile->maps, reconcile->services);
 	read_overrides(reconcile, &actual);
 	wanted = model_tick(reconcile->model, now_ms);
@@ -275,8 +296,6 @@ static bool is_ours(const struct reconcile *reconcile)
 
 int reconcile_refresh(struct reconcile *reconcile, char *error, size_t len)
 {
-	struct sluice_service services[SLUICE_MAX_SERVICES + 1];
-	const __u32 zero = 0;
 	struct reconcile fresh;
 	int err;
 
@@ -293,14 +312,9 @@ int reconcile_refresh(struct reconcile *reconcile, char *error, size_t len)
 		*reconcile = fresh;
 		return 1;
 	}
-	err = maps_read_services(&reconcile->maps, services);
-	if (!err && bpf_map_lookup_elem(reconcile->maps.meta_fd, &zero, &reconcile->maps.meta))
-		err = -errno;
-	if (err) {
+	err = read_attached(reconcile);
+	if (err)
 		snprintf(error, len, "%s: cannot read what attach wrote: %s", reconcile->pin_dir,
 			 strerror(-err));
-		return err;
-	}
-	memcpy(reconcile->services, services, sizeof(services));
-	return 0;
+	return err;
 }

@@ -43,7 +43,7 @@ void reconcile_close(struct reconcile *reconcile);
 /* Tell the model what the maps hold. Before the first answer of any source. 0 or -ENOMEM. */
 int reconcile_adopt(struct reconcile *reconcile);
 
-/* Decide and publish. 0, or negative errno: the maps keep what they say, and the next turn tries again. */
+/* Read anew what attach wrote, decide and publish. 0, or negative errno: the maps keep what they say, and the next turn tries again. */
 int reconcile_run(struct reconcile *reconcile, int64_t now_ms);
 
 /* Count the flows by a scan, put the maps' rough counts right, tell the model. 0 or negative errno. */

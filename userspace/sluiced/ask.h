@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * When to ask a source for a further answer because the model wants to see an absence twice. Never while an answer that was asked
+ * for is still to come, since asking Consul anew gives up the call under way, and ever more seldom while asking brings nothing. Time is
+ * passed in.
+ */
+#ifndef SLUICED_ASK_H
+#define SLUICED_ASK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "facts.h"
+
+#define ASK_FIRST_MS \
+	1000 /* after the absence was seen: two answers within this time count as one */
+#define ASK_MIN_MS 2000
+#define ASK_MAX_MS 30000
+
+struct ask {
+	int64_t next_ms;  /* not before; zeroed: at any time */
+	int64_t asked_ms; /* last time; 0: never */
+	uint32_t step_ms; /* 0: nothing is wanted */
+};
+
+/* Ask now? Then it counts as asked. */
+static inline bool ask_now(struct ask *ask, bool wanted, const struct facts_source *source,
+			   int64_t now_ms)
+{
+	if (!wanted) {
+		ask->step_ms = 0;
+		return false;
+	}
+	if (!ask->step_ms) {
+		ask->step_ms = ASK_MIN_MS;
+		if (ask->next_ms < now_ms + ASK_FIRST_MS)
+			ask->next_ms = now_ms + ASK_FIRST_MS;
+	}
+	/* a source that is away asks by itself when it is back */
+	if (now_ms < ask->next_ms || !source->used || !source->connected)
+		return false;
+	if (ask->asked_ms && source->last_good_ms < ask->asked_ms)
+		return false; /* under way */
+	ask->asked_ms = now_ms;
+	ask->next_ms = now_ms + ask->step_ms;
+	ask->step_ms = ask->step_ms < ASK_MAX_MS / 2 ? ask->step_ms * 2 : ASK_MAX_MS;
+	return true;
+}
+
+#endif
