@@ -78,6 +78,7 @@ void world_marathon_says(struct world *w)
 	struct facts_task tasks[PORTS];
 	struct facts_app app = { .id = text_web,
 				 .version = w->app_version,
+				 .config_version = w->config_version,
 				 .check_count = w->check.path != NULL,
 				 .checks = &w->check,
 				 .tasks = tasks };

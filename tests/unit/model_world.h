@@ -39,7 +39,7 @@ struct world {
 	bool ours;
 	unsigned generation; /* part of the task ids: 1 makes t0 into u0 */
 	bool app_missing;    /* Marathon's answer does not name the app at all */
-	char *app_version, *version[PORTS];
+	char *app_version, *config_version, *version[PORTS];
 	struct facts_check check; /* of the app, if it has a path */
 	bool neighbour;		  /* Consul's answer has an entry of another service, too */
 	bool unchecked;		  /* entries without a status have checks that have not run */

@@ -12,8 +12,8 @@
 #include "model_world.h"
 #include "registrar.h"
 
-static char v1[] = "2020-01-01T00:00:00.000Z", v2[] = "2020-02-01T00:00:00.000Z", ping[] = "/ping",
-	    healthz[] = "/healthz";
+static char v1[] = "2020-01-01T00:00:00.000Z", v2[] = "2020-02-01T00:00:00.000Z",
+	    v3[] = "2020-03-01T00:00:00.000Z", ping[] = "/ping", healthz[] = "/healthz";
 
 static const char *path_of(struct world *w, const char *task)
 {
@@ -82,12 +82,33 @@ static void unknown_checks_leave_what_consul_holds(void **unused)
 	world_stop(&w);
 }
 
+/* After a restart: nothing is remembered, but scaling has not changed the checks. */
+static void a_scaled_app_has_the_checks_it_had(void **unused)
+{
+	struct world w;
+
+	(void)unused;
+	world_start(&w, true, true);
+	world_adopt(&w, "t0", 31000, SLUICE_BACKEND_UP, "consul");
+	world_adopt(&w, "t1", 31001, SLUICE_BACKEND_UP, "consul");
+	world_healthy(&w, 2);
+	w.check = (struct facts_check){ .path = healthz };
+	w.version[0] = v1;
+	w.version[1] = w.config_version = v2;
+	w.app_version = v3;
+	world_everybody_says(&w);
+	assert_null(world_registration(&w, "t0"));
+	assert_string_equal(path_of(&w, "t1"), "/healthz");
+	world_stop(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(old_tasks_keep_their_checks),
 		cmocka_unit_test(tasks_without_a_version_keep_their_checks),
 		cmocka_unit_test(unknown_checks_leave_what_consul_holds),
+		cmocka_unit_test(a_scaled_app_has_the_checks_it_had),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

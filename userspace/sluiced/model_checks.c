@@ -53,13 +53,21 @@ int model_checks_copy(struct model_checks *to, const struct facts_check *check, 
 	return 0;
 }
 
+/* A scaled app has another version and the same checks; what it was configured at says so. */
+static bool is_of_this_definition(const struct facts_app *app, const struct facts_task *task)
+{
+	if (app->config_version)
+		return strcmp(task->version, app->config_version) >= 0;
+	return !strcmp(task->version, app->version);
+}
+
 int model_checks_learn(struct model_backend *backend, const struct facts_app *app,
 		       const struct facts_task *task)
 {
-	bool versions = app->version && task->version;
+	bool versions = task->version && (app->config_version || app->version);
 	int err;
 
-	if (versions ? strcmp(app->version, task->version) != 0
+	if (versions ? !is_of_this_definition(app, task)
 		     : backend->checks_known || backend->adopted)
 		return 0;
 	if (backend->checks_known && same_checks(&backend->checks, app->checks, app->check_count))
