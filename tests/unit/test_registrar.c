@@ -17,6 +17,7 @@
 #include <cjson/cJSON.h>
 
 #include "registrar_plan.h"
+#include "registrar_refusals.h"
 #include "registrar_wants.h"
 
 #define BOOT "87607701-1a9e-4b2b-acd2-0b4f18465e23"
@@ -309,6 +310,77 @@ static void plan(void **state)
 	facts_consul_release(&held);
 }
 
+/* Registering again would end the maintenance that an operator asked for. */
+static void maintenance_is_left_alone(void **state)
+{
+	static const struct held rows[] = {
+		{ "sluice:changed:0", true, BOOT, "d1" },
+		{ "sluice:ended:0", true, BOOT, "d1" },
+	};
+	struct registration want[] = { wanted("changed", "d2", false), wanted("ended", "", true) };
+	struct facts_consul held = hold(rows, 2), copy = {};
+	struct registrar_step steps[8];
+
+	(void)state;
+	held.entries[0].status = held.entries[1].status = FACTS_STATUS_MAINT;
+	assert_int_equal(registrar_copy_held(&copy, &held), 0);
+	assert_int_equal(registrar_plan(want, 2, &copy, BOOT, steps), 1);
+	assert_string_equal(steps[0].id, "sluice:ended:0");
+	copy.entries[0].status = FACTS_STATUS_CRITICAL;
+	assert_int_equal(registrar_plan(want, 2, &copy, BOOT, steps), 2);
+	assert_string_equal(steps[1].id, "sluice:changed:0");
+	for (size_t i = 0; i < 2; i++)
+		registration_release(&want[i]);
+	facts_consul_release(&held);
+	facts_consul_release(&copy);
+}
+
+static size_t left(struct registrar_refusals *refusals, const struct registrar_step *from,
+		   size_t count, int64_t now_ms, struct registrar_step *steps)
+{
+	memcpy(steps, from, count * sizeof(*steps));
+	return registrar_refusals_filter(refusals, steps, count, now_ms);
+}
+
+/* What is refused waits alone, and longer each time. */
+static void refusals(void **state)
+{
+	static const struct registrar_step planned[] = {
+		{ REGISTRAR_DEREGISTER, "a", NULL },
+		{ REGISTRAR_REGISTER, "a", "{}" },
+		{ REGISTRAR_REGISTER, "b", "{}" },
+	};
+	struct registrar_refusals refused = {};
+	struct registrar_step steps[3];
+	int64_t first_ms, second_ms;
+
+	(void)state;
+	assert_int_equal(registrar_refusals_next_ms(&refused), -1);
+	assert_int_equal(left(&refused, planned, 3, 0, steps), 3);
+	assert_int_equal(registrar_refusals_add(&refused, &planned[1], 1000), 0);
+	assert_int_equal(left(&refused, planned, 3, 1000, steps), 2);
+	assert_int_equal(steps[0].verb, REGISTRAR_DEREGISTER);
+	assert_string_equal(steps[1].id, "b");
+	first_ms = registrar_refusals_next_ms(&refused);
+	assert_true(first_ms > 1000 && first_ms <= 2000);
+	assert_int_equal(left(&refused, planned, 3, first_ms, steps), 3);
+
+	assert_int_equal(registrar_refusals_add(&refused, &planned[2], 1000), 0);
+	for (int i = 0; i < 20; i++)
+		assert_int_equal(registrar_refusals_add(&refused, &planned[1], 1000), 0);
+	assert_true(registrar_refusals_next_ms(&refused) <= 2000); /* of b */
+	registrar_refusals_clear(&refused, &planned[2]);
+	second_ms = registrar_refusals_next_ms(&refused);
+	assert_true(second_ms >= 16000 && second_ms <= 31000);
+	assert_int_equal(left(&refused, planned, 3, 15000, steps), 2);
+	/* nobody wants it any more: it is forgotten */
+	assert_int_equal(left(&refused, planned, 1, 15000, steps), 1);
+	assert_int_equal(registrar_refusals_next_ms(&refused), -1);
+	assert_int_equal(registrar_refusals_add(&refused, &planned[0], 1000), 0);
+	registrar_refusals_release(&refused);
+	assert_int_equal(refused.count, 0);
+}
+
 static void empty_agent_gets_everything(void **state)
 {
 	struct registration want[] = { wanted("a", "d", false), wanted("b", "d", false),
@@ -422,6 +494,8 @@ int main(void)
 		cmocka_unit_test(impossible),
 		cmocka_unit_test(tags),
 		cmocka_unit_test(plan),
+		cmocka_unit_test(maintenance_is_left_alone),
+		cmocka_unit_test(refusals),
 		cmocka_unit_test(empty_agent_gets_everything),
 		cmocka_unit_test(plans_end),
 		cmocka_unit_test(wants_are_kept),

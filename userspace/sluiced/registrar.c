@@ -2,7 +2,7 @@
 /*
  * Sends what registrar_plan() finds, one write at a time. A plan is made from the newest list and
  * the newest answer, worked off, and made again when either has changed; a write that failed is
- * planned again after a growing pause. What Consul then holds is not assumed: the next answer
+ * planned again after a growing pause of its own. What Consul then holds is not assumed: the next answer
  * tells. An agent that restarts empty so gets everything again by itself.
  */
 #include "registrar.h"
@@ -22,6 +22,7 @@
 #include "log.h"
 #include "pace.h"
 #include "registrar_plan.h"
+#include "registrar_refusals.h"
 #include "registrar_wants.h"
 
 #define WRITE_MS 15000 /* without a leader a register takes 7 s and counts */
@@ -49,7 +50,8 @@ struct registrar {
 	struct facts_consul held;
 	bool held_known;
 	bool changed; /* wants or held, since the last plan */
-	bool failed;  /* some write of this plan */
+	struct registrar_refusals refusals;
+	bool resting; /* the timer waits for refused ids only; any change comes before */
 	struct step *steps;
 	size_t step_count, step;
 };
@@ -81,17 +83,17 @@ static void forget_steps(struct registrar *registrar)
 	registrar->step_count = registrar->step = 0;
 }
 
-/* A pause, then a new plan. */
-static void fail(struct registrar *registrar, const char *what, const char *id, const char *why)
+static void fail(const char *what, const char *id, const char *why)
 {
 	log_event(LOG_WARNING, "consul-write-failed", "what=\"%s\" id=%s error=\"%s\"", what, id,
 		  why);
-	registrar->failed = true;
 }
 
+/* What failed concerns all ids: a pause, then a new plan. */
 static void pause_after_failure(struct registrar *registrar)
 {
 	registrar->changed = true;
+	registrar->resting = false;
 	schedule(registrar, backoff_next_ms(&registrar->backoff));
 }
 
@@ -161,6 +163,7 @@ static int make_plan(struct registrar *registrar)
 		return -ENOMEM;
 	count = registrar_plan(registrar->registrations, registrar->registration_count,
 			       &registrar->held, registrar->boot_id, planned);
+	count = registrar_refusals_filter(&registrar->refusals, planned, count, clock_ms());
 	registrar->steps = calloc(count + 1, sizeof(*registrar->steps));
 	if (!registrar->steps)
 		err = -ENOMEM;
@@ -173,6 +176,17 @@ static int make_plan(struct registrar *registrar)
 }
 
 /* --- writing --- */
+
+static void remember(struct registrar *registrar, const struct step *step, bool done)
+{
+	const struct registrar_step about = { .verb = step->verb, .id = step->id };
+
+	/* without memory for it there is no pause: the next change makes it be tried again */
+	if (done)
+		registrar_refusals_clear(&registrar->refusals, &about);
+	else
+		registrar_refusals_add(&registrar->refusals, &about, clock_ms());
+}
 
 static void on_written(void *ctx, const struct http_answer *answer)
 {
@@ -187,15 +201,18 @@ static void on_written(void *ctx, const struct http_answer *answer)
 
 	registrar->call = NULL;
 	if (answer->error[0]) {
-		fail(registrar, what, step->id, answer->error);
+		fail(what, step->id, answer->error);
+		remember(registrar, step, false);
 	} else if (answer->status == 200 || gone_before) {
 		log_event(LOG_INFO, remove ? "deregistered" : "registered", "id=%s", step->id);
+		remember(registrar, step, true);
 	} else {
 		int len = strcspn(answer->body, "\r\n");
 
 		snprintf(why, sizeof(why), "HTTP %ld %.*s", answer->status, len < 120 ? len : 120,
 			 answer->body);
-		fail(registrar, what, step->id, why);
+		fail(what, step->id, why);
+		remember(registrar, step, false);
 		if (answer->status == 403 && agent_read_token(&registrar->agent))
 			log_event(LOG_WARNING, "token-file-unreadable", "file=%s",
 				  registrar->config->token_file);
@@ -259,18 +276,29 @@ static void on_self(void *ctx, const struct http_answer *answer)
 		if (answer->status == 403 && agent_read_token(&registrar->agent))
 			log_event(LOG_WARNING, "token-file-unreadable", "file=%s",
 				  registrar->config->token_file);
-		fail(registrar, "ask the agent", "-", answer->error[0] ? answer->error : why);
+		fail("ask the agent", "-", answer->error[0] ? answer->error : why);
 		pause_after_failure(registrar);
 		return;
 	}
 	err = consul_json_self(answer->body, answer->body_len, &node, &registrar->address, &error);
 	if (err) {
-		fail(registrar, "ask the agent", "-", error.text[0] ? error.text : strerror(-err));
+		fail("ask the agent", "-", error.text[0] ? error.text : strerror(-err));
 		pause_after_failure(registrar);
 		return;
 	}
 	free(node);
 	schedule(registrar, 0);
+}
+
+/* Nothing is left to do but what was refused. */
+static void rest(struct registrar *registrar)
+{
+	int64_t wait_ms = registrar_refusals_next_ms(&registrar->refusals) - clock_ms();
+
+	if (!registrar->refusals.count)
+		return;
+	registrar->resting = true;
+	schedule(registrar, wait_ms > SETTLE_MS ? wait_ms : SETTLE_MS);
 }
 
 /* The next thing to do: learn the address, make a plan, write a step, or nothing. */
@@ -290,19 +318,16 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 			goto failed;
 		return;
 	}
-	if (registrar->changed) {
-		registrar->changed = false;
-		registrar->failed = false;
+	if (registrar->changed || registrar->resting) {
+		registrar->changed = registrar->resting = false;
 		err = make_plan(registrar);
 		if (err)
 			goto failed;
 	}
 	if (registrar->step == registrar->step_count) {
 		forget_steps(registrar);
-		if (registrar->failed)
-			pause_after_failure(registrar);
-		else
-			registrar->backoff.failures = 0;
+		registrar->backoff.failures = 0;
+		rest(registrar);
 		return;
 	}
 	pace_take(&registrar->pace, clock_ms());
@@ -311,7 +336,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	if (!err)
 		return;
 failed:
-	fail(registrar, "write", "-", strerror(-err));
+	fail("write", "-", strerror(-err));
 	pause_after_failure(registrar);
 }
 
@@ -320,9 +345,11 @@ failed:
 static void note_change(struct registrar *registrar)
 {
 	registrar->changed = true;
-	/* a pause after a failure is kept, and a write under way goes on by itself */
-	if (!registrar->call && !evtimer_pending(registrar->timer, NULL))
-		schedule(registrar, SETTLE_MS);
+	/* a pause after a common failure is kept, and a write under way goes on by itself */
+	if (registrar->call || (evtimer_pending(registrar->timer, NULL) && !registrar->resting))
+		return;
+	registrar->resting = false;
+	schedule(registrar, SETTLE_MS);
 }
 
 int registrar_want(struct registrar *registrar, const struct registrar_entry *entries, size_t n)
@@ -419,6 +446,7 @@ void registrar_free(struct registrar *registrar)
 	http_cancel(registrar->call);
 	forget_steps(registrar);
 	forget_registrations(registrar);
+	registrar_refusals_release(&registrar->refusals);
 	registrar_wants_release(&registrar->wants);
 	facts_consul_release(&registrar->held);
 	if (registrar->timer)

@@ -2,7 +2,8 @@
 /*
  * Writes this host's own tasks into its own Consul agent: id "sluice:TASK:INDEX", the host's name
  * as a tag, Marathon's checks translated. Compares what the model wants with what Consul said last
- * and sends only the differences, one at a time, rate limited, again after a failure.
+ * and sends only the differences, one at a time, rate limited; what is refused is tried again after a
+ * pause that delays nothing else.
  *
  * Invariants: only ids that carry our prefix and our meta are ever removed, and those only on
  * proof: the model says gone_proved, or the entry is of another boot of this host and no longer

@@ -290,6 +290,9 @@ size_t registrar_plan(const struct registration *wanted, size_t count,
 		if (wanted[i].gone)
 			continue;
 		/* somebody else's under our id: never touched */
+		/* a new definition would end the maintenance that an operator asked for: it waits */
+		if (entry && entry->status == FACTS_STATUS_MAINT)
+			continue;
 		if (entry && (!entry->ours || strcmp(entry->definition, wanted[i].definition) == 0))
 			continue;
 		steps[n++] =

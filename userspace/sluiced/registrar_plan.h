@@ -49,7 +49,7 @@ void registration_release(struct registration *registration);
 
 /*
  * What to write, in order: removals first. steps has room for count + held->entry_count. Returns
- * how many. The rules are registrar.h's.
+ * how many. The rules are registrar.h's. An entry in maintenance is not registered anew.
  */
 size_t registrar_plan(const struct registration *wanted, size_t count,
 		      const struct facts_consul *held, const char *boot_id,

@@ -168,6 +168,7 @@ int registrar_copy_held(struct facts_consul *copy, const struct facts_consul *an
 		to->boot_id = strdup(text_of(from->boot_id));
 		to->definition = strdup(text_of(from->definition));
 		to->ours = from->ours;
+		to->status = from->status;
 		held.entry_count++;
 		if (!to->id || !to->boot_id || !to->definition) {
 			facts_consul_release(&held);

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The registrar's writes against an agent on loopback that refuses every registration. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <event2/buffer.h>
+#include <event2/event.h>
+#include <event2/http.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "config.h"
+#include "facts.h"
+#include "registrar.h"
+
+#define DEADLINE_S 30
+
+struct world {
+	struct event_base *base;
+	struct evhttp *server;
+	struct event *deadline;
+	struct config *config;
+	struct registrar *registrar;
+	unsigned refused, removed;
+};
+
+static void on_deadline(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	fail_msg("the event loop did not come to its end in %d s", DEADLINE_S);
+}
+
+static void on_request(struct evhttp_request *request, void *ctx)
+{
+	const char *path = evhttp_uri_get_path(evhttp_request_get_evhttp_uri(request));
+	struct evbuffer *out = evbuffer_new();
+	struct world *world = ctx;
+	int status = 200;
+
+	if (!strcmp(path, "/v1/agent/self")) {
+		evbuffer_add_printf(
+			out,
+			"{\"Config\":{\"NodeName\":\"n\"},\"Member\":{\"Addr\":\"10.0.0.1\"}}");
+	} else if (!strcmp(path, "/v1/agent/service/register")) {
+		world->refused++;
+		status = 400;
+	} else {
+		assert_string_equal(path, "/v1/agent/service/deregister/sluice%3Aweb.2%3A0");
+		world->removed++;
+	}
+	evhttp_send_reply(request, status, "-", out);
+	evbuffer_free(out);
+}
+
+static void open_world(struct world *world)
+{
+	const struct timeval deadline = { .tv_sec = DEADLINE_S };
+	struct evhttp_bound_socket *bound;
+	static char name[] = "slave-1";
+	struct sockaddr_in address;
+	socklen_t len = sizeof(address);
+
+	memset(world, 0, sizeof(*world));
+	world->base = event_base_new();
+	world->deadline = evtimer_new(world->base, on_deadline, NULL);
+	evtimer_add(world->deadline, &deadline);
+	world->server = evhttp_new(world->base);
+	bound = evhttp_bind_socket_with_handle(world->server, "127.0.0.1", 0);
+	assert_non_null(bound);
+	evhttp_set_gencb(world->server, on_request, world);
+	assert_int_equal(getsockname(evhttp_bound_socket_get_fd(bound), (struct sockaddr *)&address,
+				     &len),
+			 0);
+	world->config = calloc(1, sizeof(*world->config));
+	assert_true(asprintf(&world->config->consul_url, "http://127.0.0.1:%u",
+			     ntohs(address.sin_port)) > 0);
+	world->config->consul_used = world->config->consul_register = true;
+	world->config->name[0] = name;
+	world->config->name_count = 1;
+	world->registrar = registrar_new(world->base, world->config);
+	assert_non_null(world->registrar);
+}
+
+static void close_world(struct world *world)
+{
+	registrar_free(world->registrar);
+	evhttp_free(world->server);
+	event_free(world->deadline);
+	event_base_free(world->base);
+	free(world->config->consul_url);
+	free(world->config);
+}
+
+/* A registration that is always refused is tried again and again, and a removal is not its hostage. */
+static void a_refused_id_waits_alone(void **state)
+{
+	static const struct registrar_entry entries[] = {
+		{ .task = "web.1", .app = "/web", .address = "", .port = 31000, .service = "web" },
+		{ .task = "web.2", .gone_proved = true },
+	};
+	struct facts_entry held = { .id = (char[]){ "sluice:web.2:0" }, .ours = true };
+	const struct facts_consul nothing = {}, answer = { .entry_count = 1, .entries = &held };
+	struct world world;
+
+	(void)state;
+	open_world(&world);
+	held.boot_id = registrar_boot_id();
+	assert_non_null(held.boot_id);
+	assert_int_equal(registrar_want(world.registrar, entries, 1), 0);
+	registrar_consul(world.registrar, &nothing);
+	while (!world.refused)
+		event_base_loop(world.base, EVLOOP_ONCE);
+	assert_int_equal(registrar_want(world.registrar, entries, 2), 0);
+	registrar_consul(world.registrar, &answer);
+	while (!world.removed)
+		event_base_loop(world.base, EVLOOP_ONCE);
+	registrar_consul(world.registrar, &nothing);
+	while (world.refused < 3)
+		event_base_loop(world.base, EVLOOP_ONCE);
+	assert_int_equal(world.removed, 1);
+	close_world(&world);
+	free(held.boot_id);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_refused_id_waits_alone),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
