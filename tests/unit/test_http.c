@@ -560,7 +560,8 @@ static int dial(struct caller *caller)
 {
 	struct sockaddr_in address = { .sin_family = AF_INET,
 				       .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-				       .sin_port = htons(atoi(strrchr(caller->listen, ':') + 1)) };
+				       .sin_port = htons(strtoul(strrchr(caller->listen, ':') + 1,
+								 NULL, 10)) };
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
 	assert_true(fd >= 0);
