@@ -74,6 +74,24 @@ static void absence_alone_makes_no_first_set(void **unused)
 	world_stop(&w);
 }
 
+static void no_empty_first_set_without_a_name(void **unused)
+{
+	struct world w;
+
+	(void)unused;
+	world_start(&w, true, false);
+	model_names_known(w.model, false); /* the resolver does not answer yet */
+	world_healthy(&w, 2);
+	w.host = "slave-1.not-known-yet.example.com";
+	for (int i = 0; i < 60; i++, world_pass(&w, 1000))
+		world_marathon_says(&w);
+	assert_false(w.wanted->service[0].synced);
+	model_names_known(w.model, true);
+	world_tick(&w);
+	assert_true(w.wanted->service[0].synced);
+	world_stop(&w);
+}
+
 /* --- one app in two services --- */
 
 static void a_copy_that_serves_keeps_the_registration(void **unused)
@@ -500,6 +518,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reload_forgets_the_last_results),
 		cmocka_unit_test(absence_alone_makes_no_first_set),
+		cmocka_unit_test(no_empty_first_set_without_a_name),
 		cmocka_unit_test(a_copy_that_serves_keeps_the_registration),
 		cmocka_unit_test(listeners_that_vanish_together_are_held),
 		cmocka_unit_test(one_lost_listener_goes_alone),

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,7 @@
 #include "clock.h"
 #include "config.h"
 #include "consul.h"
+#include "hostname.h"
 #include "listeners.h"
 #include "log.h"
 #include "marathon.h"
@@ -52,6 +54,7 @@ struct daemon {
 	struct admin *admin;
 	struct metrics *metrics;
 	struct addresses *addresses;
+	struct hostname *hostname; /* asks for our name; NULL: it is known */
 	struct notify *notify;
 	struct event *turn, *second, *on_hup, *on_term, *on_int;
 	bool facts_changed;			   /* since registrations were handed over */
@@ -316,12 +319,14 @@ static int make_sources(struct daemon *daemon, const struct config *config, char
 	return 0;
 }
 
-static struct config *read_config(const char *file, char *error)
+/* defaulted: the file leaves it to the host to say its names. */
+static struct config *read_config(const char *file, bool *defaulted, char *error)
 {
 	struct config *config = config_load(file, error);
 
 	if (!config)
 		return NULL;
+	*defaulted = !config->name_count;
 	if (config_fill_defaults(config, error) || config_check_files(config, error)) {
 		config_free(config);
 		return NULL;
@@ -366,11 +371,12 @@ static int reload(struct daemon *daemon, char *message, size_t len)
 {
 	char error[CONFIG_ERROR_LEN] = "";
 	struct config *config;
+	bool defaulted;
 	int err;
 
 	notify_reloading();
 	refresh(daemon);
-	config = read_config(daemon->config->file, error);
+	config = read_config(daemon->config->file, &defaulted, error);
 	if (!config) {
 		snprintf(message, len, "%s; nothing was changed", error);
 		log_event(LOG_ERR, "reload-refused", " error=\"%s\"", error);
@@ -396,6 +402,61 @@ static int reload(struct daemon *daemon, char *message, size_t len)
 out:
 	notify_ready(err ? "running with the last good configuration" : "running");
 	return err;
+}
+
+/* --- the host's own name, where the file does not say it --- */
+
+static bool same_names(const struct config *a, const struct config *b)
+{
+	bool same = a->name_count == b->name_count;
+
+	for (unsigned i = 0; i < a->name_count && same; i++)
+		same = !strcmp(a->name[i], b->name[i]);
+	return same;
+}
+
+/* Addresses have digits and dots, a full name has dots and letters. */
+static bool has_full_name(const struct config *config)
+{
+	for (unsigned i = 0; i < config->name_count; i++) {
+		const char *name = config->name[i];
+
+		if (strchr(name, '.') && strspn(name, "0123456789.") < strlen(name))
+			return true;
+	}
+	return false;
+}
+
+/* The resolver speaks. What it says of us, reading the configuration again tells. */
+static void on_hostname(void *ctx)
+{
+	char message[CONFIG_ERROR_LEN + 64], error[CONFIG_ERROR_LEN];
+	struct daemon *daemon = ctx;
+	struct config *config;
+	bool defaulted;
+
+	hostname_free(daemon->hostname);
+	daemon->hostname = NULL;
+	model_names_known(daemon->model, true);
+	config = read_config(daemon->config->file, &defaulted, error);
+	if (config && defaulted && !same_names(config, daemon->config)) {
+		log_event(LOG_NOTICE, "names-learned", " name=%s",
+			  config->name_count ? config->name[0] : "-");
+		reload(daemon, message, sizeof(message));
+	}
+	config_free(config);
+	turn_soon(daemon);
+}
+
+static int ask_for_name(struct daemon *daemon, bool defaulted, char *error, size_t len)
+{
+	char name[HOST_NAME_MAX + 1] = "";
+
+	if (!defaulted || has_full_name(daemon->config) || gethostname(name, sizeof(name) - 1))
+		return 0;
+	model_names_known(daemon->model, false);
+	daemon->hostname = hostname_new(daemon->base, name, on_hostname, daemon);
+	return daemon->hostname ? 0 : could_not(error, len, "asking for the host's name", "");
 }
 
 static void on_second(evutil_socket_t fd, short what, void *ctx)
@@ -567,6 +628,7 @@ static void release(struct daemon *daemon)
 	free_sources(daemon);
 	admin_free(daemon->admin);
 	addresses_free(daemon->addresses);
+	hostname_free(daemon->hostname);
 	notify_free(daemon->notify);
 	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
 		if (events[i])
@@ -581,6 +643,7 @@ static void release(struct daemon *daemon)
 int daemon_run(const char *file, char *error, size_t len)
 {
 	struct daemon daemon = { .reconcile = { .lock_fd = -1 } };
+	bool defaulted;
 	int err;
 
 	daemon.sink = (struct facts_sink){ .ctx = &daemon,
@@ -589,7 +652,7 @@ int daemon_run(const char *file, char *error, size_t len)
 					   .consul = take_consul,
 					   .listeners = take_listeners,
 					   .source = take_source };
-	daemon.config = read_config(file, error);
+	daemon.config = read_config(file, &defaulted, error);
 	if (!daemon.config)
 		return -EINVAL;
 	signal(SIGPIPE, SIG_IGN);
@@ -606,6 +669,9 @@ int daemon_run(const char *file, char *error, size_t len)
 	if (err)
 		goto out;
 	err = make_sources(&daemon, daemon.config, error, len);
+	if (err)
+		goto out;
+	err = ask_for_name(&daemon, defaulted, error, len);
 	if (err)
 		goto out;
 	learn_addresses(&daemon);

@@ -121,6 +121,7 @@ struct model *model_new(const struct config *config, const char *boot_id, int64_
 	model->config = config;
 	model->start_ms = now_ms;
 	model->consul_change_ms = now_ms;
+	model->names_known = true;
 	model->boot_id = strdup(boot_id);
 	if (!model->boot_id || model_configure(model, config)) {
 		model_free(model);
@@ -249,6 +250,11 @@ int model_addresses(struct model *model, const char *const *address, size_t coun
 	model->address = copy;
 	model->address_count = count;
 	return 0;
+}
+
+void model_names_known(struct model *model, bool known)
+{
+	model->names_known = known;
 }
 
 void model_set_on_change(struct model *model, model_on_change on_change, void *ctx)

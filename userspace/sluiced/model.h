@@ -37,6 +37,12 @@ void model_free(struct model *model);
  */
 int model_configure(struct model *model, const struct config *config);
 
+/*
+ * Is it known by which names Marathon speaks of this host (so at first)? While it is not, that none of an app's tasks is this host's
+ * proves nothing, and no service's first set is an empty one.
+ */
+void model_names_known(struct model *model, bool known);
+
 /* This host's addresses and names, as Consul's entries may have them. Copied. 0 or -ENOMEM, which changes nothing. */
 int model_addresses(struct model *model, const char *const *address, size_t count);
 

@@ -113,7 +113,7 @@ struct model {
 	size_t service_count;
 	char **address;
 	size_t address_count;
-	bool marathon_connected, consul_connected, kernel_known;
+	bool marathon_connected, consul_connected, kernel_known, names_known;
 	int64_t consul_change_ms;	  /* when consul_connected last changed */
 	struct facts_listeners listeners; /* the last answer; valid if kernel_known */
 	model_on_change on_change;

@@ -259,7 +259,7 @@ static void sync_service(const struct model *model, struct model_service *servic
 		return;
 	for (struct model_backend *b = service->backends; b; b = b->next)
 		service->synced |= model_usable(b);
-	if (!identity || !service->mentioned)
+	if (!identity || !service->mentioned || !model->names_known)
 		return;
 	if (!by_consul || service->consul_answered ||
 	    now_ms - service->first_answer_ms >= FIRST_SET_MS)
