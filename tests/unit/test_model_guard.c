@@ -92,6 +92,26 @@ static void no_empty_first_set_without_a_name(void **unused)
 	world_stop(&w);
 }
 
+static void no_empty_first_set_without_an_address(void **unused)
+{
+	struct world w;
+
+	(void)unused;
+	world_start(&w, false, true);
+	w.ours = false;
+	world_healthy(&w, 2);
+	assert_int_equal(model_addresses(w.model, NULL, 0), 0); /* the network is not up yet */
+	world_everybody_says(&w);
+	assert_false(w.wanted->service[0].synced);
+	assert_int_equal(model_addresses(w.model, (const char *const[]){ text_address }, 1), 0);
+	world_pass(&w, 1000); /* what was said before was judged without it */
+	assert_false(w.wanted->service[0].synced);
+	world_consul_says(&w);
+	assert_true(w.wanted->service[0].synced);
+	assert_int_equal(world_count_up(&w), 2);
+	world_stop(&w);
+}
+
 /* --- one app in two services --- */
 
 static void a_copy_that_serves_keeps_the_registration(void **unused)
@@ -519,6 +539,7 @@ int main(void)
 		cmocka_unit_test(reload_forgets_the_last_results),
 		cmocka_unit_test(absence_alone_makes_no_first_set),
 		cmocka_unit_test(no_empty_first_set_without_a_name),
+		cmocka_unit_test(no_empty_first_set_without_an_address),
 		cmocka_unit_test(a_copy_that_serves_keeps_the_registration),
 		cmocka_unit_test(listeners_that_vanish_together_are_held),
 		cmocka_unit_test(one_lost_listener_goes_alone),

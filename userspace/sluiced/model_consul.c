@@ -250,7 +250,8 @@ static int consul_service(struct model *model, struct model_service *service,
 		entry = &answer->entries[i];
 		if (strcmp(entry->service, service->config->consul_service) != 0)
 			continue;
-		service->mentioned = true;
+		/* without an address of our own nothing could be told to be ours */
+		service->mentioned |= model->address_count > 0;
 		if (!is_ghost(model, entry) &&
 		    (entry->ours || is_own_address(model, entry->address)))
 			entries[count++] = entry;
