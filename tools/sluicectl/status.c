@@ -246,6 +246,39 @@ static int print_sources(const struct status *status)
 	return err;
 }
 
+/* What the daemon does not believe yet; nothing if there is nothing. */
+static int print_guards(const struct status *status)
+{
+	static const char *const titles[] = {
+		"GUARD", "SERVICE", ">PORT", ">SINCE", "REASON", NULL
+	};
+	cJSON *guards = cJSON_GetObjectItemCaseSensitive(status->daemon, "guards"), *guard, *port;
+	struct table *table;
+	int err;
+
+	if (!cJSON_GetArraySize(guards))
+		return 0;
+	table = table_new(titles);
+	if (!table)
+		return -ENOMEM;
+	cJSON_ArrayForEach(guard, guards)
+	{
+		port = cJSON_GetObjectItemCaseSensitive(guard, "port");
+		table_text(table,
+			   cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(guard, "guard")));
+		table_text(table, cJSON_GetStringValue(
+					  cJSON_GetObjectItemCaseSensitive(guard, "service")));
+		table_number(table, cJSON_IsNumber(port) ? (uint64_t)port->valuedouble : 0);
+		add_age(table, guard, "age_ms");
+		table_text(table,
+			   cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(guard, "reason")));
+	}
+	putchar('\n');
+	err = table_print(table);
+	table_free(table);
+	return err;
+}
+
 static int print_services(const struct status *status)
 {
 	static const char *const titles[] = { "SERVICE",   ">PORT",	   ">UP", ">DOWN",
@@ -285,6 +318,8 @@ static int print_text(const struct status *status)
 		printf("sluiced: %s\n", status->no_daemon);
 	if (!err && status->attached)
 		err = print_services(status);
+	if (!err)
+		err = print_guards(status);
 	if (!err)
 		return EXIT_SUCCESS;
 	command_error("out of memory");
