@@ -97,10 +97,9 @@ set_survives() {
 	on slave1 curl -sS --fail --max-time 10 http://127.0.0.1:8500/v1/agent/services >"$BATS_TEST_TMPDIR/services"
 	holds 'has("foreign")' <"$BATS_TEST_TMPDIR/services"
 	wait_for "two are in the catalog" in_catalog 2
-	# as a client of Consul sees it: the service's address is the node's where it has none of its own
 	on slave1 curl -sS --fail --max-time 10 http://127.0.0.1:8500/v1/health/service/web |
 		holds '[.[] | select(.Service.ID | startswith("sluice:"))] | length == 2 and all(.[];
-			(if .Service.Address == "" then .Node.Address else .Service.Address end) == "10.80.0.2"
+			.Service.Address == "10.80.0.2"
 			and .Service.Port >= 31000 and (.Service.Tags | index("slave1-lab")) != null
 			and .Service.Meta.sluice_app == "/web" and (.Service.Meta.sluice_task | length) > 0)'
 	on slave1 curl -sS --fail --max-time 10 -X PUT http://127.0.0.1:8500/v1/agent/service/deregister/foreign

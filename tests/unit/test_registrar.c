@@ -60,7 +60,7 @@ static void body(void **state)
 	(void)state;
 	snprintf(
 		want, sizeof(want),
-		"{\"ID\":\"sluice:web_rails.1:0\",\"Name\":\"rails\",\"Address\":\"\",\"Port\":31005,"
+		"{\"ID\":\"sluice:web_rails.1:0\",\"Name\":\"rails\",\"Address\":\"10.0.0.1\",\"Port\":31005,"
 		"\"Tags\":[\"slave-1-example-com\"],\"Meta\":{\"sluice_app\":\"/web/rails\","
 		"\"sluice_task\":\"web_rails.1\",\"sluice_index\":\"0\",\"sluice_boot\":\"" BOOT
 		"\","

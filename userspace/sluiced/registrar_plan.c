@@ -75,6 +75,13 @@ static bool add_text(cJSON *object, const char *key, const char *format, ...)
 	return added;
 }
 
+/* Where the task is reached: its own address, or the node's as its agent tells it. */
+static const char *address_of(const struct registrar_entry *entry,
+			      const struct registrar_host *host)
+{
+	return entry->address && *entry->address ? entry->address : host->address;
+}
+
 static bool fill_check(cJSON *item, const struct facts_check *check, const char *address,
 		       uint16_t port)
 {
@@ -105,7 +112,7 @@ static bool fill_check(cJSON *item, const struct facts_check *check, const char 
 static int add_check(cJSON *list, const struct registrar_entry *entry,
 		     const struct facts_check *check, const struct registrar_host *host)
 {
-	const char *address = entry->address && *entry->address ? entry->address : host->address;
+	const char *address = address_of(entry, host);
 	uint16_t port = check_port(entry, check);
 	cJSON *item;
 
@@ -144,7 +151,7 @@ static int describe(cJSON *body, const struct registrar_entry *entry,
 
 	if (!cJSON_AddStringToObject(body, "ID", id) ||
 	    !cJSON_AddStringToObject(body, "Name", entry->service) ||
-	    !cJSON_AddStringToObject(body, "Address", entry->address ? entry->address : "") ||
+	    !cJSON_AddStringToObject(body, "Address", address_of(entry, host)) ||
 	    !cJSON_AddNumberToObject(body, "Port", entry->port))
 		return -ENOMEM;
 	tags = cJSON_AddArrayToObject(body, "Tags");
