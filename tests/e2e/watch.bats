@@ -125,6 +125,7 @@ unsettled() {
 }
 
 @test "an interface that is not there yet is waited for" {
+	unsettled
 	remove_eth0
 	"$TOOL" exec slave1 -- sluicectl attach --watch >"$BATS_TEST_TMPDIR/watch.log" 2>&1 3>&- &
 	WATCH=$!
