@@ -250,13 +250,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         kinds = urllib.parse.parse_qs(query).get("event_type", [])
         self.close_connection = True
         self.connection.settimeout(None)
-        self.wfile.write(self._head(200, self._leader_header() + jetty.NO_STORE
-                                    + [("Content-Type", "text/event-stream;charset=utf-8"),
-                                       ("Connection", "close")]))
         client = Stream(self.connection, self.client_address[0], kinds,
                         front.version.stream_queue, front.version.closes_slow_streams)
+        # Known to the bus before the client sees an answer: whoever has the head is told of every event, and is cut.
         front.bus.attach(client)
         try:
+            self.wfile.write(self._head(200, self._leader_header() + jetty.NO_STORE
+                                        + [("Content-Type", "text/event-stream;charset=utf-8"),
+                                           ("Connection", "close")]))
             client.serve(front.heartbeat)
         finally:
             front.bus.detach(client)
