@@ -21,7 +21,7 @@
 #define SLUICE_MAX_SERVICES 64	 /* services have the indexes 1..64 */
 #define SLUICE_MAX_BACKENDS 4095 /* backends have the slots 1..4095 */
 #define SLUICE_SET_RING 4	 /* versions of a set that exist side by side */
-/* entries in a set's table: with fewer, source's balance or its disruption suffers (test_table) */
+/* entries in a set's table: with fewer, source's balance or its disruption suffers (test_set_table) */
 #define SLUICE_SET_TABLE 16384
 #define SLUICE_NAME_LEN 32   /* a service's name, with its 0 */
 #define SLUICE_TASK_LEN 256  /* a Mesos task id is at most 255 characters */

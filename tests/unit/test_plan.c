@@ -15,7 +15,7 @@
 #include <cmocka.h>
 
 #include "plan.h"
-#include "table.h"
+#include "set_table.h"
 
 struct world {
 	struct sluice_service service[SLUICE_MAX_SERVICES + 1];
@@ -458,12 +458,14 @@ static void count_slots(const struct sluice_set *set, uint32_t *count)
 
 static void roundrobin_is_exact_and_even(void **unused)
 {
-	const struct table_member members[] = { { 1, 100, "a" }, { 2, 50, "b" }, { 3, 25, "c" } };
+	const struct set_table_member members[] = { { 1, 100, "a" },
+						    { 2, 50, "b" },
+						    { 3, 25, "c" } };
 	static struct sluice_set set;
 	static uint32_t count[SLUICE_MAX_BACKENDS + 1];
 
 	(void)unused;
-	assert_int_equal(table_fill(&set, SLUICE_BALANCE_ROUNDROBIN, members, 3), 0);
+	assert_int_equal(set_table_fill(&set, SLUICE_BALANCE_ROUNDROBIN, members, 3), 0);
 	assert_int_equal(set.len, 7);
 	count_slots(&set, count);
 	assert_int_equal(count[1], 4);
@@ -475,13 +477,13 @@ static void roundrobin_is_exact_and_even(void **unused)
 
 static void roundrobin_of_equals_is_each_once(void **unused)
 {
-	struct table_member members[4];
+	struct set_table_member members[4];
 	static struct sluice_set set;
 
 	(void)unused;
 	for (uint16_t i = 0; i < 4; i++)
-		members[i] = (struct table_member){ (uint16_t)(i + 10), 100, "t" };
-	assert_int_equal(table_fill(&set, SLUICE_BALANCE_ROUNDROBIN, members, 4), 0);
+		members[i] = (struct set_table_member){ (uint16_t)(i + 10), 100, "t" };
+	assert_int_equal(set_table_fill(&set, SLUICE_BALANCE_ROUNDROBIN, members, 4), 0);
 	assert_int_equal(set.len, 4);
 	for (uint16_t i = 0; i < 4; i++)
 		assert_int_equal(set.table[i], i + 10);
@@ -489,15 +491,15 @@ static void roundrobin_of_equals_is_each_once(void **unused)
 
 static void roundrobin_scales_down(void **unused)
 {
-	static struct table_member members[SLUICE_MAX_BACKENDS];
+	static struct set_table_member members[SLUICE_MAX_BACKENDS];
 	static struct sluice_set set;
 	static uint32_t count[SLUICE_MAX_BACKENDS + 1];
 
 	(void)unused;
 	for (unsigned i = 0; i < SLUICE_MAX_BACKENDS; i++)
-		members[i] = (struct table_member){ (uint16_t)(i + 1), i % 2 ? 256 : 255, "t" };
+		members[i] = (struct set_table_member){ (uint16_t)(i + 1), i % 2 ? 256 : 255, "t" };
 	for (size_t n = 1; n <= SLUICE_MAX_BACKENDS; n += 273) {
-		assert_int_equal(table_fill(&set, SLUICE_BALANCE_ROUNDROBIN, members, n), 0);
+		assert_int_equal(set_table_fill(&set, SLUICE_BALANCE_ROUNDROBIN, members, n), 0);
 		assert_true(set.len <= SLUICE_SET_TABLE);
 		count_slots(&set, count);
 		for (size_t i = 1; i <= n; i++)
@@ -506,9 +508,9 @@ static void roundrobin_scales_down(void **unused)
 	/* 1 : 256 still fits exactly; with eighty heavy ones the light one keeps its one entry */
 	for (unsigned i = 0; i < 81; i++)
 		members[i].weight = i ? 256 : 1;
-	assert_int_equal(table_fill(&set, SLUICE_BALANCE_ROUNDROBIN, members, 2), 0);
+	assert_int_equal(set_table_fill(&set, SLUICE_BALANCE_ROUNDROBIN, members, 2), 0);
 	assert_int_equal(set.len, 257);
-	assert_int_equal(table_fill(&set, SLUICE_BALANCE_ROUNDROBIN, members, 81), 0);
+	assert_int_equal(set_table_fill(&set, SLUICE_BALANCE_ROUNDROBIN, members, 81), 0);
 	count_slots(&set, count);
 	assert_int_equal(count[1], 1);
 	assert_true(count[2] > 190);

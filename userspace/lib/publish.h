@@ -3,8 +3,8 @@
  * Applies a plan's steps to the maps. One writer at a time; the BPF programs read while it writes, so each step's stores are
  * ordered: what a reader finds first is written last.
  */
-#ifndef SLUICED_PUBLISH_H
-#define SLUICED_PUBLISH_H
+#ifndef SLUICE_PUBLISH_H
+#define SLUICE_PUBLISH_H
 
 #include <stdint.h>
 

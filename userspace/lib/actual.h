@@ -3,8 +3,8 @@
  * What the maps say now, as the plan reads it: a view of arrays that are laid out as the maps are. In the daemon these are the
  * maps' own memory, in tests plain arrays; nothing is copied and nothing is owned.
  */
-#ifndef SLUICED_ACTUAL_H
-#define SLUICED_ACTUAL_H
+#ifndef SLUICE_ACTUAL_H
+#define SLUICE_ACTUAL_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "table.h"
+#include "set_table.h"
 
 #define LEAST_PORT 1024 /* whatever attach allows: below it are the host's own services */
 
@@ -404,7 +404,7 @@ static bool sets_differ(const struct sluice_set *a, const struct sluice_set *b)
 
 static int compare_members(const void *a, const void *b)
 {
-	const struct table_member *x = a, *y = b;
+	const struct set_table_member *x = a, *y = b;
 
 	return x->slot < y->slot ? -1 : x->slot > y->slot;
 }
@@ -412,7 +412,7 @@ static int compare_members(const void *a, const void *b)
 static int build_set(const struct builder *builder, size_t service, struct sluice_set *set)
 {
 	const struct wanted_service *policy = &builder->wanted->service[service];
-	struct table_member *members = calloc(builder->seat_count + 1, sizeof(*members));
+	struct set_table_member *members = calloc(builder->seat_count + 1, sizeof(*members));
 	size_t count = 0;
 	int err;
 
@@ -424,16 +424,16 @@ static int build_set(const struct builder *builder, size_t service, struct sluic
 		if (backend->service == service && backend->state == SLUICE_BACKEND_UP &&
 		    backend->weight)
 			members[count++] =
-				(struct table_member){ .slot = (uint16_t)builder->seat[i].slot,
-						       .weight = backend->weight,
-						       .task = backend->task };
+				(struct set_table_member){ .slot = (uint16_t)builder->seat[i].slot,
+							   .weight = backend->weight,
+							   .task = backend->task };
 	}
 	qsort(members, count, sizeof(*members), compare_members);
 	set->balance = policy->balance;
 	set->on_empty = policy->on_empty;
 	set->on_full = policy->on_full;
 	set->maxconn = policy->maxconn;
-	err = table_fill(set, policy->balance, members, count);
+	err = set_table_fill(set, policy->balance, members, count);
 	free(members);
 	return err;
 }

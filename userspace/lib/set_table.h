@@ -3,15 +3,15 @@
  * The table of a set: from usable slots and weights to the entries that the BPF programs walk. Pure, and the same
  * input gives the same table, so that an unchanged set is seen to be unchanged.
  */
-#ifndef SLUICED_TABLE_H
-#define SLUICED_TABLE_H
+#ifndef SLUICE_SET_TABLE_H
+#define SLUICE_SET_TABLE_H
 
 #include <stddef.h>
 #include <stdint.h>
 
 #include <sluice/abi.h>
 
-struct table_member {
+struct set_table_member {
 	uint16_t slot;
 	uint32_t weight;  /* 1..256 */
 	const char *task; /* what source's hash is made of: it must not change with the slot */
@@ -24,7 +24,7 @@ struct table_member {
  * of 2^n entries and odd skips; who goes takes along little more than its own share, and nobody has more than a tenth above
  * its share. leastconn, random: each slot once. 0 or -ENOMEM.
  */
-int table_fill(struct sluice_set *set, enum sluice_balance balance,
-	       const struct table_member *members, size_t count);
+int set_table_fill(struct sluice_set *set, enum sluice_balance balance,
+		   const struct set_table_member *members, size_t count);
 
 #endif

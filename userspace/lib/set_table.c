@@ -2,7 +2,7 @@
 /*
  * Tables for the four algorithms. Knows no maps and no states: who is a member was decided before.
  */
-#include "table.h"
+#include "set_table.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -24,7 +24,7 @@ static uint32_t common_divisor(uint32_t a, uint32_t b)
 }
 
 /* Entries each member gets. A share below one becomes one; the room for that is set aside first. */
-static size_t shares(const struct table_member *members, size_t count, uint32_t *share)
+static size_t shares(const struct set_table_member *members, size_t count, uint32_t *share)
 {
 	uint32_t divisor = 0;
 	size_t total = 0, sum = 0;
@@ -61,7 +61,8 @@ static int compare_places(const void *a, const void *b)
 	return x->slot < y->slot ? -1 : x->slot > y->slot;
 }
 
-static int fill_schedule(struct sluice_set *set, const struct table_member *members, size_t count)
+static int fill_schedule(struct sluice_set *set, const struct set_table_member *members,
+			 size_t count)
 {
 	uint32_t *share = calloc(count, sizeof(*share));
 	struct place *places = NULL;
@@ -106,7 +107,7 @@ struct turn {
 	uint32_t asked;	     /* entries of that list so far */
 	uint32_t credit;
 	uint32_t got, limit;
-	const struct table_member *member;
+	const struct set_table_member *member;
 };
 
 static int compare_turns(const void *a, const void *b)
@@ -122,7 +123,7 @@ static uint32_t limit_of(uint32_t weight, uint64_t total)
 	return (uint32_t)((uint64_t)SLUICE_SET_TABLE * weight * 11 / (total * 10) + 1);
 }
 
-static void set_up_turns(struct turn *turns, const struct table_member *members, size_t count)
+static void set_up_turns(struct turn *turns, const struct set_table_member *members, size_t count)
 {
 	uint64_t total = 0;
 
@@ -139,7 +140,7 @@ static void set_up_turns(struct turn *turns, const struct table_member *members,
 }
 
 /* A power of two, so that the coming or going of one member seldom changes when the others have their turns. */
-static uint32_t round_of(const struct table_member *members, size_t count)
+static uint32_t round_of(const struct set_table_member *members, size_t count)
 {
 	uint32_t round = 1;
 
@@ -172,7 +173,7 @@ static bool is_its_turn(struct turn *turn, uint32_t round)
  * has what to each entry's own race, which the others' presence does not change. The price is that shares differ; the limit
  * bounds that. The order of the turns hangs on the names, not on the slots.
  */
-static int fill_source(struct sluice_set *set, const struct table_member *members, size_t count)
+static int fill_source(struct sluice_set *set, const struct set_table_member *members, size_t count)
 {
 	struct turn *turns = calloc(count, sizeof(*turns));
 	uint32_t filled = 0, round;
@@ -201,8 +202,8 @@ static int fill_source(struct sluice_set *set, const struct table_member *member
 	return 0;
 }
 
-int table_fill(struct sluice_set *set, enum sluice_balance balance,
-	       const struct table_member *members, size_t count)
+int set_table_fill(struct sluice_set *set, enum sluice_balance balance,
+		   const struct set_table_member *members, size_t count)
 {
 	set->len = 0;
 	if (!count)

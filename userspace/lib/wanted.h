@@ -3,8 +3,8 @@
  * What the maps should say, as plain values: the model writes it, the plan compares it with what the maps do say. Strings and arrays
  * belong to the model and are valid until its next call.
  */
-#ifndef SLUICED_WANTED_H
-#define SLUICED_WANTED_H
+#ifndef SLUICE_WANTED_H
+#define SLUICE_WANTED_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -7,8 +7,8 @@
  * retired; but the old owner of a port is retired before the port is given away, since from then on
  * its packets would reach somebody else.
  */
-#ifndef SLUICED_PLAN_H
-#define SLUICED_PLAN_H
+#ifndef SLUICE_PLAN_H
+#define SLUICE_PLAN_H
 
 #include "actual.h"
 #include "wanted.h"

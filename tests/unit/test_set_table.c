@@ -14,13 +14,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "table.h"
+#include "set_table.h"
 
 #define MEMBERS 100
 
 struct world {
 	char names[SLUICE_MAX_BACKENDS][64];
-	struct table_member members[SLUICE_MAX_BACKENDS];
+	struct set_table_member members[SLUICE_MAX_BACKENDS];
 	struct sluice_set before, after;
 	uint32_t had[SLUICE_MAX_BACKENDS + 1], has[SLUICE_MAX_BACKENDS + 1];
 };
@@ -43,15 +43,15 @@ static void name_members(struct world *world, unsigned count, unsigned seed, uin
 		snprintf(world->names[i], sizeof(world->names[i]), "web.instance-%08x-%u._app.1",
 			 (i + seed * 1000) * 2654435761u, i);
 		world->members[i] =
-			(struct table_member){ (uint16_t)(i + 1), weight, world->names[i] };
+			(struct set_table_member){ (uint16_t)(i + 1), weight, world->names[i] };
 	}
 }
 
-static void fill(struct sluice_set *set, uint32_t *count, const struct table_member *members,
+static void fill(struct sluice_set *set, uint32_t *count, const struct set_table_member *members,
 		 size_t n)
 {
 	memset(count, 0, (SLUICE_MAX_BACKENDS + 1) * sizeof(*count));
-	assert_int_equal(table_fill(set, SLUICE_BALANCE_SOURCE, members, n), 0);
+	assert_int_equal(set_table_fill(set, SLUICE_BALANCE_SOURCE, members, n), 0);
 	assert_int_equal(set->len, SLUICE_SET_TABLE);
 	for (unsigned i = 0; i < SLUICE_SET_TABLE; i++)
 		count[set->table[i]]++;
@@ -71,7 +71,7 @@ static unsigned moved(const struct world *world)
 static void one_of_hundred_goes(void **state)
 {
 	struct world *world = *state;
-	struct table_member rest[MEMBERS];
+	struct set_table_member rest[MEMBERS];
 	double worst = 0;
 
 	for (unsigned seed = 0; seed < 3; seed++) {
