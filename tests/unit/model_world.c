@@ -48,7 +48,14 @@ void world_start(struct world *w, bool marathon, bool consul)
 				     .marathon_used = marathon,
 				     .consul_used = consul,
 				     .consul_register = true,
-				     .warning_is_up = true };
+				     .warning_is_up = true,
+				     .resync_ms = 60000,
+				     .guards = { .mass_share = 50,
+						 .mass_count = 2,
+						 .flap_count = 3,
+						 .flap_hold_ms = 10000,
+						 .flap_hold_max_ms = 300000,
+						 .health_expires_ms = 180000 } };
 	w->model = model_new(&w->config, text_boot, w->now);
 	assert_non_null(w->model);
 	assert_int_equal(model_addresses(w->model, (const char *const[]){ text_address }, 1), 0);
@@ -82,7 +89,9 @@ void world_marathon_says(struct world *w)
 				 .check_count = w->check.path != NULL,
 				 .checks = &w->check,
 				 .tasks = tasks };
-	struct facts_marathon answer = { .full = true, .app_count = !w->app_missing, .apps = &app };
+	struct facts_marathon answer = {
+		.full = true, .others = w->other_apps, .app_count = !w->app_missing, .apps = &app
+	};
 	char ids[PORTS][8], host[64];
 
 	snprintf(host, sizeof(host), "%s", w->host);

@@ -38,6 +38,7 @@ struct world {
 	const char *host;
 	bool ours;
 	unsigned generation; /* part of the task ids: 1 makes t0 into u0 */
+	bool other_apps;     /* it lists apps that nobody here asks for */
 	bool app_missing;    /* Marathon's answer does not name the app at all */
 	char *app_version, *config_version, *version[PORTS];
 	struct facts_check check; /* of the app, if it has a path */

@@ -98,6 +98,12 @@ static void test_defaults(void **state)
 	assert_false(config->consul_used);
 	assert_true(config->consul_register);
 	assert_true(config->warning_is_up);
+	assert_int_equal(config->guards.mass_share, 50);
+	assert_int_equal(config->guards.mass_count, 2);
+	assert_int_equal(config->guards.flap_count, 3);
+	assert_int_equal(config->guards.flap_hold_ms, 10000);
+	assert_int_equal(config->guards.flap_hold_max_ms, 300000);
+	assert_int_equal(config->guards.health_expires_ms, 180000);
 	assert_string_equal(config->admin_socket, "/run/sluice/admin.sock");
 	assert_string_equal(config->metrics_listen, "127.0.0.1:9180");
 	config_free(config);
@@ -153,6 +159,13 @@ static const char whole[] = "# everything\n"
 			    "token_file = /etc/sluice/token\n"
 			    "ca_file = /etc/sluice/ca.pem\n"
 			    "warning = down\n"
+			    "[guards]\n"
+			    "mass_share = 30\n"
+			    "mass_count = 3\n"
+			    "flap_count = 5\n"
+			    "flap_hold = 0\n"
+			    "flap_hold_max = 1h\n"
+			    "health_expires = 2m\n"
 			    "[admin]\n"
 			    "socket = /tmp/admin.sock\n"
 			    "metrics_listen = off\n";
@@ -245,6 +258,12 @@ static void test_whole_sources(void **state)
 	struct config *config = load(whole);
 
 	(void)state;
+	assert_int_equal(config->guards.mass_share, 30);
+	assert_int_equal(config->guards.mass_count, 3);
+	assert_int_equal(config->guards.flap_count, 5);
+	assert_int_equal(config->guards.flap_hold_ms, 0);
+	assert_int_equal(config->guards.flap_hold_max_ms, 3600000);
+	assert_int_equal(config->guards.health_expires_ms, 120000);
 	assert_true(config->marathon_used);
 	assert_int_equal(config->marathon_url_count, 2);
 	assert_string_equal(config->marathon_url[0], "http://m1:8080");
@@ -454,6 +473,7 @@ static void test_bad_values(void **state)
 		  "not an IPv4 network (such as 10.0.0.0/8)" },
 		{ "marathon", "user_file = secret", "not an absolute path" },
 		{ "marathon", "resync = 10ms", "shorter than a second" },
+		{ "guards", "health_expires = 1m", "shorter than two minutes, and not 0" },
 		{ "consul", "url = consul", "not a URL (http://, https:// or unix:///)" },
 		{ "consul", "url = unix://run", "not a URL (unix:///PATH)" },
 		{ "consul", "register = true", "neither yes nor no" },

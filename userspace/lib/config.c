@@ -126,9 +126,8 @@ static void begin_section(struct parse *parse, const char *title)
 		const char *title;
 		enum config_section section;
 	} sections[] = {
-		{ "node", CONFIG_SECTION_NODE },
-		{ "marathon", CONFIG_SECTION_MARATHON },
-		{ "consul", CONFIG_SECTION_CONSUL },
+		{ "node", CONFIG_SECTION_NODE },     { "marathon", CONFIG_SECTION_MARATHON },
+		{ "consul", CONFIG_SECTION_CONSUL }, { "guards", CONFIG_SECTION_GUARDS },
 		{ "admin", CONFIG_SECTION_ADMIN },
 	};
 	size_t i;
@@ -420,6 +419,12 @@ static struct config *config_new(const char *file)
 	config->resync_ms = 60 * 1000;
 	config->consul_register = true;
 	config->warning_is_up = true;
+	config->guards = (struct config_guards){ .mass_share = 50,
+						 .mass_count = 2,
+						 .flap_count = 3,
+						 .flap_hold_ms = 10 * 1000,
+						 .flap_hold_max_ms = 300 * 1000,
+						 .health_expires_ms = 180 * 1000 };
 	return config;
 }
 

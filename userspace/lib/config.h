@@ -61,6 +61,16 @@ struct config_service {
 	uint32_t maxconn; /* per backend; 0: no limit */
 };
 
+/* What the daemon does not believe at once. */
+struct config_guards {
+	unsigned mass_share;	    /* percent of a service's usable backends, 1 to 100 */
+	unsigned mass_count;	    /* backends that must be missing together; at least 1 */
+	unsigned flap_count;	    /* how often it goes down before it is held; at least 1 */
+	uint64_t flap_hold_ms;	    /* the first hold, doubled each time; 0: none */
+	uint64_t flap_hold_max_ms;  /* where that ends */
+	uint64_t health_expires_ms; /* after which a health result is unknown; 0: never */
+};
+
 struct config {
 	char *file;
 	/* [node] */
@@ -96,6 +106,8 @@ struct config {
 	char *token_file; /* "" if none */
 	char *ca_file;	  /* "" if none */
 	bool warning_is_up;
+	/* [guards] */
+	struct config_guards guards;
 	/* [admin] */
 	char *admin_socket;
 	char *metrics_listen; /* "ADDRESS:PORT", "" for none */

@@ -110,6 +110,32 @@ static int set_resync(const struct config_key *key, void *base, const char *text
 	return 0;
 }
 
+/* Consul's answers come once in a minute if nothing changes: shorter would expire what is well. */
+static int set_expiry(const struct config_key *key, void *base, const char *text, const char **why)
+{
+	uint64_t ms;
+	int err = config_value_duration(text, &ms, why);
+
+	if (err)
+		return err;
+	if (ms && ms < 120 * 1000) {
+		*why = "shorter than two minutes, and not 0";
+		return -EINVAL;
+	}
+	*FIELD(uint64_t) = ms;
+	return 0;
+}
+
+static int set_share(const struct config_key *key, void *base, const char *text, const char **why)
+{
+	return config_value_number(text, 1, 100, FIELD(unsigned), why);
+}
+
+static int set_count(const struct config_key *key, void *base, const char *text, const char **why)
+{
+	return config_value_number(text, 1, 1000, FIELD(unsigned), why);
+}
+
 static int set_bool(const struct config_key *key, void *base, const char *text, const char **why)
 {
 	return config_value_bool(text, FIELD(bool), why);
@@ -473,6 +499,12 @@ static const struct config_key keys[] = {
 	KEY(CONSUL, "token_file", config, token_file, set_path, NULL),
 	KEY(CONSUL, "ca_file", config, ca_file, set_path, NULL),
 	KEY(CONSUL, "warning", config, warning_is_up, set_warning, NULL),
+	KEY(GUARDS, "mass_share", config, guards.mass_share, set_share, NULL),
+	KEY(GUARDS, "mass_count", config, guards.mass_count, set_count, NULL),
+	KEY(GUARDS, "flap_count", config, guards.flap_count, set_count, NULL),
+	KEY(GUARDS, "flap_hold", config, guards.flap_hold_ms, set_duration, NULL),
+	KEY(GUARDS, "flap_hold_max", config, guards.flap_hold_max_ms, set_duration, NULL),
+	KEY(GUARDS, "health_expires", config, guards.health_expires_ms, set_expiry, NULL),
 	KEY(ADMIN, "socket", config, admin_socket, set_socket, NULL),
 	KEY(ADMIN, "metrics_listen", config, metrics_listen, set_listen, NULL),
 };

@@ -81,6 +81,7 @@ struct facts_app {
 };
 
 struct facts_marathon {
+	bool others; /* full only: it lists apps that are not in apps: so it is of a Marathon that has some */
 	bool full; /* true: all apps; an app that is missing does not exist. false: apps alone are told of */
 	size_t app_count;
 	struct facts_app *

@@ -43,13 +43,15 @@ void guard_silence(const struct model *model, const struct model_service *servic
 		   struct model_backend *backend)
 {
 	enum sluice_backend_state last = last_word(model, backend);
+	bool expired = model_consul_expired(model);
+	int64_t silent_ms = expired ? model->consul_answer_ms : model->consul_change_ms;
 	/* Maintenance is somebody's order: no check of anybody else's ends it. */
-	bool spoken = backend->c != FACTS_STATUS_MAINT &&
-		      backend->m_health_ms > model->consul_change_ms &&
+	bool spoken = backend->c != FACTS_STATUS_MAINT && backend->m_health_ms > silent_ms &&
 		      (backend->health == FACTS_HEALTH_GOOD || backend->health == FACTS_HEALTH_BAD);
 
 	if (!model_by_consul(model, service) ||
-	    (model->consul_connected && service->consul_answered) || backend->out.row != 10)
+	    (model->consul_connected && service->consul_answered && !expired) ||
+	    backend->out.row != 10)
 		return;
 	if (!backend->c_ever && !backend->adopted)
 		return;
@@ -63,8 +65,9 @@ void guard_silence(const struct model *model, const struct model_service *servic
 	if (spoken && model->marathon_connected)
 		return;
 	backend->state = last;
-	backend->guard = "consul-silent";
-	model_set_reason(backend, "guard", "Consul is silent: keeps its state");
+	backend->guard = expired ? "health-expired" : "consul-silent";
+	model_set_reason(backend, "guard", "%s: keeps its state",
+			 expired ? "Consul's last answer is too old" : "Consul is silent");
 }
 
 /* The table has seen the complaint of an entry that is no longer there. */
@@ -74,6 +77,20 @@ void guard_missing(struct model_backend *backend)
 		return;
 	backend->guard = "entry-missing";
 	model_set_reason(backend, "guard", "its entry has disappeared, its last word counts: %s",
+			 backend->out.reason);
+}
+
+/* What Marathon last said of its health is too old: it holds nobody out, and brings nobody back. */
+void guard_expired(const struct model *model, struct model_backend *backend)
+{
+	enum facts_health health = model_health(model, backend);
+
+	if (backend->out.row != 10 || backend->guard || health == backend->health ||
+	    backend->state == (backend->health == FACTS_HEALTH_GOOD ? SLUICE_BACKEND_UP
+								    : SLUICE_BACKEND_DOWN))
+		return;
+	backend->guard = "health-expired";
+	model_set_reason(backend, "guard", "its last health result is too old: %s",
 			 backend->out.reason);
 }
 
@@ -144,8 +161,8 @@ static bool proved(const struct model *model, const struct model_service *servic
 		return k == STATE_K_UNKNOWN && backend->m_lacks >= 2 &&
 		       model_has_waited(service, backend, now_ms);
 	case 10:
-		return backend->health == FACTS_HEALTH_BAD && model->marathon_connected &&
-		       service->marathon_fresh;
+		return model_health(model, backend) == FACTS_HEALTH_BAD &&
+		       model->marathon_connected && service->marathon_fresh;
 	default:
 		return false;
 	}

@@ -32,6 +32,7 @@ static bool is_confirmed(const struct model_backend *backend)
 
 void guard_mass_removal(const struct model *model, struct model_service *service)
 {
+	const struct config_guards *guards = &model->config->guards;
 	unsigned before = 0, missing = 0;
 	struct model_backend *b;
 
@@ -43,7 +44,8 @@ void guard_mass_removal(const struct model *model, struct model_service *service
 	for (b = service->backends; b; b = b->next) {
 		if (!is_missing(model, service, b) || is_confirmed(b))
 			continue;
-		b->missing_mass |= missing >= 2 && missing * 2 > before;
+		b->missing_mass |= missing >= guards->mass_count &&
+				   missing * 100 > before * guards->mass_share;
 		if (!b->missing_mass)
 			continue;
 		b->state = SLUICE_BACKEND_UP;
@@ -72,7 +74,7 @@ static bool is_vouched_for(const struct model *model, const struct model_service
 	case STATE_C_MAINT:
 		return false;
 	}
-	return backend->health == FACTS_HEALTH_GOOD;
+	return model_health(model, backend) == FACTS_HEALTH_GOOD;
 }
 
 static bool is_lost(const struct model *model, const struct model_service *service,

@@ -424,6 +424,7 @@ static int read_apps(const cJSON *list, const struct marathon_filter *filter,
 			return err;
 		wanted += listed(filter->apps, filter->app_count, id);
 	}
+	answer->others = index > wanted;
 	if (!wanted)
 		return 0;
 	answer->apps = calloc(wanted, sizeof(*answer->apps));

@@ -88,8 +88,11 @@ const struct wanted *model_tick(struct model *model, int64_t now_ms);
 
 /* What is held back or overruled after the table, as of the last tick. Valid until the next call. */
 struct model_guard {
-	const char *
-		guard; /* last-backend, all-down, consul-silent, entry-missing, kernel-mass, mass-removal, port-taken */
+	/*
+	 * last-backend, all-down, consul-silent, entry-missing, flapping, health-expired,
+	 * kernel-mass, mass-removal, port-taken
+	 */
+	const char *guard;
 	const char *service, *task, *text;
 	uint16_t port;
 	int64_t since_ms;

@@ -279,6 +279,7 @@ int model_consul(struct model *model, const struct facts_consul *answer, int64_t
 {
 	int err = 0, one;
 
+	model->consul_answer_ms = now_ms;
 	for (size_t s = 0; s < model->service_count; s++) {
 		if (!model_by_consul(model, &model->service[s]))
 			continue;

@@ -171,10 +171,17 @@ static const struct facts_app *find_app(const struct facts_marathon *answer, con
 	return NULL;
 }
 
-static void miss_task(struct model_backend *backend, bool named, int64_t now_ms)
+/*
+ * That Marathon speaks of the app, or of other apps and not of this one, is more than that it lists nothing at all. That it knows no app of
+ * this name says neither.
+ */
+static void miss_task(struct model_backend *backend, const struct facts_app *app,
+		      const struct facts_marathon *answer, int64_t now_ms)
 {
 	model_m_lacks(backend, now_ms);
-	if (!named)
+	if (answer->gone)
+		return;
+	if (!app && !answer->others)
 		backend->m_named_ms = 0;
 	else if (!backend->m_named_ms)
 		backend->m_named_ms = now_ms;
@@ -205,7 +212,7 @@ static int marathon_service(struct model *model, struct model_service *service,
 		err = -ENOMEM;
 	for (backend = service->backends; backend && !err; backend = backend->next)
 		if (!backend->seen)
-			miss_task(backend, app && !answer->gone, now_ms);
+			miss_task(backend, app, answer, now_ms);
 	if (!service->marathon_answered && !service->first_answer_ms)
 		service->first_answer_ms = now_ms;
 	service->marathon_answered = service->marathon_fresh = true;

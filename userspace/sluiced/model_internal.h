@@ -68,6 +68,11 @@ struct model_backend {
 	bool op_drain, op_has_weight;
 	uint32_t op_weight;
 
+	/* how often the table has called it down after up, without a long rest: guard_flap.c */
+	bool table_up;
+	unsigned flaps;
+	int64_t table_up_ms, table_down_ms;
+
 	int64_t hint_until_ms;	/* drains until then; 0: no hint */
 	int64_t hint_refuse_ms; /* believes no hint until then */
 
@@ -115,6 +120,7 @@ struct model {
 	size_t address_count;
 	bool marathon_connected, consul_connected, kernel_known, names_known;
 	int64_t consul_change_ms;	  /* when consul_connected last changed */
+	int64_t consul_answer_ms;	  /* arrival of its last good answer */
 	struct facts_listeners listeners; /* the last answer; valid if kernel_known */
 	model_on_change on_change;
 	void *on_change_ctx;
@@ -164,6 +170,10 @@ bool model_is_local_name(const struct model *model, const char *host);
 /* Reading as the table wants it. */
 enum state_c model_c(const struct model *model, const struct model_service *service,
 		     const struct model_backend *backend);
+/* Marathon's health of it, UNKNOWN if that is too old to say anything. */
+enum facts_health model_health(const struct model *model, const struct model_backend *backend);
+/* Is Consul's last answer too old to say anything? The connection may look well. */
+bool model_consul_expired(const struct model *model);
 enum state_k model_k(const struct model *model, const struct model_backend *backend);
 
 void model_set_reason(struct model_backend *backend, const char *source, const char *format, ...)
@@ -196,8 +206,12 @@ void guard_hint(struct model_backend *backend, int64_t now_ms);
 void guard_silence(const struct model *model, const struct model_service *service,
 		   struct model_backend *backend);
 void guard_missing(struct model_backend *backend);
+void guard_expired(const struct model *model, struct model_backend *backend);
 void guard_mass_removal(const struct model *model, struct model_service *service);
 void guard_kernel_mass(const struct model *model, struct model_service *service); /* guard_mass.c */
+/* guard_flap.c: note what the table says; hold those that go up and down */
+void guard_flap_note(const struct model *model, struct model_backend *backend, int64_t now_ms);
+void guard_flap(const struct model *model, struct model_service *service, int64_t now_ms);
 void guard_last(const struct model *model, struct model_service *service, int64_t now_ms);
 
 /* Two owners of one port: marks port_taken on all but the newest. */

@@ -12,11 +12,33 @@
 #define RAMP_STEPS 10
 #define FIRST_SET_MS 10000 /* how long a first, empty set waits for Consul */
 
+bool model_consul_expired(const struct model *model)
+{
+	uint64_t expires_ms = model->config->guards.health_expires_ms;
+
+	return expires_ms && model->consul_connected && model->consul_answer_ms &&
+	       model->tick_ms - model->consul_answer_ms > (int64_t)expires_ms;
+}
+
+enum facts_health model_health(const struct model *model, const struct model_backend *backend)
+{
+	const struct config *config = model->config;
+	uint64_t expires_ms = config->guards.health_expires_ms;
+
+	if (backend->health != FACTS_HEALTH_GOOD && backend->health != FACTS_HEALTH_BAD)
+		return backend->health;
+	if (expires_ms && expires_ms < 3 * config->resync_ms)
+		expires_ms = 3 * config->resync_ms; /* two answers may fail */
+	if (expires_ms && model->tick_ms - backend->m_health_ms > (int64_t)expires_ms)
+		return FACTS_HEALTH_UNKNOWN;
+	return backend->health;
+}
+
 enum state_c model_c(const struct model *model, const struct model_service *service,
 		     const struct model_backend *backend)
 {
 	if (!model_by_consul(model, service) || !model->consul_connected ||
-	    !service->consul_answered)
+	    !service->consul_answered || model_consul_expired(model))
 		return STATE_C_SILENT;
 	if (!backend->c_present && !model_c_is_kept(backend))
 		return STATE_C_NONE;
@@ -45,8 +67,9 @@ enum state_k model_k(const struct model *model, const struct model_backend *back
 static enum state_m now_m(const struct model *model, const struct model_service *service,
 			  const struct model_backend *backend)
 {
-	bool connected = model_by_marathon(model, service) ? model->marathon_connected
-							   : model->consul_connected;
+	bool connected = model_by_marathon(model, service)
+				 ? model->marathon_connected
+				 : model->consul_connected && !model_consul_expired(model);
 
 	if (!connected)
 		return STATE_M_SILENT;
@@ -72,7 +95,7 @@ static void decide(const struct model *model, const struct model_service *servic
 		.operator_drain = backend->op_drain,
 		.m = now_m(model, service, backend),
 		.m_last = backend->m_last,
-		.health = backend->health,
+		.health = model_health(model, backend),
 		.c = model_c(model, service, backend),
 		.k = model_k(model, backend),
 		.warning_is_up = model->config->warning_is_up,
@@ -93,8 +116,10 @@ static void decide(const struct model *model, const struct model_service *servic
 		model_set_reason(backend, backend->out.source, "%s", backend->out.reason);
 	guard_silence(model, service, backend);
 	guard_missing(backend);
+	guard_expired(model, backend);
 	if (backend->out.row >= 5)
 		backend->evidence = backend->state;
+	guard_flap_note(model, backend, now_ms);
 	guard_hint(backend, now_ms);
 }
 
@@ -170,6 +195,7 @@ static void decide_service(const struct model *model, struct model_service *serv
 	}
 	guard_mass_removal(model, service);
 	guard_kernel_mass(model, service);
+	guard_flap(model, service, now_ms);
 	guard_last(model, service, now_ms);
 	for (backend = service->backends; backend; backend = backend->next)
 		settle(model, service, backend, others, now_ms);
