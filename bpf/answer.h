@@ -15,6 +15,7 @@
 
 #include "flow.h"
 #include "packet.h"
+#include "rewrite.h"
 
 #define ANSWER_TTL 64
 #define ANSWER_TCP_MIN 20 /* bytes of a TCP header without options */
@@ -179,16 +180,12 @@ static __always_inline int answer_reset(struct __sk_buff *skb, const struct pack
 	return answer_send(skb, packet, answer, family, 0);
 }
 
-/*
- * The client's SYN once more, made of the reset that a backend answered it with. It comes in as if
- * it had just arrived: for the service port, and ingress finds the flow with its new backend.
- */
-static __always_inline int answer_redispatch(struct __sk_buff *skb, const struct packet *packet,
-					     struct answer *answer, const struct sluice_half *half,
-					     __be16 service_port, enum family family)
+/* What the client's SYN was; answer is a place to work in. */
+static __always_inline void answer_recall_syn(struct answer *answer, const struct sluice_half *half,
+					      __be16 client_port, __be16 service_port)
 {
 	__builtin_memset(answer, 0, sizeof(*answer));
-	answer->tcp.sport = packet->dport;
+	answer->tcp.sport = client_port;
 	answer->tcp.dport = service_port;
 	answer->tcp.seq = bpf_htonl(half->flow.client_isn);
 	answer->tcp.flags = half->tcp_flags;
@@ -197,7 +194,130 @@ static __always_inline int answer_redispatch(struct __sk_buff *skb, const struct
 	answer->options_len = half->options_len;
 	answer->tos = half->tos;
 	answer->ttl = half->ttl;
+}
+
+/*
+ * The client's SYN once more, made of the packet by which a backend turned it away. It comes in as
+ * if it had just arrived: for the service port, and ingress finds the flow with its new backend.
+ */
+static __always_inline int answer_redispatch(struct __sk_buff *skb, const struct packet *packet,
+					     struct answer *answer, const struct sluice_half *half,
+					     __be16 service_port, enum family family)
+{
+	if (!half->tcp_flags)
+		return TC_ACT_SHOT;
+	answer_recall_syn(answer, half, packet->dport, service_port);
 	return answer_send(skb, packet, answer, family, BPF_F_INGRESS);
+}
+
+/* The SYN's TCP header, its checksum summed from nothing: an ICMP error has none to start from. */
+static __always_inline long answer_sum_tcp(struct answer *answer, const struct packet *quote,
+					   enum family family)
+{
+	const __u32 address_len = family == FAMILY_4 ? 4 : 16;
+	const __u32 len = ANSWER_TCP_MIN + answer->options_len;
+	__be32 pseudo[10] = {};
+	__s64 sum;
+
+	__builtin_memcpy(pseudo, quote->src, address_len);
+	__builtin_memcpy(pseudo + 4, quote->dst, address_len);
+	pseudo[8] = bpf_htonl(len);
+	pseudo[9] = bpf_htonl(IPPROTO_TCP);
+	answer->tcp.doff_reserved = len / 4 << 4;
+	sum = bpf_csum_diff(NULL, 0, pseudo, sizeof(pseudo), 0);
+	if (sum < 0)
+		return sum;
+	sum = bpf_csum_diff(NULL, 0, (__be32 *)&answer->tcp, sizeof(answer->tcp), sum);
+	if (sum < 0)
+		return sum;
+	answer->tcp.check = ~rewrite_fold(sum);
+	return 0;
+}
+
+/* An IP header from nothing, in place of that which stands there. */
+static __always_inline long answer_fresh_ip4(struct __sk_buff *skb, const struct packet *packet,
+					     const struct answer *answer,
+					     const struct packet *quote)
+{
+	struct iphdr ip = {
+		.version = 4,
+		.ihl = sizeof(ip) / 4,
+		.tos = answer->tos,
+		.tot_len = bpf_htons(sizeof(ip) + ANSWER_TCP_MIN + answer->options_len),
+		.frag_off = bpf_htons(IP_DO_NOT_FRAGMENT),
+		.ttl = answer->ttl,
+		.protocol = IPPROTO_TCP,
+		.saddr = quote->src[0],
+		.daddr = quote->dst[0],
+	};
+	__s64 sum = bpf_csum_diff(NULL, 0, (__be32 *)&ip, sizeof(ip), 0);
+
+	if (sum < 0)
+		return sum;
+	ip.check = ~rewrite_fold(sum);
+	return bpf_skb_store_bytes(skb, packet->l3_off, &ip, sizeof(ip), 0);
+}
+
+static __always_inline long answer_fresh_ip6(struct __sk_buff *skb, const struct packet *packet,
+					     const struct answer *answer,
+					     const struct packet *quote)
+{
+	struct ipv6hdr ip = {
+		.version = 6,
+		.priority = answer->tos >> 4,
+		.flow_lbl = { (answer->tos & 0xf) << 4 },
+		.payload_len = bpf_htons(ANSWER_TCP_MIN + answer->options_len),
+		.nexthdr = IPPROTO_TCP,
+		.hop_limit = answer->ttl,
+	};
+
+	__builtin_memcpy(&ip.saddr, quote->src, sizeof(ip.saddr));
+	__builtin_memcpy(&ip.daddr, quote->dst, sizeof(ip.daddr));
+	return bpf_skb_store_bytes(skb, packet->l3_off, &ip, sizeof(ip), 0);
+}
+
+static __always_inline long answer_fresh_tcp(struct __sk_buff *skb, const struct packet *packet,
+					     struct answer *answer, const struct packet *quote,
+					     enum family family)
+{
+	const __u32 ip_len = family == FAMILY_4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
+	const __u32 off = packet->l3_off + ip_len;
+	__u32 options_len = answer->options_len, len;
+	long err;
+
+	if (options_len > SLUICE_TCP_OPTIONS)
+		return -1;
+	len = ANSWER_TCP_MIN + options_len;
+	err = answer_sum_tcp(answer, quote, family);
+	if (err)
+		return err;
+	err = bpf_skb_change_tail(skb, off + len, 0);
+	if (err)
+		return err;
+	return bpf_skb_store_bytes(skb, off, &answer->tcp, len, 0);
+}
+
+/*
+ * The same, made of an ICMP error that quotes the SYN: of the error nothing stays but the link
+ * header.
+ */
+static __always_inline int answer_redispatch_icmp(struct __sk_buff *skb,
+						  const struct packet *packet,
+						  const struct packet *quote, struct answer *answer,
+						  const struct sluice_half *half,
+						  __be16 service_port, enum family family)
+{
+	if (!half->tcp_flags)
+		return TC_ACT_SHOT;
+	answer_recall_syn(answer, half, quote->sport, service_port);
+	if (answer_fresh_tcp(skb, packet, answer, quote, family) ||
+	    (family == FAMILY_4 ? answer_fresh_ip4(skb, packet, answer, quote)
+				: answer_fresh_ip6(skb, packet, answer, quote)) ||
+	    answer_ethernet_header(skb)) {
+		count_reason(SLUICE_REASON_REWRITE_FAILED);
+		return TC_ACT_SHOT;
+	}
+	return bpf_redirect(skb->ifindex, BPF_F_INGRESS);
 }
 
 #endif

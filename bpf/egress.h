@@ -9,6 +9,7 @@
 
 #include "flow.h"
 #include "packet.h"
+#include "redispatch.h"
 #include "scratch.h"
 #include "verdict.h"
 
@@ -184,30 +185,53 @@ static __always_inline void egress_half_open(const struct owned *owned, const st
 }
 
 /*
- * The backend refuses the connection: nobody listens any more. Somebody else gets the SYN, and the
- * client never learns of it. False if nobody is left, or it has been tried often enough.
+ * Does the packet say that the backend will not take the SYN, and is there somebody who may? *half
+ * is then the flow whose SYN is to be sent in again.
  */
-static __always_inline bool egress_redispatch(const struct owned *owned,
-					      const struct packet *packet,
-					      const union flow_key *key, enum family family,
-					      __u32 now)
+static __always_inline bool egress_refuses(struct scratch *scratch, const struct owned *owned,
+					   enum family family, __u32 now, struct sluice_half **half)
 {
-	struct sluice_half *half = owned->half;
-	struct pick pick = { .now = now };
-	__u8 redispatched;
+	const struct packet *packet = &scratch->packet;
 
-	if (!half || half->flow.done || sluice_flow_is_over(&half->flow) || !half->tcp_flags ||
-	    packet->payload_len || !egress_is_answer(packet) ||
-	    !egress_answers(&half->flow, packet) || half->redispatched >= SLUICE_REDISPATCH_MAX)
+	if (packet->payload_len || !egress_is_answer(packet))
 		return false;
-	redispatched = half->redispatched;
-	pick.service = owned->service;
-	pick.client = flow_client(key, family);
-	if (flow_move(owned, &pick, true) != PICK_OK)
-		return false;
-	half->redispatched = redispatched + 1;
-	count_reason(SLUICE_REASON_REDISPATCH);
-	return true;
+	if (egress_answers(owned->flow, packet)) {
+		*half = owned->half;
+		return redispatch_syn(owned, &scratch->key, family, FLOW_REFUSED, now);
+	}
+	*half = &scratch->half;
+	return redispatch_has_newer(owned->flow) && redispatch_newer(scratch, owned, family, now);
+}
+
+/*
+ * The challenge ACK (RFC 5961 section 4.2) that a backend's kernel gives a SYN for a connection that
+ * it holds already: a direct one, since ours has no answer yet. It would not wait for long, and the
+ * direct connection loses nothing but a repeated acknowledgement.
+ */
+static __always_inline bool egress_is_taken(const struct owned *owned, const struct packet *packet,
+					    __u32 now)
+{
+	return (packet->flags & ~TCP_ECN) == TCP_ACK && !packet->payload_len &&
+	       redispatch_may(owned) && !(owned->flow->out_marks & SLUICE_OUT_SYNACK) &&
+	       !flow_passed(now, owned->flow->picked, SLUICE_SYN_PATIENCE_MS);
+}
+
+/* A packet that is none of the flow's. */
+static __always_inline enum verdict egress_direct(struct scratch *scratch,
+						  const struct owned *owned,
+						  enum egress_owner owner, enum family family,
+						  struct sluice_half **half)
+{
+	const __u32 now = flow_now();
+
+	if (owner == EGRESS_STALE) {
+		flow_remove(owned, &scratch->key, family);
+	} else if (egress_is_taken(owned, &scratch->packet, now) &&
+		   redispatch_syn(owned, &scratch->key, family, FLOW_TAKEN, now)) {
+		*half = owned->half;
+		return VERDICT_REDISPATCH;
+	}
+	return verdict_pass(SLUICE_REASON_DIRECT_REPLY, HOOK_TC);
 }
 
 /*
@@ -233,16 +257,11 @@ static __always_inline enum verdict egress(struct scratch *scratch, __be16 servi
 		return verdict_pass(SLUICE_REASON_RETIRED, HOOK_TC);
 	}
 	owner = egress_owner(owned.flow, packet);
-	if (owner != EGRESS_OWN) {
-		if (owner == EGRESS_STALE)
-			flow_remove(&owned, key, family);
-		return verdict_pass(SLUICE_REASON_DIRECT_REPLY, HOOK_TC);
-	}
+	if (owner != EGRESS_OWN)
+		return egress_direct(scratch, &owned, owner, family, half);
 	now = flow_now();
-	if ((packet->flags & TCP_RST) && egress_redispatch(&owned, packet, key, family, now)) {
-		*half = owned.half;
+	if ((packet->flags & TCP_RST) && egress_refuses(scratch, &owned, family, now, half))
 		return VERDICT_REDISPATCH;
-	}
 	count_out(owned.slot, owned.service, packet->ip_len);
 	if ((packet->flags & TCP_SYN) && !egress_answers(owned.flow, packet)) {
 		egress_reopen(&owned, scratch, family, now);

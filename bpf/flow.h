@@ -284,11 +284,36 @@ static __always_inline void flow_remove(const struct owned *owned, const union f
 		flow_count_half(owned->backend, -1);
 }
 
+/* The rest of what is needed to send a SYN again to another backend; its options are kept first. */
+static __always_inline void flow_keep_syn(struct sluice_half *half, const struct packet *packet)
+{
+	half->window = packet->window;
+	half->tcp_flags = packet->flags;
+	half->tos = packet->tos;
+	half->ttl = packet->ttl;
+	half->redispatched = 0;
+	half->pad = 0;
+}
+
+static __always_inline void flow_suspect(struct sluice_backend *backend, __u32 now)
+{
+	backend->suspect_since = now;
+	backend->suspect = 1;
+}
+
+/* Why a flow leaves its backend. */
+enum flow_cause {
+	FLOW_SILENT,  /* no answer */
+	FLOW_REFUSED, /* nobody listens there */
+	FLOW_TAKEN, /* a direct connection has the client's ports there; no fault of the backend's */
+};
+
 /*
- * Another backend for a half-open flow that its backend has not answered, or has refused; that one
- * is a suspect for a while. After any other result than PICK_OK nothing has changed.
+ * Another backend for a half-open flow that its backend has not taken; that one is a suspect for a
+ * while. After any other result than PICK_OK nothing has changed.
  */
-static __always_inline int flow_move(const struct owned *owned, struct pick *pick, bool refused)
+static __always_inline int flow_move(const struct owned *owned, struct pick *pick,
+				     enum flow_cause cause)
 {
 	struct sluice_backend *old = owned->backend;
 	__u16 payload = owned->flow->syn_payload;
@@ -303,11 +328,10 @@ static __always_inline int flow_move(const struct owned *owned, struct pick *pic
 		return PICK_TORN;
 	flow_count_half(old, -1);
 	/* Silence alone is no proof: anybody can send a SYN that a kernel drops. */
-	if (old && (refused || !old->answered ||
-		    sluice_age(pick->now, old->answered) >= sluice_age(pick->now, picked))) {
-		old->suspect_since = pick->now;
-		old->suspect = 1;
-	}
+	if (old && cause != FLOW_TAKEN &&
+	    (cause == FLOW_REFUSED || !old->answered ||
+	     sluice_age(pick->now, old->answered) >= sluice_age(pick->now, picked)))
+		flow_suspect(old, pick->now);
 	flow_begin(owned->flow, pick, owned->cookie, isn, payload);
 	flow_count_pick(pick);
 	return PICK_OK;

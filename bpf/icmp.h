@@ -13,11 +13,15 @@
 
 #include "flow.h"
 #include "packet.h"
+#include "redispatch.h"
 #include "scratch.h"
 #include "verdict.h"
 
 #define ICMP_QUOTE 8 /* an error's own header; what it quotes begins behind it */
 #define ICMP_CHECK 2 /* offset of the checksum, in both families */
+
+#define ICMP_FRAG_NEEDED 4   /* code of an IPv4 "unreachable" (RFC 1191) */
+#define ICMP6_DEST_UNREACH 1 /* RFC 4443 section 3.1 */
 
 /* What has to be changed: valid after VERDICT_REWRITE. */
 struct icmp_change {
@@ -65,6 +69,7 @@ static __always_inline int icmp_parse_quote(struct scratch *scratch, void *data,
 	quote->l4_off = packet->l4_off + ICMP_QUOTE + len;
 	quote->sport = ports[0];
 	quote->dport = ports[1];
+	quote->seq = bpf_ntohl(*(const __be32 *)(ports + 2));
 	return 0;
 }
 
@@ -88,11 +93,49 @@ static __always_inline enum verdict icmp_in(struct scratch *scratch, enum family
 }
 
 /*
+ * Does the error, which is for the client, say that nobody is there? A firewall's REJECT and a
+ * container that has gone do; what asks for a smaller packet or speaks of a hop does not.
+ */
+static __always_inline bool icmp_is_refusal(const struct scratch *scratch, enum family family)
+{
+	const struct packet *packet = &scratch->packet, *quote = &scratch->quote;
+	__be32 differs = packet->dst[0] ^ quote->src[0];
+	int i;
+
+	if (family == FAMILY_4)
+		return packet->type == ICMP_DEST_UNREACH && packet->code != ICMP_FRAG_NEEDED &&
+		       !differs;
+	for (i = 1; i < 4; i++)
+		differs |= packet->dst[i] ^ quote->src[i];
+	return packet->type == ICMP6_DEST_UNREACH && !differs;
+}
+
+/* Was the packet that is quoted a SYN, and may it go to somebody else? As egress_refuses(). */
+static __always_inline bool icmp_refuses(struct scratch *scratch, const struct owned *owned,
+					 enum family family, struct sluice_half **half)
+{
+	const struct sluice_flow *flow = owned->flow;
+	const __u32 seq = scratch->quote.seq;
+
+	if (!icmp_is_refusal(scratch, family))
+		return false;
+	if (!flow->done && !(flow->out_marks & SLUICE_OUT_SYNACK)) {
+		*half = owned->half;
+		return seq == flow->client_isn &&
+		       redispatch_syn(owned, &scratch->key, family, FLOW_REFUSED, flow_now());
+	}
+	*half = &scratch->half;
+	return seq == flow->next_isn && redispatch_has_newer(flow) &&
+	       redispatch_newer(scratch, owned, family, flow_now());
+}
+
+/*
  * An error of this host's (or of a router behind us): it quotes what the client sent, as we had
- * rewritten it.
+ * rewritten it. After VERDICT_REDISPATCH *half is the flow whose SYN is to be sent in again.
  */
 static __always_inline enum verdict icmp_out(struct scratch *scratch, __be16 service_port,
-					     enum family family, struct icmp_change *change)
+					     enum family family, struct icmp_change *change,
+					     struct sluice_half **half)
 {
 	const struct packet *quote = &scratch->quote;
 	struct owned owned;
@@ -101,6 +144,8 @@ static __always_inline enum verdict icmp_out(struct scratch *scratch, __be16 ser
 	flow_find(&owned, &scratch->key, family);
 	if (!owned.flow || !owned.backend || owned.port != quote->dport)
 		return verdict_pass(SLUICE_REASON_ICMP_NO_FLOW, HOOK_TC);
+	if (icmp_refuses(scratch, &owned, family, half))
+		return VERDICT_REDISPATCH;
 	change->check_off = scratch->packet.l4_off + ICMP_CHECK;
 	change->port_off = quote->l4_off + sizeof(__be16);
 	change->from = quote->dport;

@@ -9,6 +9,7 @@
 #include "admit.h"
 #include "flow.h"
 #include "pick.h"
+#include "redispatch.h"
 #include "scratch.h"
 #include "verdict.h"
 
@@ -66,17 +67,6 @@ static __always_inline void ingress_keep_options(struct sluice_half *half,
 	half->options_len = count * 4;
 }
 
-/* The rest of what is needed to send the SYN again to another backend. */
-static __always_inline void ingress_keep_syn(struct sluice_half *half, const struct packet *packet)
-{
-	half->window = packet->window;
-	half->tcp_flags = packet->flags;
-	half->tos = packet->tos;
-	half->ttl = packet->ttl;
-	half->redispatched = 0;
-	half->pad = 0;
-}
-
 /* A SYN without a flow that still counts: pick somebody, remember it as half-open. */
 static __always_inline enum verdict ingress_first_syn(struct scratch *scratch, struct pick *pick,
 						      enum hook hook, enum family family,
@@ -101,7 +91,7 @@ static __always_inline enum verdict ingress_first_syn(struct scratch *scratch, s
 
 	flow_begin(&half->flow, pick, flow_cookie(key, family), scratch->packet.seq,
 		   scratch->packet.payload_len);
-	ingress_keep_syn(half, &scratch->packet);
+	flow_keep_syn(half, &scratch->packet);
 	*port = pick->port;
 	if (flow_insert_half(key, half, family)) {
 		/* The same SYN on another CPU, a moment ago? Then its choice holds. */
@@ -133,7 +123,7 @@ static __always_inline enum verdict ingress_unanswered(struct scratch *scratch, 
 		count_reason(SLUICE_REASON_SYN_AGAIN);
 		return VERDICT_REWRITE;
 	}
-	result = flow_move(owned, pick, false);
+	result = flow_move(owned, pick, FLOW_SILENT);
 	if (result == PICK_OK) {
 		owned->slot = pick->slot;
 		*port = pick->port;
@@ -169,7 +159,7 @@ static __always_inline bool ingress_replace_syn(struct scratch *scratch, const s
 	flow->client_next = packet_seq_end(packet);
 	__builtin_memcpy(owned->half->options, scratch->half.options, sizeof(owned->half->options));
 	owned->half->options_len = scratch->half.options_len;
-	ingress_keep_syn(owned->half, packet);
+	flow_keep_syn(owned->half, packet);
 	return true;
 }
 
@@ -192,6 +182,8 @@ static __always_inline enum verdict ingress_next_syn(struct scratch *scratch, st
 		flow->next_isn = seq;
 		flow->in_marks |= SLUICE_IN_NEW_SYN;
 		if (!unanswered || !ingress_replace_syn(scratch, owned, pick->now)) {
+			if (redispatch_has_newer(flow))
+				redispatch_remember(scratch, family);
 			count_reason(SLUICE_REASON_SYN_OTHER);
 			return VERDICT_REWRITE;
 		}

@@ -26,6 +26,7 @@
 #define TCP_SYN 0x02
 #define TCP_RST 0x04
 #define TCP_ACK 0x10
+#define TCP_ECN 0xc0 /* ECE and CWR */
 
 #define IP_OFFSET 0x1fff
 #define IP_MORE_FRAGMENTS 0x2000
@@ -91,7 +92,10 @@ struct packet {
 	__u8 flags; /* TCP_* */
 	__u8 tos;   /* IPv4's TOS, IPv6's traffic class */
 	__u8 ttl;   /* or hop limit */
-	__u8 pad[3];
+	/* ICMP only */
+	__u8 type;
+	__u8 code;
+	__u8 pad;
 };
 
 /* Ethernet and tags, IPv6 and four extension headers end before this. */
@@ -290,8 +294,10 @@ static __always_inline enum packet_kind packet_parse(struct packet *packet, void
 	if (proto != IPPROTO_TCP) {
 		if (proto != (packet->family == FAMILY_4 ? IPPROTO_ICMP : IPPROTO_ICMPV6))
 			return PACKET_FOREIGN;
-		return packet_is_icmp_error(packet->family, *(const __u8 *)ports) ? PACKET_ICMP
-										  : PACKET_FOREIGN;
+		packet->type = ((const __u8 *)ports)[0];
+		packet->code = ((const __u8 *)ports)[1];
+		return packet_is_icmp_error(packet->family, packet->type) ? PACKET_ICMP
+									  : PACKET_FOREIGN;
 	}
 	packet->sport = ports[0];
 	packet->dport = ports[1];

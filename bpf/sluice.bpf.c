@@ -8,6 +8,7 @@
  *   pick.h     who gets a new connection
  *   admit.h    may this client connect
  *   verdict.h  the protocol between core and hooks
+ *   redispatch.h  a SYN that its backend does not take goes to another
  *   ingress.h  the way in, row by row of the packet table
  *   egress.h   the way out
  *   icmp.h     ICMP errors about a connection, both ways
@@ -37,6 +38,7 @@
 #include "egress.h"
 #include "icmp.h"
 #include "ingress.h"
+#include "redispatch.h"
 
 #include "rewrite.h"
 
@@ -282,16 +284,27 @@ int sluice_tc_in(struct __sk_buff *skb)
 static __always_inline int tc_icmp_out(struct __sk_buff *skb, struct scratch *scratch,
 				       enum family family)
 {
+	struct sluice_half *half = NULL;
 	struct icmp_change change;
 	__be16 service_port;
 
 	if (icmp_parse_quote(scratch, skb_data(skb), skb_data_end(skb), family))
 		return TC_ACT_UNSPEC;
 	service_port = service_port_of(scratch->quote.dport);
-	if (!service_port || icmp_out(scratch, service_port, family, &change) != VERDICT_REWRITE)
+	if (!service_port)
 		return TC_ACT_UNSPEC;
-	return tc_rewritten(
-		rewrite_field(skb, change.check_off, change.port_off, change.from, change.to));
+	switch (icmp_out(scratch, service_port, family, &change, &half)) {
+	case VERDICT_REWRITE:
+		return tc_rewritten(rewrite_field(skb, change.check_off, change.port_off,
+						  change.from, change.to));
+	case VERDICT_REDISPATCH:
+		if (half)
+			return answer_redispatch_icmp(skb, &scratch->packet, &scratch->quote,
+						      &scratch->answer, half, service_port, family);
+		return TC_ACT_SHOT;
+	default:
+		return TC_ACT_UNSPEC;
+	}
 }
 
 static __always_inline int tc_out(struct __sk_buff *skb, struct scratch *scratch,

@@ -467,7 +467,8 @@ static inline enum sluice_flow_state sluice_flow_state(const struct sluice_flow 
 	X(EXT_HEADER, ext_header, "an IPv6 extension header that is not understood: passed") \
 	X(ICMP_IN, icmp_in, "an ICMP error about a flow: its quoted port was rewritten on the way in") \
 	X(ICMP_OUT, icmp_out, "the same on the way out") \
-	X(ICMP_NO_FLOW, icmp_no_flow, "an ICMP error about a port of ours, but no flow: passed")
+	X(ICMP_NO_FLOW, icmp_no_flow, "an ICMP error about a port of ours, but no flow: passed") \
+	X(CONFLICT_MOVED, conflict_moved, "a direct connection held a balanced SYN's ports: the SYN was given another backend")
 /* clang-format on */
 
 enum sluice_reason {

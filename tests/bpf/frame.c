@@ -116,10 +116,17 @@ void frame_make_reset(const struct frame *syn, struct frame *reset)
 	reset->flags = FRAME_RST | FRAME_ACK;
 }
 
-void frame_make_again(const struct frame *syn, const struct frame *reset, struct frame *again)
+void frame_make_again(const struct frame *syn, const struct frame *refusal, struct frame *again)
 {
 	frame_init_in(again);
-	turn_round(reset, again);
+	turn_round(refusal, again);
+	if (refusal->icmp.is) { /* what it quotes goes this way already, and is all that stays */
+		again->src = refusal->src;
+		again->dst = refusal->dst;
+		again->ip_options_len = 0;
+		again->extension_count = 0;
+		again->checksum = FRAME_CHECKSUM_GOOD;
+	}
 	again->tos = syn->tos;
 	again->ttl = syn->ttl;
 	again->sport = syn->sport;

@@ -134,8 +134,8 @@ size_t frame_build_rewritten(struct frame *from, struct frame *to, uint8_t *buf)
 /* The reset that answers a SYN. */
 void frame_make_reset(const struct frame *syn, struct frame *reset);
 
-/* The client's SYN once more, made of the reset that a backend gave it. */
-void frame_make_again(const struct frame *syn, const struct frame *reset, struct frame *again);
+/* The client's SYN once more, made of the packet by which it was refused. */
+void frame_make_again(const struct frame *syn, const struct frame *refusal, struct frame *again);
 
 /* Length of Ethernet header and IP packet, without padding and before a cut. */
 size_t frame_packet_len(const struct frame *frame);

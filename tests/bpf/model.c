@@ -99,7 +99,7 @@ static struct model_outcome unanswered(struct model *model, struct model_flow *f
 		model->reasons[SLUICE_REASON_SYN_AGAIN]++;
 		return outcome(MODEL_TO, flow->port);
 	}
-	result = model_move(model, flow, false, seen);
+	result = model_move(model, flow, MODEL_SILENT, seen);
 	if (result == MODEL_PICK_OK) {
 		model->reasons[SLUICE_REASON_SYN_MOVED]++;
 		return outcome(MODEL_TO, flow->port);
@@ -112,6 +112,17 @@ static struct model_outcome unanswered(struct model *model, struct model_flow *f
 	return unserved(model, service, syn, result);
 }
 
+/* A connection lives that its backend's kernel may hold for over. */
+static bool has_newer(const struct model_flow *flow)
+{
+	bool both_fins = (flow->in_marks & SLUICE_IN_FIN_ACKED) &&
+			 (flow->out_marks & SLUICE_OUT_FIN_ACKED);
+
+	return (flow->in_marks & SLUICE_IN_NEW_SYN) && !both_fins &&
+	       !(flow->out_marks & SLUICE_OUT_RST) &&
+	       (flow->done || (flow->out_marks & SLUICE_OUT_SYNACK));
+}
+
 static struct model_outcome next_syn(struct model *model, struct model_flow *flow,
 				     const struct frame *syn, unsigned seen)
 {
@@ -121,6 +132,8 @@ static struct model_outcome next_syn(struct model *model, struct model_flow *flo
 		flow->in_marks |= SLUICE_IN_NEW_SYN;
 		if (answered || is_patient(model, flow)) {
 			flow->next_isn = syn->seq;
+			if (has_newer(flow))
+				model_keep_newer(model, syn);
 			model->reasons[SLUICE_REASON_SYN_OTHER]++;
 			return outcome(MODEL_TO, flow->port);
 		}
@@ -290,6 +303,51 @@ static bool is_refusal(const struct model_flow *flow, const struct frame *packet
 	       flow->redispatched < SLUICE_REDISPATCH_MAX;
 }
 
+/* The same of a newer SYN, while the connection before it stands. */
+static bool is_refusal_of_newer(struct model *model, const struct model_flow *flow,
+				const struct frame *packet)
+{
+	const struct frame *newer = model_newer(model, flow);
+
+	return (packet->flags & FRAME_RST) && is_answer(packet) && !packet->payload_len &&
+	       !answers(flow, packet) && has_newer(flow) && newer && newer->seq == flow->next_isn;
+}
+
+/* What a kernel answers a SYN with for a connection that it has: a direct one, then. */
+static bool is_challenge(const struct model *model, const struct model_flow *flow,
+			 const struct frame *packet)
+{
+	return (packet->flags & 0x3f) == FRAME_ACK && !packet->payload_len && !flow->done &&
+	       flow->has_syn && !flow->out_marks && flow->redispatched < SLUICE_REDISPATCH_MAX &&
+	       model->now_ms - flow->picked_ms < SLUICE_SYN_PATIENCE_MS;
+}
+
+/* The SYN is sent in again, for the backend that the flow has now. */
+static struct model_outcome again(struct model *model, struct model_flow *flow,
+				  enum sluice_reason reason)
+{
+	struct model_outcome result = { .verdict = MODEL_AGAIN };
+
+	flow->redispatched++;
+	model->reasons[reason]++;
+	result.syn = flow->syn;
+	result.syn.seq = flow->client_isn;
+	return result;
+}
+
+/* A packet from a backend's port that is none of the flow's. */
+static struct model_outcome direct_out(struct model *model, struct model_flow *flow,
+				       const struct frame *packet, unsigned seen)
+{
+	/* The answer to another SYN: the backend's kernel knows nothing of an established flow. */
+	if (is_answer(packet) && flow->done)
+		model_remove(model, flow);
+	else if (is_challenge(model, flow, packet) &&
+		 model_move(model, flow, MODEL_TAKEN, seen) == MODEL_PICK_OK)
+		return again(model, flow, SLUICE_REASON_CONFLICT_MOVED);
+	return counted(model, MODEL_PASS, SLUICE_REASON_DIRECT_REPLY);
+}
+
 struct model_outcome model_out(struct model *model, const struct frame *packet, unsigned seen)
 {
 	uint16_t service_port = model->host_port_service[packet->sport];
@@ -306,20 +364,14 @@ struct model_outcome model_out(struct model *model, const struct frame *packet, 
 		model_remove(model, flow);
 		return counted(model, MODEL_PASS, SLUICE_REASON_RETIRED);
 	}
-	if (!is_own(flow, packet)) {
-		/* The answer to another SYN: the backend's kernel knows nothing of an established flow. */
-		if (is_answer(packet) && flow->done)
-			model_remove(model, flow);
-		return counted(model, MODEL_PASS, SLUICE_REASON_DIRECT_REPLY);
-	}
-	if (is_refusal(flow, packet) && model_move(model, flow, true, seen) == MODEL_PICK_OK) {
-		flow->redispatched++;
-		model->reasons[SLUICE_REASON_REDISPATCH]++;
-		result.verdict = MODEL_AGAIN;
-		result.syn = flow->syn;
-		result.syn.seq = flow->client_isn;
-		return result;
-	}
+	if (!is_own(flow, packet))
+		return direct_out(model, flow, packet, seen);
+	if (is_refusal(flow, packet) &&
+	    model_move(model, flow, MODEL_REFUSED, seen) == MODEL_PICK_OK)
+		return again(model, flow, SLUICE_REASON_REDISPATCH);
+	if (is_refusal_of_newer(model, flow, packet) &&
+	    model_move_newer(model, flow, seen) == MODEL_PICK_OK)
+		return again(model, flow, SLUICE_REASON_REDISPATCH);
 	if ((packet->flags & FRAME_SYN) && !answers(flow, packet)) {
 		model_reopen(model, flow, packet);
 	} else if (flow->done) {

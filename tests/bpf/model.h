@@ -42,6 +42,12 @@ struct model_flow {
 	unsigned redispatched;
 };
 
+/* The newest SYN with another ISN that met a connection, by the client's addresses and ports. */
+struct model_newer {
+	bool used;
+	struct frame syn;
+};
+
 struct model_backend {
 	uint32_t generation, last_generation;
 	uint16_t port;
@@ -74,6 +80,7 @@ struct model {
 	uint16_t host_port_service[65536]; /* what clients know the port by */
 	struct frame_address local;
 	struct model_flow flows[MODEL_FLOWS];
+	struct model_newer newer[MODEL_FLOWS];
 	int reasons[SLUICE_REASON_COUNT]; /* moved by the last packet */
 	struct sluice_stats stats[MODEL_SLOTS];
 };

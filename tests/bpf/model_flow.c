@@ -174,7 +174,7 @@ void model_remove(struct model *model, struct model_flow *flow)
 	recount(model);
 }
 
-enum model_pick model_move(struct model *model, struct model_flow *flow, bool refused,
+enum model_pick model_move(struct model *model, struct model_flow *flow, enum model_cause cause,
 			   unsigned seen)
 {
 	struct model_backend *old = &model->backends[flow->slot];
@@ -185,12 +185,60 @@ enum model_pick model_move(struct model *model, struct model_flow *flow, bool re
 	if (result != MODEL_PICK_OK)
 		return result;
 	/* Silence is a proof only if it has answered nobody since. */
-	old->unsure = !refused && old->has_answered && old->answered_ms == flow->picked_ms;
-	if (refused || !old->has_answered || old->answered_ms <= flow->picked_ms) {
+	old->unsure = cause == MODEL_SILENT && old->has_answered &&
+		      old->answered_ms == flow->picked_ms;
+	if (cause == MODEL_REFUSED ||
+	    (cause == MODEL_SILENT &&
+	     (!old->has_answered || old->answered_ms <= flow->picked_ms))) {
 		old->suspect = true;
 		old->suspect_ms = model->now_ms;
 	}
 	model_begin(model, flow, slot, flow->client_isn, flow->syn_payload);
+	return MODEL_PICK_OK;
+}
+
+void model_keep_newer(struct model *model, const struct frame *syn)
+{
+	struct model_newer *newer = model->newer;
+
+	while (newer->used && (newer->syn.sport != syn->sport || newer->syn.dport != syn->dport ||
+			       memcmp(newer->syn.src.bytes, syn->src.bytes, 16) ||
+			       memcmp(newer->syn.dst.bytes, syn->dst.bytes, 16)))
+		newer++;
+	newer->used = true;
+	newer->syn = *syn;
+}
+
+const struct frame *model_newer(struct model *model, const struct model_flow *flow)
+{
+	const struct model_newer *newer;
+
+	for (newer = model->newer; newer < model->newer + MODEL_FLOWS; newer++)
+		if (newer->used && newer->syn.sport == flow->client_port &&
+		    newer->syn.dport == flow->service_port &&
+		    !memcmp(newer->syn.src.bytes, flow->client.bytes, 16) &&
+		    !memcmp(newer->syn.dst.bytes, flow->local.bytes, 16))
+			return &newer->syn;
+	return NULL;
+}
+
+enum model_pick model_move_newer(struct model *model, struct model_flow *flow, unsigned seen)
+{
+	const struct frame *syn = model_newer(model, flow);
+	struct model_backend *old = &model->backends[flow->slot];
+	enum model_pick result;
+	unsigned slot;
+
+	result = model_pick(model, flow->service, flow->slot, seen, &slot);
+	if (result != MODEL_PICK_OK)
+		return result;
+	old->suspect = true;
+	old->suspect_ms = model->now_ms;
+	flow->lives_in_est = false;
+	flow->syn = *syn;
+	flow->has_syn = true;
+	flow->redispatched = 0;
+	model_begin(model, flow, slot, syn->seq, (uint16_t)syn->payload_len);
 	return MODEL_PICK_OK;
 }
 

@@ -21,9 +21,16 @@ struct model_flow *model_new_flow(struct model *model, const struct frame *syn);
 void model_begin(struct model *model, struct model_flow *flow, unsigned slot, uint32_t isn,
 		 uint16_t payload);
 void model_remove(struct model *model, struct model_flow *flow);
-/* To another backend; the old one has refused, or was silent. */
-enum model_pick model_move(struct model *model, struct model_flow *flow, bool refused,
+/* Why a SYN goes to another backend. Who was silent or has refused is a suspect. */
+enum model_cause { MODEL_SILENT, MODEL_REFUSED, MODEL_TAKEN };
+
+enum model_pick model_move(struct model *model, struct model_flow *flow, enum model_cause cause,
 			   unsigned seen);
+/* The newest SYN that met a connection of these addresses and ports is kept beside the flow. */
+void model_keep_newer(struct model *model, const struct frame *syn);
+const struct frame *model_newer(struct model *model, const struct model_flow *flow);
+/* That SYN opens a flow with another backend, in place of the one that stands there. */
+enum model_pick model_move_newer(struct model *model, struct model_flow *flow, unsigned seen);
 /* The handshake is done. */
 void model_complete(struct model *model, struct model_flow *flow);
 /* To the table where it belongs. */

@@ -133,7 +133,8 @@ static size_t build_expected(struct play *play, const struct step_packet *packet
 		else
 			expected.sport = packet->as_port;
 	} else if (packet->expect == EXPECT_AGAIN) {
-		frame_make_again(&play->last_syn[sent->dport % PLAY_SYNS], sent, &expected);
+		got = sent->icmp.is ? sent->sport : sent->dport; /* the client's */
+		frame_make_again(&play->last_syn[got % PLAY_SYNS], sent, &expected);
 	} else if (packet->expect == EXPECT_RESET) {
 		frame_make_reset(sent, &expected);
 	}
@@ -227,7 +228,7 @@ static void prepare(struct play *play, const struct step_packet *packet, struct 
 		*port = play_backend_port(play, play_resolve(play, &packet->from));
 	if (play_variant_family(play->variant) == 6)
 		frame_make_six(frame);
-	if (!packet->out && frame->flags & FRAME_SYN)
+	if (!packet->out && !frame->icmp.is && frame->flags & FRAME_SYN)
 		play->last_syn[frame->sport % PLAY_SYNS] = *frame;
 }
 

@@ -91,6 +91,8 @@ int world_reset(struct world *world)
 		clear_hash(flows_fd(world, 4, i));
 		clear_hash(flows_fd(world, 6, i));
 	}
+	clear_hash(bpf_map__fd(world->loader.skel->maps.sluice_syns4));
+	clear_hash(bpf_map__fd(world->loader.skel->maps.sluice_syns6));
 	clear_hash(world->maps->addrs4_fd);
 	clear_hash(world->maps->addrs6_fd);
 	clear_hash(world->maps->allow4_fd);

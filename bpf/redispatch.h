@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A SYN that its backend does not take goes to another one, and the client never learns of it. What
+ * says so leaves by this host's interface: a reset, an ICMP error of this host's, or the challenge
+ * ACK of a direct connection that holds the client's ports already. Decides and moves the flow; the
+ * hook makes the SYN out of the packet that said so (answer.h).
+ *
+ * Nothing but a packet that names the SYN's own number is believed, and a SYN goes round at most
+ * SLUICE_REDISPATCH_MAX times.
+ */
+#ifndef SLUICE_BPF_REDISPATCH_H
+#define SLUICE_BPF_REDISPATCH_H
+
+#include "flow.h"
+#include "packet.h"
+#include "scratch.h"
+
+/*
+ * The newest SYN with another ISN that met a connection: what is kept of the connection's own SYN
+ * does not fit it. Few such SYNs wait for an answer at any time, and one that is forgotten is
+ * refused as the backend said. Not pinned, for that reason.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct sluice_flow_key4);
+	__type(value, struct sluice_half);
+} sluice_syns4 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct sluice_flow_key6);
+	__type(value, struct sluice_half);
+} sluice_syns6 SEC(".maps");
+
+/*
+ * Keep the SYN, whose options lie in scratch->half already, while the backend is asked about it.
+ */
+static __always_inline void redispatch_remember(struct scratch *scratch, enum family family)
+{
+	const struct packet *packet = &scratch->packet;
+	struct sluice_half *half = &scratch->half;
+
+	half->flow = (struct sluice_flow){
+		.cookie = flow_cookie(&scratch->key, family),
+		.client_isn = packet->seq,
+		.syn_payload = packet->payload_len,
+	};
+	flow_keep_syn(half, packet);
+	if (family == FAMILY_4)
+		bpf_map_update_elem(&sluice_syns4, &scratch->key.v4, half, BPF_ANY);
+	else
+		bpf_map_update_elem(&sluice_syns6, &scratch->key.v6, half, BPF_ANY);
+}
+
+/* May the flow's own SYN go to somebody else? */
+static __always_inline bool redispatch_may(const struct owned *owned)
+{
+	const struct sluice_half *half = owned->half;
+
+	return half && !half->flow.done && !sluice_flow_is_over(&half->flow) && half->tcp_flags &&
+	       half->redispatched < SLUICE_REDISPATCH_MAX;
+}
+
+/* Its backend does not take it. False: nobody else is there, and nothing has changed. */
+static __always_inline bool redispatch_syn(const struct owned *owned, const union flow_key *key,
+					   enum family family, enum flow_cause cause, __u32 now)
+{
+	struct pick pick = {
+		.now = now,
+		.service = owned->service,
+		.client = flow_client(key, family),
+	};
+	__u8 redispatched;
+
+	if (!redispatch_may(owned))
+		return false;
+	redispatched = owned->half->redispatched;
+	if (flow_move(owned, &pick, cause) != PICK_OK)
+		return false;
+	owned->half->redispatched = redispatched + 1;
+	count_reason(cause == FLOW_TAKEN ? SLUICE_REASON_CONFLICT_MOVED : SLUICE_REASON_REDISPATCH);
+	return true;
+}
+
+/*
+ * A backend refuses the newer SYN of a connection that was there: for its kernel that is over, and
+ * nobody listens any more. The SYN that was kept goes to another backend, in place of the old flow.
+ * After success scratch->half is the flow that the SYN opens.
+ */
+static __always_inline bool redispatch_newer(struct scratch *scratch, const struct owned *owned,
+					     enum family family, __u32 now)
+{
+	const union flow_key *key = &scratch->key;
+	struct pick pick = {
+		.now = now,
+		.service = owned->service,
+		.client = flow_client(key, family),
+		.exclude = owned->slot,
+	};
+	struct sluice_half *half = &scratch->half, *kept;
+	__u16 payload;
+	__u32 isn;
+
+	kept = family == FAMILY_4 ? bpf_map_lookup_elem(&sluice_syns4, &key->v4)
+				  : bpf_map_lookup_elem(&sluice_syns6, &key->v6);
+	if (!kept)
+		return false;
+	*half = *kept;
+	isn = half->flow.client_isn;
+	payload = half->flow.syn_payload;
+	if (half->flow.cookie != owned->cookie || isn != owned->flow->next_isn ||
+	    pick_backend(&pick) != PICK_OK)
+		return false;
+	flow_suspect(owned->backend, now);
+	flow_remove(owned, key, family);
+	flow_begin(&half->flow, &pick, owned->cookie, isn, payload);
+	half->redispatched = 1;
+	if (flow_insert_half(key, half, family)) {
+		/* the client sends it again, and finds no flow in its way */
+		count_reason(SLUICE_REASON_TABLE_FULL);
+		half->tcp_flags = 0;
+		return true;
+	}
+	flow_count_pick(&pick);
+	count_reason(SLUICE_REASON_REDISPATCH);
+	return true;
+}
+
+/* Is the flow's newer SYN one that its backend may be asked about while a connection stands? */
+static __always_inline bool redispatch_has_newer(const struct sluice_flow *flow)
+{
+	return (flow->in_marks & SLUICE_IN_NEW_SYN) && !sluice_flow_is_over(flow) &&
+	       (flow->done || (flow->out_marks & SLUICE_OUT_SYNACK));
+}
+
+#endif
