@@ -19,6 +19,8 @@ SAN ?=
 WERROR ?= 0
 SUITES ?=
 QUICK ?= 0
+TIME ?= 600
+FUZZ ?=
 B := build
 
 CC := gcc
@@ -34,7 +36,7 @@ say = $(if $(filter 1,$(V)),@:,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
 # --- goals that compile nothing themselves: they must work on a machine without any library ---
 
-LATER := bench bench-check fuzz mutants soak test-kernels deb
+LATER := bench bench-check mutants soak test-kernels deb
 PLAIN := help clean deps test demo lint uninstall $(LATER)
 COMPILES := $(filter-out $(PLAIN),$(or $(MAKECMDGOALS),all))
 
@@ -51,9 +53,15 @@ UNIT_SHARED_SRC := $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c))
 PACKETS_SRC := $(filter-out %.bpf.c,$(wildcard tests/bpf/*.c))
 CANARY_SRC := $(wildcard tests/canary/*.c)
 BENCH_PROG_SRC := $(filter-out %.bpf.c,$(wildcard tools/bench/prog/*.c))
+# a fuzz target or a maker of seeds is one file; the others there are theirs to share
+FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
+SEED_SRC := $(wildcard tests/fuzz/seed_*.c)
+FUZZ_SHARED_SRC := $(filter-out $(FUZZ_SRC) $(SEED_SRC),$(wildcard tests/fuzz/*.c)) \
+	$(filter-out tests/bpf/packets.c,$(PACKETS_SRC))
 MAN_PAGES := $(wildcard deploy/man/*.[1-8])
 
 objects = $(patsubst %.c,$(B)/obj/%.o,$(1))
+fuzz_objects = $(patsubst %.c,$(B)/fuzz/obj/%.o,$(1))
 san_objects = $(patsubst %.c,$(B)/san/%.o,$(1))
 
 SKEL := $(if $(BPF_SRC),$(B)/include/sluice.skel.h)
@@ -63,6 +71,7 @@ LAB_TOOLS := $(if $(APP_SRC),$(B)/lab/app) $(if $(LOAD_SRC),$(B)/lab/load)
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(UNIT_SRC))
 PACKETS := $(if $(PACKETS_SRC),$(B)/tests/bpf/packets)
 CANARY := $(if $(CANARY_SRC),$(B)/tests/canary/canary)
+FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(FUZZ_SRC) $(SEED_SRC))
 BENCH_PROG := $(B)/bench/prog/prog
 
 # --- flags ---
@@ -98,6 +107,10 @@ MULTIARCH := $(shell $(CC) -print-multiarch)
 endif
 
 ARCH := $(shell uname -m | sed -e 's/x86_64/x86/' -e 's/aarch64/arm64/' -e 's/ppc64le/powerpc/' -e 's/s390x/s390/')
+# Only the product's own code guides libFuzzer: what a harness does is not what is looked for. gcc judges warnings.
+FUZZ_CFLAGS = $(BASE_CFLAGS) -w -O1 $(UNIT_SAN) $(LIB_CFLAGS)
+FUZZ_GUIDED := -fsanitize=fuzzer-no-link
+
 BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -std=gnu11 -D__TARGET_ARCH_$(ARCH) -Wall -Wextra -Wno-unused-parameter \
 	-Wshadow -Wundef \
 	$(if $(filter 1,$(WERROR)),-Werror) -Iinclude -Ibpf -I/usr/include/$(MULTIARCH) -MMD -MP
@@ -110,13 +123,13 @@ SAN_CFLAGS := $(BASE_CFLAGS) -O1 $(UNIT_SAN) $(LIB_CFLAGS)
 
 # --- goals ---
 
-.PHONY: all tests test demo bench-prog lint deps install uninstall clean help $(LATER)
+.PHONY: all tests test fuzz demo bench-prog lint deps install uninstall clean help $(LATER)
 
 all: $(PROGRAMS) $(LAB_TOOLS) ## the two programs, the BPF object and the lab's tools
 
-tests: all $(UNIT_TESTS) $(PACKETS) $(CANARY) ## compile the tests without running them
+tests: all $(UNIT_TESTS) $(PACKETS) $(CANARY) $(FUZZ_TARGETS) ## compile the tests without running them
 
-test: ## all that CI runs; as root; installs what it needs first. SUITES="lint unit packets sim e2e" narrows it
+test: ## all that CI runs; as root; installs what it needs first. SUITES="lint unit packets fuzz sim e2e" narrows it
 	$(Q)tools/deps
 	$(Q)$(MAKE) --no-print-directory -j$(shell nproc) tests
 	$(Q)SUITES="$(SUITES)" tests/run
@@ -125,6 +138,9 @@ demo: ## two slaves, an app, scaling, kills and a summary; as root; installs wha
 	$(Q)tools/deps
 	$(Q)$(MAKE) --no-print-directory -j$(shell nproc) all
 	$(Q)$(firstword $(wildcard tools/demo/demo) tools/demo)
+
+fuzz: $(FUZZ_TARGETS) ## fuzz the BPF programs and the parsers, as root; TIME=600 seconds in all, FUZZ=packets narrows it
+	$(Q)TIME="$(TIME)" FUZZ="$(FUZZ)" tests/fuzz/run
 
 bench-prog: $(BENCH_PROG) ## nanoseconds a packet of every program and path, as root; QUICK=1 for a quarter of the time
 	$(Q)$(BENCH_PROG) $(if $(filter 1,$(QUICK)),--quick) --json $(B)/bench/prog.json
@@ -265,9 +281,37 @@ $(B)/tests/unit/%: $(B)/san/tests/unit/%.o $(B)/tests/libunit.a
 $(B)/tests/bpf/packets: $(call objects,$(PACKETS_SRC)) $(LIB)
 	$(call link,,$(LIBS))
 
+# --- fuzzing, by clang's libFuzzer ---
+
+$(B)/fuzz/obj/userspace/%.o: FUZZ_GUIDE := $(FUZZ_GUIDED)
+$(B)/fuzz/obj/userspace/sluiced/%.o: INCLUDES_OWN := -Iuserspace/sluiced
+$(B)/fuzz/obj/tests/%.o: INCLUDES_OWN := -Iuserspace/sluiced -Itests/bpf -Itests/fuzz
+
+$(B)/fuzz/obj/%.o: %.c $(FLAGS) | $(SKEL)
+	$(call say,CC fuzz,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(FUZZ_CFLAGS) $(FUZZ_GUIDE) $(INCLUDES_OWN) -c $< -o $@
+
+$(B)/fuzz/libfuzz.a: $(call fuzz_objects,$(LIB_SRC) $(filter-out %/main.c,$(SLUICED_SRC)) $(FUZZ_SHARED_SRC))
+	$(call say,AR,$@)
+	@mkdir -p $(@D)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+define link_fuzz
+$(call say,LD,$@)
+@mkdir -p $(@D)
+$(Q)$(CLANG) $(UNIT_SAN) $(1) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
+endef
+
+$(B)/fuzz/fuzz_%: $(B)/fuzz/obj/tests/fuzz/fuzz_%.o $(B)/fuzz/libfuzz.a
+	$(call link_fuzz,-fsanitize=fuzzer)
+
+$(B)/fuzz/seed_%: $(B)/fuzz/obj/tests/fuzz/seed_%.o $(B)/fuzz/libfuzz.a
+	$(call link_fuzz,-fsanitize=fuzzer-no-link)
+
 $(B)/tests/canary/canary: $(call san_objects,$(CANARY_SRC))
 	$(call link,$(UNIT_SAN),$(CMOCKA_LIBS))
 
 ifneq ($(COMPILES),)
--include $(shell find $(B)/bpf $(B)/bench $(B)/obj $(B)/san -name '*.d' 2>/dev/null)
+-include $(shell find $(B)/bpf $(B)/bench $(B)/fuzz/obj $(B)/obj $(B)/san -name '*.d' 2>/dev/null)
 endif

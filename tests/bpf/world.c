@@ -146,6 +146,21 @@ int world_set_service(struct world *world, unsigned index, const char *name, uin
 	return 0;
 }
 
+int world_read_service(struct world *world, unsigned index, struct sluice_service *service)
+{
+	uint32_t key = index;
+
+	return bpf_map_lookup_elem(world->maps->services_fd, &key, service) ? -errno : 0;
+}
+
+unsigned world_service_on(struct world *world, uint16_t port)
+{
+	struct sluice_port entry;
+	uint32_t key = port;
+
+	return bpf_map_lookup_elem(world->maps->ports_fd, &key, &entry) ? 0 : entry.service;
+}
+
 int world_add_address(struct world *world, const struct frame_address *address)
 {
 	uint32_t one = 1;

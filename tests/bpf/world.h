@@ -39,6 +39,9 @@ void world_restart(struct world *world);
 /* addresses: count of them, 0 for every address of the host. */
 int world_set_service(struct world *world, unsigned index, const char *name, uint16_t port,
 		      const struct frame_address *addresses, unsigned count);
+int world_read_service(struct world *world, unsigned index, struct sluice_service *service);
+/* Index of the service on a port, 0 if there is none. */
+unsigned world_service_on(struct world *world, uint16_t port);
 int world_add_address(struct world *world, const struct frame_address *address);
 int world_remove_address(struct world *world, const struct frame_address *address);
 
