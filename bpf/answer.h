@@ -47,7 +47,7 @@ struct answer {
 static __always_inline long answer_tcp_header(struct __sk_buff *skb, const struct packet *packet,
 					      struct answer *answer)
 {
-	__u32 old_options = packet->header_len - ANSWER_TCP_MIN, off = packet->l4_off;
+	__u32 before_last = packet->header_len - ANSWER_TCP_MIN - 1, off = packet->l4_off;
 	__u32 options_len = answer->options_len, new_len;
 	const __u32 check_off = off + offsetof(struct tcphdr, check);
 	struct answer_tcp old = {};
@@ -60,8 +60,13 @@ static __always_inline long answer_tcp_header(struct __sk_buff *skb, const struc
 	err = bpf_skb_load_bytes(skb, off, &old, ANSWER_TCP_MIN);
 	if (err)
 		return err;
-	if (old_options > 0 && old_options <= sizeof(old.options)) {
-		err = bpf_skb_load_bytes(skb, off + ANSWER_TCP_MIN, old.options, old_options);
+	/*
+	 * Its options, if there are any: one comparison, with the number that the length is made from. A verifier of
+	 * 5.10 learns nothing from "not 0", and nothing about a number from a comparison of its copy.
+	 */
+	asm volatile("" : "+r"(before_last));
+	if (before_last < sizeof(old.options)) {
+		err = bpf_skb_load_bytes(skb, off + ANSWER_TCP_MIN, old.options, before_last + 1);
 		if (err)
 			return err;
 	}
