@@ -97,6 +97,14 @@ struct {
 } sluice_override SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, SLUICE_CHANGES);
+	__type(key, __u32);
+	__type(value, struct sluice_change);
+} sluice_changes SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1024);
 	__type(key, __be32);  /* address of this host */

@@ -276,6 +276,34 @@ struct sluice_override {
 _Static_assert(sizeof(struct sluice_override) == 24, "ABI");
 
 /*
+ * --- changes: map sluice_changes, a ring. What the maps' writer did to backends, for people; it
+ * outlives the daemon ---
+ */
+
+#define SLUICE_CHANGES 1024 /* entries of the ring; the one being written does not count */
+
+/*
+ * Number N lies at index N % SLUICE_CHANGES. Order of writes: number to 0, all other fields, number
+ * to its value; a reader takes the number first and looks again when it has the rest.
+ */
+struct sluice_change {
+	__u64 number;  /* 1 and upward; 0: empty, or being written */
+	__u64 boot_ns; /* CLOCK_BOOTTIME: ages and order come from here */
+	__u64 wall_ns; /* CLOCK_REALTIME as it was believed then: for reading logs beside it */
+	__u32 slot;
+	__u32 generation;
+	__u16 port; /* host-port, host order */
+	__u8 from;  /* enum sluice_backend_state; FREE: it was not there, or is no longer */
+	__u8 to;
+	__u32 pad;
+	char service[SLUICE_NAME_LEN];
+	char task[SLUICE_TASK_LEN];
+	char reason[SLUICE_REASON_LEN];
+	char source[16];
+};
+_Static_assert(sizeof(struct sluice_change) == 440, "ABI");
+
+/*
  * --- flows: maps sluice_half4, sluice_half6 (handshake not done) and sluice_est4, sluice_est6
  * (done). Written by the BPF programs ---
  */
@@ -489,6 +517,7 @@ enum sluice_reason {
 #define SLUICE_MAP_LABELS "sluice_labels"
 #define SLUICE_MAP_HPORTS "sluice_hports"
 #define SLUICE_MAP_OVERRIDE "sluice_override"
+#define SLUICE_MAP_CHANGES "sluice_changes"
 #define SLUICE_MAP_ADDRS4 "sluice_addrs4"
 #define SLUICE_MAP_ADDRS6 "sluice_addrs6"
 #define SLUICE_MAP_ALLOW4 "sluice_allow4"

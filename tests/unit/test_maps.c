@@ -193,7 +193,7 @@ static void test_kinds(void **state)
 			assert_int_not_equal(maps_kinds[i].fd_offset, maps_kinds[j].fd_offset);
 		}
 	}
-	assert_int_equal(writable, 8);
+	assert_int_equal(writable, 9);
 }
 
 int main(void)

@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "changes.h"
 #include "maps.h"
 #include "publish.h"
 
@@ -29,7 +30,9 @@ static void open_memory(struct maps *maps)
 	maps->backends = calloc(SLUICE_MAX_BACKENDS + 1, sizeof(*maps->backends));
 	maps->labels = calloc(SLUICE_MAX_BACKENDS + 1, sizeof(*maps->labels));
 	maps->hports = calloc(65536, sizeof(*maps->hports));
-	assert_true(maps->active && maps->sets && maps->backends && maps->labels && maps->hports);
+	maps->changes = calloc(SLUICE_CHANGES, sizeof(*maps->changes));
+	assert_true(maps->active && maps->sets && maps->backends && maps->labels && maps->hports &&
+		    maps->changes);
 	snprintf(services[1].name, sizeof(services[1].name), "%s", "web");
 	services[1].port = htons(80);
 }
@@ -41,6 +44,7 @@ static void close_memory(struct maps *maps)
 	free(maps->backends);
 	free(maps->labels);
 	free(maps->hports);
+	free(maps->changes);
 }
 
 static size_t turn(struct maps *maps, struct wanted_backend *backends, size_t count,
@@ -102,6 +106,44 @@ static void what_is_written_is_read_back(void **unused)
 	assert_true(maps_read_set(&maps, 1, &set));
 	assert_int_equal(set.len, 1);
 	assert_int_equal(maps.active[1].version, 2);
+	close_memory(&maps);
+}
+
+/* Coming, another state and going are recorded with the reason of each; a weight is not. */
+static void changes_are_recorded(void **unused)
+{
+	struct wanted_backend b[2] = { up("t1", 31000), up("t2", 31001) };
+	struct sluice_change *list;
+	struct maps maps;
+	size_t count;
+
+	(void)unused;
+	open_memory(&maps);
+	turn(&maps, b, 2, 1000);
+	b[0].weight = 7;
+	turn(&maps, b, 2, 2000);
+	b[1].state = SLUICE_BACKEND_GONE;
+	b[1].reason = "task is gone and nobody listens";
+	b[1].source = "kernel";
+	turn(&maps, b, 2, 3000);
+	turn(&maps, b, 1, 4000);
+	turn(&maps, b, 0, 5000);
+	assert_int_equal(changes_read(&maps, &list, &count), 0);
+	assert_int_equal(count, 5);
+	assert_string_equal(list[0].service, "web");
+	assert_int_equal(list[0].from, SLUICE_BACKEND_FREE);
+	assert_int_equal(list[0].generation, 1);
+	assert_string_equal(list[2].task, "t2");
+	assert_int_equal(list[2].from, SLUICE_BACKEND_UP);
+	assert_int_equal(list[2].to, SLUICE_BACKEND_GONE);
+	assert_int_equal(list[2].boot_ns, 3000);
+	assert_string_equal(list[2].source, "kernel");
+	assert_int_equal(list[3].to, SLUICE_BACKEND_FREE);
+	assert_int_equal(list[3].port, 31001);
+	assert_string_equal(list[3].reason, "task is gone and nobody listens");
+	assert_string_equal(list[4].source, "plan");
+	assert_int_equal(list[4].from, SLUICE_BACKEND_UP);
+	free(list);
 	close_memory(&maps);
 }
 
@@ -169,6 +211,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_written_is_read_back),
+		cmocka_unit_test(changes_are_recorded),
 		cmocka_unit_test(a_slot_brings_nothing_along),
 		cmocka_unit_test(counts_are_put_right),
 	};

@@ -23,6 +23,12 @@ void command_error(const char *format, ...)
 	fputc('\n', stderr);
 }
 
+int command_usage(const char *what, const char *text)
+{
+	command_error("%s%s (--help tells more)", what, text);
+	return EXIT_USAGE;
+}
+
 struct config *command_config(const struct command *command)
 {
 	char error[CONFIG_ERROR_LEN];

@@ -32,6 +32,9 @@ struct config *command_config(const struct command *command);
 /* The configuration and its maps, open for reading. false after an error was printed. */
 bool command_maps(const struct command *command, struct config **config, struct maps *maps);
 
+/* "what: text (--help tells more)", to stderr. EXIT_USAGE. */
+int command_usage(const char *what, const char *text);
+
 /* Print and free the document. EXIT_SUCCESS, or EXIT_FAILURE after an error was printed. */
 int command_print_json(struct cJSON *document);
 
@@ -44,6 +47,7 @@ int verb_services(const struct command *command);
 int verb_backends(const struct command *command);
 int verb_flows(const struct command *command);
 int verb_counters(const struct command *command);
+int verb_changes(const struct command *command);
 int verb_preflight(const struct command *command);
 int verb_version(const struct command *command);
 int verb_later(const struct command *command); /* verbs of the contract that are not built yet */

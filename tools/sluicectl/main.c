@@ -22,6 +22,7 @@ static const struct verb {
 	{ "backends", NULL, "each backend with its state, flows and counters", verb_backends },
 	{ "flows", NULL, "each balanced connection", verb_flows },
 	{ "counters", NULL, "how many packets went which way", verb_counters },
+	{ "changes", "[-n N]", "the last changes of backends, newest last", verb_changes },
 	{ "preflight", NULL,
 	  "what speaks for and against attaching here, and which mode it would be",
 	  verb_preflight },
@@ -69,12 +70,6 @@ static const struct verb *find_verb(const char *name)
 	return NULL;
 }
 
-static int usage_error(const char *what, const char *text)
-{
-	command_error("%s%s (--help tells more)", what, text);
-	return EXIT_USAGE;
-}
-
 /* Take the options out of argv; what is left is the verb and its arguments. 0, or the exit status. */
 static int parse_options(struct command *command, int argc, char **argv, bool *help)
 {
@@ -89,13 +84,13 @@ static int parse_options(struct command *command, int argc, char **argv, bool *h
 			command->json = true;
 		} else if (!strcmp(word, "--config")) {
 			if (++i == argc)
-				return usage_error("--config: ", "no file is given");
+				return command_usage("--config: ", "no file is given");
 			command->config_file = argv[i];
 		} else if (!strncmp(word, "--config=", 9)) {
 			command->config_file = word + 9;
 		} else if (!command->verb) {
 			if (word[0] == '-')
-				return usage_error("no such option: ", word);
+				return command_usage("no such option: ", word);
 			command->verb = word;
 		} else {
 			command->argv[command->argc++] = word;
@@ -104,18 +99,18 @@ static int parse_options(struct command *command, int argc, char **argv, bool *h
 	return 0;
 }
 
-/* Verbs that are built take no arguments but attach's --watch. */
+/* Verbs that take arguments look at their own, but for attach's --watch. */
 static int check_arguments(struct command *command, const struct verb *verb)
 {
 	int i;
 
-	if (verb->run == verb_later)
+	if (verb->arguments && verb->run != verb_attach)
 		return 0;
 	for (i = 0; i < command->argc; i++) {
 		if (verb->run != verb_attach || strcmp(command->argv[i], "--watch") != 0)
-			return usage_error(command->argv[i][0] == '-' ? "no such option: "
-								      : "no such argument: ",
-					   command->argv[i]);
+			return command_usage(command->argv[i][0] == '-' ? "no such option: "
+									: "no such argument: ",
+					     command->argv[i]);
 		command->watch = true;
 	}
 	return 0;
@@ -149,7 +144,7 @@ int main(int argc, char **argv)
 	}
 	verb = find_verb(command.verb);
 	status = verb ? check_arguments(&command, verb)
-		      : usage_error("no such verb: ", command.verb);
+		      : command_usage("no such verb: ", command.verb);
 	if (!status)
 		status = verb->run(&command);
 out:

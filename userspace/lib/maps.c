@@ -43,6 +43,7 @@ const struct maps_kind maps_kinds[MAPS_COUNT] = {
 	       SLUICE_MAX_BACKENDS + 1),
 	MAPPED(SLUICE_MAP_LABELS, labels_fd, labels, struct sluice_label, SLUICE_MAX_BACKENDS + 1),
 	MAPPED(SLUICE_MAP_HPORTS, hports_fd, hports, struct sluice_hport, 65536),
+	MAPPED(SLUICE_MAP_CHANGES, changes_fd, changes, struct sluice_change, SLUICE_CHANGES),
 	{ SLUICE_MAP_OVERRIDE, offsetof(struct maps, override_fd), 0,
 	  sizeof(struct sluice_override_key), sizeof(struct sluice_override),
 	  SLUICE_MAX_BACKENDS + 1, true },

@@ -19,14 +19,14 @@
 enum maps_access {
 	/* nothing is written, memory is PROT_READ; for the group that may write: sluicectl's reads */
 	MAPS_READ,
-	MAPS_DAEMON, /* backends, sets, active, labels, hports, override, addrs writable; the rest read-only */
+	MAPS_DAEMON, /* backends, sets, active, labels, hports, override, changes, addrs writable; the rest read-only */
 	MAPS_ROOT, /* everything writable: attach and tests */
 };
 
 struct maps {
 	enum maps_access access;
 	int meta_fd, ports_fd, services_fd, active_fd, sets_fd, backends_fd, labels_fd, hports_fd,
-		override_fd, addrs4_fd, addrs6_fd, allow4_fd, allow6_fd;
+		override_fd, changes_fd, addrs4_fd, addrs6_fd, allow4_fd, allow6_fd;
 	int half4_fd, half6_fd, est4_fd, est6_fd, bstats_fd, sstats_fd, reasons_fd;
 	struct sluice_meta meta; /* as it was when opened */
 	unsigned cpus;		 /* possible CPUs: values per element of a per-CPU map */
@@ -38,6 +38,7 @@ struct maps {
 	struct sluice_backend *backends;
 	struct sluice_label *labels;
 	struct sluice_hport *hports;
+	struct sluice_change *changes; /* see changes.h */
 };
 
 /* What is fixed about each map. abi.h has the layouts, bpf/maps.h the definitions. */
@@ -50,7 +51,7 @@ struct maps_kind {
 	bool daemon_writes; /* decides the mode of the pin as well */
 };
 
-#define MAPS_COUNT 20
+#define MAPS_COUNT 21
 extern const struct maps_kind maps_kinds[MAPS_COUNT];
 
 /*

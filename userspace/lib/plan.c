@@ -502,6 +502,7 @@ int plan_build(struct plan *plan, const struct actual *actual, const struct want
 
 	if (!builder)
 		return -ENOMEM;
+	plan->services = actual->service;
 	builder->plan = plan;
 	builder->actual = actual;
 	builder->wanted = wanted;

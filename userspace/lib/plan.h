@@ -41,6 +41,7 @@ struct plan_refusal {
 };
 
 struct plan {
+	const struct sluice_service *services; /* actual's, by index: for their names */
 	size_t count, capacity;
 	struct plan_step *step;
 	size_t refusal_count;

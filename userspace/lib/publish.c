@@ -11,6 +11,7 @@
 
 #include <bpf/bpf.h>
 
+#include "changes.h"
 #include "maps.h"
 
 /* Corrections below this are the scan's own blur: flows come and go while it runs. */
@@ -99,11 +100,49 @@ static int apply(struct maps *maps, const struct plan_step *step, uint64_t now_b
 	return -EINVAL;
 }
 
+/* Written before it is done: see changes_next(). */
+static void record(struct maps *maps, const struct plan *plan, const struct plan_step *step,
+		   uint64_t *number, uint64_t now_boot_ns)
+{
+	const struct sluice_backend *backend = &maps->backends[step->slot];
+	const struct sluice_label *label = &maps->labels[step->slot];
+	struct sluice_change change = { .slot = step->slot, .boot_ns = now_boot_ns };
+	const struct wanted_backend *wanted = step->backend;
+	unsigned service = backend->service;
+	const char *source, *reason;
+
+	if (step->kind != PLAN_CREATE && step->kind != PLAN_STATE && step->kind != PLAN_RETIRE)
+		return;
+	if (step->kind == PLAN_CREATE)
+		service = step->service;
+	else
+		change.from = backend->state;
+	change.generation = step->kind == PLAN_STATE ? backend->generation : step->generation;
+	change.to = wanted ? (uint8_t)wanted->state : SLUICE_BACKEND_FREE;
+	change.port = wanted ? wanted->port : ntohs(backend->port);
+	source = wanted ? wanted->source : label->source;
+	reason = wanted ? wanted->reason : label->reason;
+	if (!wanted && backend->state != SLUICE_BACKEND_GONE) {
+		source = "plan";
+		reason = "its port has another owner, or nobody wants it any more";
+	}
+	snprintf(change.service, sizeof(change.service), "%s",
+		 service <= SLUICE_MAX_SERVICES ? plan->services[service].name : "");
+	snprintf(change.task, sizeof(change.task), "%.*s", SLUICE_TASK_LEN - 1,
+		 wanted ? wanted->task : label->task);
+	snprintf(change.reason, sizeof(change.reason), "%.*s", SLUICE_REASON_LEN - 1, reason);
+	snprintf(change.source, sizeof(change.source), "%.15s", source);
+	changes_write(maps, &change, (*number)++);
+}
+
 int publish_apply(struct maps *maps, const struct plan *plan, uint64_t now_boot_ns)
 {
+	uint64_t number = plan->count && maps->changes ? changes_next(maps) : 0;
 	int err;
 
 	for (size_t i = 0; i < plan->count; i++) {
+		if (number)
+			record(maps, plan, &plan->step[i], &number, now_boot_ns);
 		err = apply(maps, &plan->step[i], now_boot_ns);
 		if (err)
 			return err;
