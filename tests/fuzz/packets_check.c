@@ -174,33 +174,69 @@ static bool is_reset(const uint8_t *sent, const struct frame_places *places,
 	return is_made(result, want, len, places, sent);
 }
 
-/* The SYN that came in as `syn`, made of the reset `sent`. */
+/* An IP header from nothing, for what is made of an ICMP error; addresses come later. */
+static size_t fresh_headers(const uint8_t *sent, struct frame_places *places, uint8_t *want,
+			    unsigned tcp_len, uint8_t tos, uint8_t ttl)
+{
+	uint8_t *ip = want + places->l3;
+	size_t len;
+
+	memcpy(want, sent, places->l3);
+	memcpy(want, sent + 6, 6);
+	memcpy(want + 6, sent, 6);
+	memset(ip, 0, IP6_LEN);
+	places->l4 = places->l3 + (places->family == 4 ? IP4_LEN : IP6_LEN);
+	len = places->l4 + tcp_len;
+	if (places->family == 4) {
+		put16(ip, 0x4500u | tos);
+		put16(ip + 2, (uint32_t)(len - places->l3));
+		put16(ip + 6, 0x4000);
+		put16(ip + 8, (uint32_t)ttl << 8 | IPPROTO_TCP);
+	} else {
+		put32(ip, 0x60000000u | (uint32_t)tos << 20);
+		put16(ip + 4, tcp_len);
+		put16(ip + 6, (uint32_t)IPPROTO_TCP << 8 | ttl);
+	}
+	return len;
+}
+
+/*
+ * The SYN that came in as `syn`, made of the packet `sent` by which a backend turned it away: a TCP
+ * packet keeps its IP options and extension headers, of an ICMP error nothing stays.
+ */
 static bool is_syn_again(const uint8_t *syn, size_t syn_len, const uint8_t *sent,
-			 const struct frame_places *places, const struct hook_result *result)
+			 struct frame_places places, const struct hook_result *result)
 {
 	static uint8_t want[FRAME_MAX];
 	struct frame_places was;
+	size_t len, at, addresses;
+	bool icmp = places.proto != IPPROTO_TCP;
 	const uint8_t *ip;
 	unsigned tcp_len;
-	uint8_t *tcp;
-	size_t len;
+	uint8_t *tcp, tos, ttl;
 
-	if (!frame_locate(syn, syn_len, &was) || was.family != places->family)
+	if (!frame_locate(syn, syn_len, &was) || was.family != places.family)
 		return false;
 	ip = syn + was.l3;
+	at = was.family == 4 ? 12 : 8;
+	addresses = was.family == 4 ? 8 : 32;
+	tos = was.family == 4 ? ip[1] : (uint8_t)(get16(ip) >> 4);
+	ttl = ip[was.family == 4 ? 8 : 7];
 	tcp_len = (unsigned)(syn[was.l4 + 12] >> 4) * 4;
-	len = turn_headers(sent, places, want, tcp_len,
-			   was.family == 4 ? ip[1] : (uint8_t)(get16(ip) >> 4),
-			   ip[was.family == 4 ? 8 : 7]);
-	if (memcmp(want + places->l3 + (was.family == 4 ? 12 : 8), ip + (was.family == 4 ? 12 : 8),
-		   was.family == 4 ? 8 : 32))
+	if (icmp) {
+		len = fresh_headers(sent, &places, want, tcp_len, tos, ttl);
+		memcpy(want + places.l3 + at, ip + at, addresses);
+	} else {
+		len = turn_headers(sent, &places, want, tcp_len, tos, ttl);
+	}
+	if (memcmp(want + places.l3 + at, ip + at, addresses))
 		return false;
-	tcp = want + places->l4;
+	tcp = want + places.l4;
 	memcpy(tcp, syn + was.l4, tcp_len);
 	put32(tcp + ACK_AT, 0);
 	tcp[12] = (uint8_t)(tcp_len / 4 << 4);
 	put16(tcp + 18, 0);
-	return is_made(result, want, len, places, sent);
+	return is_made(result, want, len, &places, icmp ? result->frame : sent);
 }
 
 static const char *broken_answer(struct world *world, bool out, const uint8_t *sent,
@@ -210,17 +246,20 @@ static const char *broken_answer(struct world *world, bool out, const uint8_t *s
 	unsigned i, known = syns->count < PACKETS_SYNS ? syns->count : PACKETS_SYNS;
 	const uint8_t *tcp = sent + places->l4;
 
-	if (places->proto != IPPROTO_TCP)
-		return "an answer to what is not TCP";
 	if (!out) {
+		if (places->proto != IPPROTO_TCP)
+			return "an answer to what is not TCP";
 		if (!opens(tcp) || !world_service_on(world, get16(tcp + 2)))
 			return "a reset for what opens no connection to a service";
 		return is_reset(sent, places, result) ? NULL : "the reset is not what it must be";
 	}
-	if (!(tcp[FLAGS_AT] & FRAME_RST) || !service_port_of(world, get16(tcp)))
+	if (places->proto != IPPROTO_TCP)
+		tcp = sent + places->quote_l4;
+	if (!service_port_of(world, get16(tcp + (places->proto != IPPROTO_TCP ? 2 : 0))) ||
+	    (places->proto == IPPROTO_TCP && !(tcp[FLAGS_AT] & (FRAME_RST | FRAME_ACK))))
 		return "a packet was sent in again for what refuses nothing";
 	for (i = 0; i < known; i++)
-		if (is_syn_again(syns->syns[i].frame, syns->syns[i].len, sent, places, result))
+		if (is_syn_again(syns->syns[i].frame, syns->syns[i].len, sent, *places, result))
 			return NULL;
 	return "what was sent in again is none of the client's SYNs";
 }
