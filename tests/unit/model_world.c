@@ -24,7 +24,9 @@ const char *world_task_id(const struct world *w, int i)
 
 void world_source(struct world *w, const char *name, bool connected)
 {
-	struct facts_source facts = { .name = name, .used = true, .connected = connected };
+	struct facts_source facts = {
+		.name = name, .used = true, .connected = connected, .answers = connected
+	};
 
 	model_source(w->model, &facts, w->now);
 }
@@ -92,21 +94,24 @@ void world_marathon_says(struct world *w)
 	struct facts_marathon answer = {
 		.full = true, .others = w->other_apps, .app_count = !w->app_missing, .apps = &app
 	};
-	char ids[PORTS][8], host[64];
+	char ids[PORTS][8], host[64], own[] = "the task has an address of its own only";
 
 	snprintf(host, sizeof(host), "%s", w->host);
 	for (int i = 0; i < PORTS; i++) {
 		if (!w->listed[i])
 			continue;
 		snprintf(ids[i], sizeof(ids[i]), "%s", world_task_id(w, i));
-		tasks[app.task_count++] = (struct facts_task){ .id = ids[i],
-							       .host = host,
-							       .state = w->state[i],
-							       .health = w->health[i],
-							       .started_ms = w->started[i],
-							       .version = w->version[i],
-							       .port_count = 1,
-							       .ports = { (uint16_t)(FIRST + i) } };
+		tasks[app.task_count++] =
+			(struct facts_task){ .id = ids[i],
+					     .host = host,
+					     .state = w->state[i],
+					     .health = w->health[i],
+					     .started_ms = w->started[i],
+					     .version = w->version[i],
+					     .readiness = w->readiness[i],
+					     .problem = w->portless[i] ? own : NULL,
+					     .port_count = !w->portless[i],
+					     .ports = { (uint16_t)(FIRST + i) } };
 	}
 	assert_int_equal(model_marathon(w->model, &answer, w->now), 0);
 	world_tick(w);

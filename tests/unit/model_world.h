@@ -32,6 +32,8 @@ struct world {
 	enum facts_task_state state[PORTS];
 	enum facts_health health[PORTS];
 	int64_t started[PORTS];
+	enum facts_readiness readiness[PORTS];
+	bool portless[PORTS]; /* the task has an address of its own only */
 	bool registered[PORTS];
 	enum facts_status status[PORTS];
 	bool listens[PORTS];

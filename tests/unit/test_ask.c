@@ -12,7 +12,7 @@
 
 static void seldom_and_more_seldom(void **unused)
 {
-	struct facts_source source = { .used = true, .connected = true };
+	struct facts_source source = { .used = true, .answers = true };
 	struct ask ask = { 0 };
 	int64_t last = 0, gap = 0;
 	int asked = 0;
@@ -35,7 +35,7 @@ static void seldom_and_more_seldom(void **unused)
 
 static void one_at_a_time(void **unused)
 {
-	struct facts_source source = { .used = true, .connected = true, .last_good_ms = 500 };
+	struct facts_source source = { .used = true, .answers = true, .last_good_ms = 500 };
 	struct ask ask = { 0 };
 
 	(void)unused;
@@ -46,10 +46,10 @@ static void one_at_a_time(void **unused)
 	source.last_good_ms = 99500;
 	assert_true(ask_now(&ask, true, &source, 100000));
 	/* nor is one asked that is away, or more often because the wish came and went */
-	source.connected = false;
+	source.answers = false;
 	source.last_good_ms = 100500;
 	assert_false(ask_now(&ask, true, &source, 200000));
-	source.connected = true;
+	source.answers = true;
 	assert_true(ask_now(&ask, true, &source, 200000));
 	source.last_good_ms = 200000;
 	assert_false(ask_now(&ask, false, &source, 200001));

@@ -152,6 +152,7 @@ static const char whole[] = "# everything\n"
 			    "callback_url = http://slave-1.example.com:8081/events\n"
 			    "callback_from = 10.80.0.3/32, 10.96.0.0/12, 10.1.2.3\n"
 			    "user_file = /etc/sluice/user\n"
+			    "ca_file = /etc/sluice/marathon.pem\n"
 			    "resync = 90s\n"
 			    "[consul]\n"
 			    "url = unix:///run/consul.sock\n"
@@ -264,6 +265,7 @@ static void test_whole_sources(void **state)
 	assert_int_equal(config->guards.flap_hold_ms, 0);
 	assert_int_equal(config->guards.flap_hold_max_ms, 3600000);
 	assert_int_equal(config->guards.health_expires_ms, 120000);
+	assert_string_equal(config->marathon_ca_file, "/etc/sluice/marathon.pem");
 	assert_true(config->marathon_used);
 	assert_int_equal(config->marathon_url_count, 2);
 	assert_string_equal(config->marathon_url[0], "http://m1:8080");

@@ -118,6 +118,36 @@ static void every_event(void **state)
 	}
 }
 
+/* 1.8 says what is to become of an instance while it still runs. */
+static void goals(void **state)
+{
+	static const struct {
+		const char *goal;
+		enum facts_hint_kind kind;
+	} rows[] = {
+		{ "\"Running\"", APP },
+		{ "\"Stopped\"", REMOVAL },
+		{ "\"Decommissioned\"", REMOVAL },
+		{ "null", APP },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct collected collected;
+		struct json_error error;
+		char text[512];
+
+		snprintf(text, sizeof(text),
+			 "{\"eventType\":\"instance_changed_event\",\"runSpecId\":\"/web\","
+			 "\"instanceId\":\"web.instance-" UUID "\",\"condition\":\"Running\","
+			 "\"host\":\"" HERE "\",\"goal\":%s}",
+			 rows[i].goal);
+		assert_int_equal(parse(text, strlen(text), HERE, &collected, &error), 0);
+		assert_int_equal(collected.hint[0].kind, rows[i].kind);
+		assert_string_equal(collected.hint[0].uuid, UUID);
+	}
+}
+
 /* A cut anywhere gives one error and no hint. */
 static void truncated(void **state)
 {
@@ -236,6 +266,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_event),
+		cmocka_unit_test(goals),
 		cmocka_unit_test(truncated),
 		cmocka_unit_test(bad),
 		cmocka_unit_test(deployment_of_several),

@@ -39,9 +39,12 @@ struct world {
 	struct marathon *marathon;
 	const char *apps; /* the answer to /v2/apps */
 	bool broken;	  /* /v2/apps/a is an HTTP 500 */
-	int all, web;	  /* answers of everything, and of /web alone, that reached the sink */
+	const char *leader;
+	bool subscribed;
+	int posts;    /* subscriptions */
+	int all, web; /* answers of everything, and of /web alone, that reached the sink */
 	size_t app_count;
-	bool full, connected;
+	bool full, connected, answers, was_unsubscribed;
 	char error[200];
 };
 
@@ -59,13 +62,23 @@ static void on_request(struct evhttp_request *request, void *ctx)
 	struct evbuffer *out = evbuffer_new();
 	struct world *world = ctx;
 
-	if (!strcmp(path, "/v2/apps"))
+	if (world->leader)
+		evhttp_add_header(evhttp_request_get_output_headers(request), "X-Marathon-Leader",
+				  world->leader);
+	if (!strcmp(path, "/v2/eventSubscriptions")) {
+		if (evhttp_request_get_command(request) == EVHTTP_REQ_POST) {
+			world->subscribed = true;
+			world->posts++;
+		}
+		evbuffer_add_printf(out, "{\"callbackUrls\":[%s]}",
+				    world->subscribed ? "\"http://h/e\"" : "");
+	} else if (!strcmp(path, "/v2/apps"))
 		evbuffer_add_printf(out, "{\"apps\":[%s]}", world->apps);
 	else if (!strcmp(path, "/v2/apps/web"))
 		evbuffer_add_printf(out, "{\"app\":" WEB "}");
 	else
 		evbuffer_add_printf(out, "{\"app\":" ODD "}");
-	if (world->broken && !strcmp(path, "/v2/apps/other"))
+	if ((world->broken && !strcmp(path, "/v2/apps/other")) || !strcmp(path, "/v2/events"))
 		evhttp_send_error(request, 500, "broken");
 	else
 		evhttp_send_reply(request, 200, "OK", out);
@@ -92,11 +105,28 @@ static void take_source(void *ctx, const struct facts_source *source, int64_t no
 
 	(void)now_ms;
 	world->connected = source->connected;
+	world->answers = source->answers;
+	world->was_unsubscribed |= !source->connected && source->answers &&
+				   strstr(source->error, ": not subscribed") != NULL;
 	snprintf(world->error, sizeof(world->error), "%s", source->error);
 	event_base_loopbreak(world->base);
 }
 
-static void open_world(struct world *world, const char *apps)
+static uint16_t free_port(void)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET,
+				       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(address);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, len), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
+	evutil_closesocket(fd);
+	return ntohs(address.sin_port);
+}
+
+static void open_world_with(struct world *world, const char *apps, enum config_events events)
 {
 	const struct timeval deadline = { .tv_sec = DEADLINE_S };
 	const struct facts_sink sink = { .ctx = world,
@@ -104,7 +134,8 @@ static void open_world(struct world *world, const char *apps)
 					 .source = take_source };
 	static struct config_service services[2];
 	static struct facts_sink kept;
-	static char host[] = "h", web[] = "/web", other[] = "/other";
+	static char host[] = "h", web[] = "/web", other[] = "/other", listen[32],
+		    url[] = "http://h/e";
 	struct sockaddr_in address;
 	socklen_t len = sizeof(address);
 	struct evhttp_bound_socket *bound;
@@ -128,7 +159,10 @@ static void open_world(struct world *world, const char *apps)
 			     ntohs(address.sin_port)) > 0);
 	world->config->marathon_url_count = 1;
 	world->config->marathon_used = true;
-	world->config->events = CONFIG_EVENTS_OFF;
+	world->config->events = events;
+	snprintf(listen, sizeof(listen), "127.0.0.1:%u", free_port());
+	world->config->callback_listen = listen;
+	world->config->callback_url = url;
 	world->config->resync_ms = 3600000;
 	world->config->name[0] = host;
 	world->config->name_count = 1;
@@ -138,6 +172,11 @@ static void open_world(struct world *world, const char *apps)
 	world->config->service_count = 2;
 	world->marathon = marathon_new(world->base, world->config, &kept);
 	assert_non_null(world->marathon);
+}
+
+static void open_world(struct world *world, const char *apps)
+{
+	open_world_with(world, apps, CONFIG_EVENTS_OFF);
 }
 
 static void close_world(struct world *world)
@@ -192,11 +231,50 @@ static void apps_take_turns(void **state)
 	close_world(&world);
 }
 
+/* Events do not come, answers do: that is not a silent Marathon. */
+static void a_broken_stream_is_no_silence(void **state)
+{
+	struct world world;
+
+	(void)state;
+	open_world_with(&world, OTHER "," WEB, CONFIG_EVENTS_SSE);
+	while (!world.answers || !strstr(world.error, "/v2/events: HTTP 500"))
+		event_base_dispatch(world.base);
+	assert_false(world.connected);
+	assert_true(world.all > 0);
+	close_world(&world);
+}
+
+/* A Marathon that starts anew, or another leader, may have lost us: found at once, seen, and mended. */
+static void a_lost_subscription_is_renewed(void **state)
+{
+	struct world world;
+
+	(void)state;
+	open_world_with(&world, OTHER "," WEB, CONFIG_EVENTS_CALLBACK);
+	world.leader = "h:1";
+	while (!world.connected)
+		event_base_dispatch(world.base);
+	assert_int_equal(world.posts, 1);
+	while (!world.all)
+		event_base_dispatch(world.base);
+	world.subscribed = world.was_unsubscribed = false;
+	world.leader = "h:2";
+	world.all = 0;
+	marathon_resync(world.marathon);
+	while (!world.was_unsubscribed || !world.connected)
+		event_base_dispatch(world.base);
+	assert_int_equal(world.posts, 2);
+	close_world(&world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_odd_app_holds_up_nobody),
 		cmocka_unit_test(apps_take_turns),
+		cmocka_unit_test(a_broken_stream_is_no_silence),
+		cmocka_unit_test(a_lost_subscription_is_renewed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

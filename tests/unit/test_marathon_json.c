@@ -174,6 +174,51 @@ static void version_1_4_single(void **state)
 	free(text);
 }
 
+static void readiness_results(void **state)
+{
+	static const struct {
+		const char *app, *task; /* version, and what comes in the app */
+		enum facts_readiness readiness;
+	} rows[] = {
+		{ "", "2", FACTS_READINESS_NONE },
+		{ ",\"readinessChecks\":[{}],\"deployments\":[{\"id\":\"d\"}]", "2",
+		  FACTS_READINESS_NONE }, /* not told: an old Marathon */
+		{ ",\"readinessChecks\":[{}],\"deployments\":[{\"id\":\"d\"}],"
+		  "\"readinessCheckResults\":[]",
+		  "2", FACTS_READINESS_PENDING },
+		{ ",\"readinessChecks\":[{}],\"deployments\":[{\"id\":\"d\"}],"
+		  "\"readinessCheckResults\":[]",
+		  "1", FACTS_READINESS_NONE }, /* of the version before */
+		{ ",\"readinessChecks\":[{}],\"deployments\":[],\"readinessCheckResults\":[]", "2",
+		  FACTS_READINESS_NONE },
+		{ ",\"readinessCheckResults\":[{\"taskId\":\"t\",\"ready\":true}]", "2",
+		  FACTS_READINESS_READY },
+		{ ",\"readinessCheckResults\":[{\"taskId\":\"u\",\"ready\":false}]", "2",
+		  FACTS_READINESS_NONE },
+		{ ",\"readinessCheckResults\":[{\"taskId\":\"t\",\"ready\":true},"
+		  "{\"taskId\":\"t\",\"ready\":false},{\"taskId\":\"t\",\"ready\":true}]",
+		  "2", FACTS_READINESS_NOT },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct facts_marathon answer;
+		char text[512];
+
+		snprintf(text, sizeof(text),
+			 "{\"app\":{\"id\":\"/w\",\"version\":\"2\",\"tasks\":[{\"id\":\"t\","
+			 "\"version\":\"%s\",\"state\":\"TASK_RUNNING\"}]%s}}",
+			 rows[i].task, rows[i].app);
+		json_error_init(&error, "m");
+		assert_int_equal(marathon_json_app(text, strlen(text), "/w", &everything, &answer,
+						   &error),
+				 0);
+		assert_int_equal(answer.app_count, 1);
+		assert_int_equal(answer.apps[0].tasks[0].readiness, rows[i].readiness);
+		facts_marathon_release(&answer);
+	}
+}
+
 static void app_gone(void **state)
 {
 	size_t len;
@@ -607,23 +652,15 @@ static void subscribed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(version_0_7),
-		cmocka_unit_test(version_1_1),
-		cmocka_unit_test(version_1_8_tasks),
-		cmocka_unit_test(version_1_8_apps),
-		cmocka_unit_test(version_1_4_single),
-		cmocka_unit_test(app_gone),
-		cmocka_unit_test(port_assignment),
-		cmocka_unit_test(many_ports),
-		cmocka_unit_test(health),
-		cmocka_unit_test(versions),
-		cmocka_unit_test(task_states),
-		cmocka_unit_test(refusals),
-		cmocka_unit_test(odd_apps_are_unknown),
-		cmocka_unit_test(odd_single_app),
-		cmocka_unit_test(empty_answers_are_answers),
-		cmocka_unit_test(truncated),
-		cmocka_unit_test(subscribed),
+		cmocka_unit_test(version_0_7),	      cmocka_unit_test(version_1_1),
+		cmocka_unit_test(version_1_8_tasks),  cmocka_unit_test(version_1_8_apps),
+		cmocka_unit_test(version_1_4_single), cmocka_unit_test(readiness_results),
+		cmocka_unit_test(app_gone),	      cmocka_unit_test(port_assignment),
+		cmocka_unit_test(many_ports),	      cmocka_unit_test(health),
+		cmocka_unit_test(versions),	      cmocka_unit_test(task_states),
+		cmocka_unit_test(refusals),	      cmocka_unit_test(odd_apps_are_unknown),
+		cmocka_unit_test(odd_single_app),     cmocka_unit_test(empty_answers_are_answers),
+		cmocka_unit_test(truncated),	      cmocka_unit_test(subscribed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -393,6 +393,7 @@ static struct config *config_new(const char *file)
 		{ &config->callback_listen, "0.0.0.0:8081" },
 		{ &config->callback_url, "" },
 		{ &config->user_file, "" },
+		{ &config->marathon_ca_file, "" },
 		{ &config->consul_url, "" },
 		{ &config->token_file, "" },
 		{ &config->ca_file, "" },
@@ -452,6 +453,7 @@ void config_free(struct config *config)
 	free(config->callback_listen);
 	free(config->callback_url);
 	free(config->user_file);
+	free(config->marathon_ca_file);
 	free(config->consul_url);
 	free(config->token_file);
 	free(config->ca_file);

@@ -98,6 +98,7 @@ struct config {
 	struct config_network callback_from[CONFIG_MAX_FROM];
 	unsigned callback_from_count; /* 0: nobody may call */
 	char *user_file;	      /* "" if none */
+	char *marathon_ca_file;	      /* "" if none */
 	uint64_t resync_ms;
 	/* [consul] */
 	bool consul_used;

@@ -150,18 +150,29 @@ static int check_secret(const struct config *config, const char *key, const char
 	return why ? (err ? err : -EINVAL) : 0;
 }
 
+static int check_readable(const struct config *config, const char *key, const char *file,
+			  char *error)
+{
+	int err;
+
+	if (!file[0] || !access(file, R_OK))
+		return 0;
+	err = -errno;
+	snprintf(error, CONFIG_ERROR_LEN, "%.150s: %s = %.200s: cannot be read: %s", config->file,
+		 key, file, strerror(-err));
+	return err;
+}
+
 int config_check_files(const struct config *config, char *error)
 {
 	int err = check_secret(config, "[marathon] user_file", config->user_file, true, error);
 
 	if (!err)
 		err = check_secret(config, "[consul] token_file", config->token_file, false, error);
-	if (!err && config->ca_file[0] && access(config->ca_file, R_OK) < 0) {
-		err = -errno;
-		snprintf(error, CONFIG_ERROR_LEN,
-			 "%.150s: [consul] ca_file = %.200s: cannot be read: %s", config->file,
-			 config->ca_file, strerror(-err));
-	}
+	if (!err)
+		err = check_readable(config, "[marathon] ca_file", config->marathon_ca_file, error);
+	if (!err)
+		err = check_readable(config, "[consul] ca_file", config->ca_file, error);
 	return err;
 }
 

@@ -493,6 +493,7 @@ static const struct config_key keys[] = {
 	KEY(MARATHON, "callback_url", config, callback_url, set_url, NULL),
 	KEY(MARATHON, "callback_from", config, callback_from, set_from, NULL),
 	KEY(MARATHON, "user_file", config, user_file, set_path, NULL),
+	KEY(MARATHON, "ca_file", config, marathon_ca_file, set_path, NULL),
 	KEY(MARATHON, "resync", config, resync_ms, set_resync, NULL),
 	KEY(CONSUL, "url", config, consul_url, set_url, NULL),
 	KEY(CONSUL, "register", config, consul_register, set_bool, NULL),

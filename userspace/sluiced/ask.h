@@ -37,7 +37,7 @@ static inline bool ask_now(struct ask *ask, bool wanted, const struct facts_sour
 			ask->next_ms = now_ms + ASK_FIRST_MS;
 	}
 	/* a source that is away asks by itself when it is back */
-	if (now_ms < ask->next_ms || !source->used || !source->connected)
+	if (now_ms < ask->next_ms || !source->used || !source->answers)
 		return false;
 	if (ask->asked_ms && source->last_good_ms < ask->asked_ms)
 		return false; /* under way */

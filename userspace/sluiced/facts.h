@@ -35,6 +35,14 @@ enum facts_health {
 	FACTS_HEALTH_NO_CHECKS, /* the app defines none */
 };
 
+/* A readiness check gates a deployment: what it says matters for tasks that have not served yet. */
+enum facts_readiness {
+	FACTS_READINESS_NONE,	 /* none is defined, or nothing is being deployed */
+	FACTS_READINESS_PENDING, /* of a version that is being deployed, and not yet reported on */
+	FACTS_READINESS_NOT,
+	FACTS_READINESS_READY,
+};
+
 enum facts_check_protocol {
 	FACTS_CHECK_HTTP, /* MESOS_HTTP too */
 	FACTS_CHECK_HTTPS,
@@ -58,6 +66,7 @@ struct facts_task {
 	char *host; /* as Marathon names it; "" if it does not */
 	enum facts_task_state state;
 	enum facts_health health;
+	enum facts_readiness readiness;
 	int64_t started_ms; /* wall clock, milliseconds since 1970; 0 if not started or not said */
 	size_t port_count;
 	/* host-port of the app's port INDEX; 0: that port cannot be reached through the host */
@@ -175,6 +184,11 @@ struct facts_source {
 	const char *name; /* marathon, consul, kernel */
 	bool used;	  /* false: switched off in the config, or nothing names it */
 	bool connected;
+	/*
+	 * it answers what is asked, though events may not come: then it is not silent. As connected for a source without
+	 * events
+	 */
+	bool answers;
 	int64_t since_ms;      /* when connected last changed */
 	int64_t last_event_ms; /* last event, heartbeats included; 0: none */
 	int64_t last_good_ms;  /* last good answer; 0: none */

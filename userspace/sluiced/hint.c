@@ -152,11 +152,18 @@ static int emit_deployment(const cJSON *event, const struct emitter *out, struct
 	return 0;
 }
 
+/* From 1.8 on an instance has a goal, which is told before anything is killed for it. */
+static bool is_to_end(const char *goal)
+{
+	return strcasecmp(goal, "Stopped") == 0 || strcasecmp(goal, "Decommissioned") == 0;
+}
+
 static int emit_row(const struct row *row, const cJSON *event, const char *const *hosts,
 		    size_t host_count, const struct emitter *out, struct json_error *error)
 {
 	const cJSON *app = event;
-	char state[64] = "", instance[sizeof(((struct facts_hint *)NULL)->task)] = "";
+	char state[64] = "", goal[64] = "",
+	     instance[sizeof(((struct facts_hint *)NULL)->task)] = "";
 	struct facts_hint hint = { .kind = FACTS_HINT_APP };
 	int err;
 
@@ -169,6 +176,7 @@ static int emit_row(const struct row *row, const cJSON *event, const char *const
 	    copy_string(event, row->task, hint.task, sizeof(hint.task), error) ||
 	    copy_string(event, row->instance, instance, sizeof(instance), error) ||
 	    copy_string(event, row->state, state, sizeof(state), error) ||
+	    copy_string(event, row->instance ? "goal" : NULL, goal, sizeof(goal), error) ||
 	    copy_string(event, "host", hint.host, sizeof(hint.host), error))
 		return -EINVAL;
 	if (!hint.task[0])
@@ -179,7 +187,7 @@ static int emit_row(const struct row *row, const cJSON *event, const char *const
 	if (row->shape == SHAPE_STATE && state[0]) {
 		enum facts_task_state said = marathon_json_state(state);
 
-		if (said == FACTS_TASK_KILLING || said == FACTS_TASK_GONE)
+		if (said == FACTS_TASK_KILLING || said == FACTS_TASK_GONE || is_to_end(goal))
 			hint.kind = FACTS_HINT_REMOVAL;
 	}
 	if (hint.kind == FACTS_HINT_REMOVAL && !hint.task[0])

@@ -43,9 +43,20 @@ static void tell(struct marathon *marathon)
 	if (failed->works) {
 		source_up(&marathon->source, marathon->sink, clock_ms());
 		source_note(&marathon->source, marathon->sink, clock_ms(), odd);
+	} else if (marathon->answers.works) {
+		source_answers(&marathon->source, marathon->sink, clock_ms(), "%s",
+			       failed->error[0] ? failed->error : "no events yet");
 	} else if (failed->error[0]) {
 		source_down(&marathon->source, marathon->sink, clock_ms(), "%s", failed->error);
 	}
+}
+
+void marathon_without(struct marathon *marathon, struct marathon_part *part, const char *why)
+{
+	part->works = false;
+	snprintf(part->error, sizeof(part->error), "%s: %s",
+		 masters_base(&marathon->masters, part->master), why);
+	tell(marathon);
 }
 
 void marathon_works(struct marathon *marathon, struct marathon_part *part)

@@ -201,13 +201,59 @@ static int read_task_ports(const cJSON *task, const char *place, uint16_t *ports
 	return 0;
 }
 
+/* The app's part of what decides about its tasks' readiness. */
+struct readiness {
+	const cJSON *results; /* NULL: none are told */
+	bool pending;	      /* checks are defined and a deployment is under way */
+};
+
+static int read_readiness(const cJSON *app, const char *place, struct readiness *readiness,
+			  struct json_error *error)
+{
+	const cJSON *checks, *deployments;
+
+	if (json_array(app, "readinessCheckResults", false, place, &readiness->results, error) ||
+	    json_array(app, "readinessChecks", false, place, &checks, error) ||
+	    json_array(app, "deployments", false, place, &deployments, error))
+		return -EINVAL;
+	/* before they can be asked for nobody knows who is ready: then all are */
+	readiness->pending = readiness->results && checks && cJSON_GetArraySize(checks) &&
+			     deployments && cJSON_GetArraySize(deployments);
+	return 0;
+}
+
 struct app_reader {
+	struct readiness readiness;
 	const struct marathon_filter *filter;
 	struct marathon_ports ports;
 	const char *version; /* of the app's definition, NULL if not said */
 	struct facts_app *app;
 	struct json_error *error;
 };
+
+/* All of a task's results must be good. newest: it is of the version that is deployed. */
+static int read_ready(const struct readiness *readiness, const char *id, bool newest,
+		      const char *place, enum facts_readiness *out, struct json_error *error)
+{
+	const cJSON *item;
+
+	*out = readiness->pending && newest ? FACTS_READINESS_PENDING : FACTS_READINESS_NONE;
+	cJSON_ArrayForEach(item, readiness->results)
+	{
+		const char *task;
+		bool ready;
+
+		if (!cJSON_IsObject(item))
+			return json_fail(error, "%s.readinessCheckResults: not an object", place);
+		if (json_string(item, "taskId", false, place, &task, error) ||
+		    json_bool(item, "ready", false, place, &ready, error))
+			return -EINVAL;
+		if (!task || strcmp(task, id) != 0 || *out == FACTS_READINESS_NOT)
+			continue;
+		*out = ready ? FACTS_READINESS_READY : FACTS_READINESS_NOT;
+	}
+	return 0;
+}
 
 static int read_task(const struct app_reader *reader, const cJSON *item, const char *place,
 		     struct facts_task *task)
@@ -242,6 +288,11 @@ static int read_task(const struct app_reader *reader, const cJSON *item, const c
 	else
 		task->state = started ? FACTS_TASK_RUNNING : FACTS_TASK_STARTING;
 	task->started_ms = parse_time(started);
+	err = read_ready(&reader->readiness, id,
+			 !version || !reader->version || strcmp(version, reader->version) == 0,
+			 place, &task->readiness, error);
+	if (err)
+		return err;
 	if (!port_count && (task->state == FACTS_TASK_GONE || task->state == FACTS_TASK_LOST))
 		return 0; /* Marathon no longer names an inactive task's ports */
 	err = marathon_ports_assign(
@@ -341,6 +392,9 @@ int marathon_app_read(const cJSON *item, const char *place, const struct maratho
 	if (!app->id)
 		return -ENOMEM;
 	err = read_versions(item, place, &reader);
+	if (err)
+		return err;
+	err = read_readiness(item, place, &reader.readiness, error);
 	if (err)
 		return err;
 	err = read_checks(item, place, app, error);

@@ -133,6 +133,8 @@ static void deliver(struct marathon *marathon, const struct facts_marathon *answ
 	}
 	if (answer->full || answer->app_count)
 		marathon->source.last_good_ms = now_ms;
+	if (!marathon->answers.works)
+		marathon_subscription_check(marathon);
 	marathon_works(marathon, &marathon->answers);
 	if (answer->full || answer->app_count)
 		marathon->sink->marathon(marathon->sink->ctx, answer, now_ms);
@@ -150,6 +152,7 @@ static void note_leader(struct marathon *marathon, const struct http_answer *ans
 		return;
 	if (fetcher->leader[0]) {
 		log_event(LOG_NOTICE, "leader-changed", "from=%s to=%s", fetcher->leader, leader);
+		marathon_subscription_check(marathon);
 		if (!fetcher->full)
 			fetcher->full_due = true;
 	}
@@ -234,9 +237,10 @@ static void start(struct marathon *marathon)
 
 	/* an id is of letters, digits, dots, dashes and slashes: the config saw to that */
 	if (fetcher->full)
-		snprintf(path, sizeof(path), "/v2/apps?embed=apps.tasks");
+		snprintf(path, sizeof(path), "/v2/apps?embed=apps.tasks&embed=apps.readiness");
 	else
-		snprintf(path, sizeof(path), "/v2/apps%s?embed=app.tasks", fetcher->app->id);
+		snprintf(path, sizeof(path), "/v2/apps%s?embed=app.tasks&embed=app.readiness",
+			 fetcher->app->id);
 	err = marathon_address(marathon, &marathon->answers, path, url, sizeof(url), &request);
 	if (!err) {
 		fetcher->call = http_start(marathon->http, &request);

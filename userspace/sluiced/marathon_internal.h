@@ -93,6 +93,8 @@ void marathon_lost(struct marathon *marathon);
 /* A part works, has done so for long enough to try again quickly after a failure. */
 void marathon_works(struct marathon *marathon, struct marathon_part *part);
 void marathon_stable(struct marathon_part *part);
+/* A part does not work and is being mended: no failure yet. */
+void marathon_without(struct marathon *marathon, struct marathon_part *part, const char *why);
 /*
  * A part's request of what failed; returns after how many milliseconds to try again (the next
  * master, or the only one).
@@ -121,6 +123,8 @@ int marathon_stream_init(struct marathon *marathon, struct event_base *base);
 void marathon_stream_release(struct marathon *marathon);
 
 /* marathon_subscribe.c */
+/* Marathon may have started anew: are we still listed? Does nothing without callbacks. */
+void marathon_subscription_check(struct marathon *marathon);
 int marathon_subscription_init(struct marathon *marathon, struct event_base *base);
 void marathon_subscription_release(struct marathon *marathon);
 

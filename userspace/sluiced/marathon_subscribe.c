@@ -126,7 +126,7 @@ static void on_list(void *ctx, const struct http_answer *answer)
 		if (marathon->events.works)
 			log_event(LOG_WARNING, "subscription-lost", "url=%s",
 				  marathon->config->callback_url);
-		marathon->events.works = false;
+		marathon_without(marathon, &marathon->events, "not subscribed");
 		subscribe(marathon);
 		return;
 	}
@@ -146,6 +146,14 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	marathon->subscription.posted = false;
 	ask(marathon, "GET", PATH, on_list);
+}
+
+void marathon_subscription_check(struct marathon *marathon)
+{
+	struct marathon_subscription *subscription = &marathon->subscription;
+
+	if (subscription->timer && !subscription->call && marathon->events.works)
+		marathon_schedule(subscription->timer, 0);
 }
 
 int marathon_subscription_init(struct marathon *marathon, struct event_base *base)

@@ -145,6 +145,8 @@ int masters_request(const struct masters *masters, const char *path, char *url, 
 		return -ENAMETOOLONG;
 	request->url = url;
 	request->user = masters->user;
+	if (masters->config->marathon_ca_file && *masters->config->marathon_ca_file)
+		request->ca_file = masters->config->marathon_ca_file;
 	request->connect_ms = CONNECT_MS;
 	return 0;
 }

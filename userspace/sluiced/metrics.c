@@ -90,6 +90,15 @@ static void write_sources(struct page *page)
 					    "sluice_source_connected{source=\"%s\"} %d\n",
 					    source->name, source->connected);
 	}
+	head(page, "sluice_source_answers", "gauge",
+	     "Does the source answer what is asked? Its events may be missing all the same.");
+	for (int i = 0; i < METRICS_SOURCES; i++) {
+		const struct facts_source *source = page->input->source[i];
+
+		if (source && source->used)
+			evbuffer_add_printf(page->out, "sluice_source_answers{source=\"%s\"} %d\n",
+					    source->name, source->answers);
+	}
 	head(page, "sluice_source_last_good_seconds", "gauge",
 	     "Age of the source's last good answer.");
 	for (int i = 0; i < METRICS_SOURCES; i++) {
@@ -101,6 +110,21 @@ static void write_sources(struct page *page)
 					    source->name,
 					    (double)(now - source->last_good_ms) / 1000);
 	}
+}
+
+/* A service has few such tasks, or all of them are. */
+static void write_problems(struct page *page)
+{
+	const struct model_problem *problem;
+	size_t count = model_problems(page->input->model, &problem);
+	char task[ESCAPED_LEN];
+
+	head(page, "sluice_unplaced_task", "gauge",
+	     "A task that runs on this host and cannot be a backend.");
+	for (size_t i = 0; i < count; i++)
+		evbuffer_add_printf(page->out,
+				    "sluice_unplaced_task{service=\"%s\",task=\"%s\"} 1\n",
+				    problem[i].service, escape(problem[i].task, task));
 }
 
 static void write_daemon(struct page *page)
@@ -124,6 +148,7 @@ static void write_daemon(struct page *page)
 	head(page, "sluice_refused_backends", "gauge",
 	     "Backends that may not be served, such as by their port.");
 	evbuffer_add_printf(page->out, "sluice_refused_backends %zu\n", counters->refused);
+	write_problems(page);
 	head(page, "sluice_guard_active", "gauge",
 	     "A guard overrules what the sources say of a backend.");
 	for (size_t i = 0; i < count; i++)

@@ -19,7 +19,7 @@ struct reconcile;
 /* What a page is made of; all borrowed, valid for the call. */
 struct metrics_input {
 	const struct reconcile *reconcile;
-	const struct model *model;
+	struct model *model;
 	const struct facts_source *source[METRICS_SOURCES]; /* NULL: none */
 };
 typedef void (*metrics_fill)(void *ctx, struct metrics_input *input);

@@ -109,6 +109,7 @@ static void service_release(struct model_service *service)
 		next = service->backends->next;
 		model_backend_free(service->backends);
 	}
+	model_problems_forget(service);
 	model_checks_release(&service->checks);
 }
 
@@ -151,6 +152,7 @@ void model_free(struct model *model)
 	free(model->wanted_backend);
 	free(model->guard);
 	free(model->entry);
+	free(model->problem);
 	free(model);
 }
 
@@ -214,6 +216,7 @@ int model_configure(struct model *model, const struct config *config)
 		if (old) {
 			service[i] = *old;
 			old->backends = NULL;
+			old->unplaced_count = 0;
 			old->checks = (struct model_checks){ 0 };
 		}
 	}

@@ -19,6 +19,8 @@
 #define MODEL_HINT_REFUSE_MS 60000 /* then how long no further hint is believed for the same task */
 #define MODEL_SECOND_MS 1000	   /* two answers count as two only if they are so far apart */
 
+#define MODEL_MAX_PROBLEMS 32
+
 struct config;
 struct registrar_entry;
 struct model;
@@ -98,6 +100,13 @@ struct model_guard {
 	int64_t since_ms;
 };
 size_t model_guards(const struct model *model, const struct model_guard **guards);
+
+/* A task of this host's that runs and cannot be a backend, as of Marathon's last answer, and why. */
+struct model_problem {
+	const char *service, *task, *text;
+};
+/* How many there are; *problems is valid until the next call. At most MODEL_MAX_PROBLEMS a service are kept. */
+size_t model_problems(struct model *model, const struct model_problem **problems);
 
 /* Is a further answer of the registries wanted, to confirm an absence? */
 bool model_wants_answer(const struct model *model);

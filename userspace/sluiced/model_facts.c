@@ -87,7 +87,28 @@ bool model_is_local_name(const struct model *model, const char *host)
 	return false;
 }
 
-static void take_task(struct model_backend *backend, const struct facts_task *task, int64_t now_ms)
+/*
+ * Not yet ready is only said of one that has not served: no answer of this kind takes anything away. Where nothing has been said yet,
+ * that counts while somebody else serves.
+ */
+static bool is_unready(const struct model_service *service, const struct model_backend *backend,
+		       const struct facts_task *task)
+{
+	if (backend->m_last == STATE_M_RUNNING || backend->m_last == STATE_M_KILLING ||
+	    (backend->adopted && backend->was_up))
+		return false;
+	if (task->readiness == FACTS_READINESS_NOT)
+		return true;
+	if (task->readiness != FACTS_READINESS_PENDING)
+		return false;
+	for (const struct model_backend *b = service->backends; b; b = b->next)
+		if (b != backend && model_usable(b))
+			return true;
+	return false;
+}
+
+static void take_task(const struct model_service *service, struct model_backend *backend,
+		      const struct facts_task *task, int64_t now_ms)
 {
 	if (task->port_count) {
 		memcpy(backend->ports, task->ports, sizeof(backend->ports));
@@ -113,7 +134,8 @@ static void take_task(struct model_backend *backend, const struct facts_task *ta
 		backend->m_last = STATE_M_STARTING;
 		break;
 	case FACTS_TASK_RUNNING:
-		backend->m_last = STATE_M_RUNNING;
+		backend->unready = is_unready(service, backend, task);
+		backend->m_last = backend->unready ? STATE_M_STARTING : STATE_M_RUNNING;
 		break;
 	case FACTS_TASK_KILLING:
 		backend->m_last = STATE_M_KILLING;
@@ -203,10 +225,11 @@ static int marathon_service(struct model *model, struct model_service *service,
 		if (!backend)
 			continue;
 		backend->seen = true;
-		take_task(backend, &app->tasks[i], now_ms);
+		take_task(service, backend, &app->tasks[i], now_ms);
 		if (model_checks_learn(backend, app, &app->tasks[i]))
 			err = -ENOMEM;
 	}
+	model_problems_learn(model, service, app);
 	service->mentioned |= app && !answer->gone;
 	if (app && model_checks_copy(&service->checks, app->checks, app->check_count))
 		err = -ENOMEM;
@@ -280,14 +303,14 @@ void model_listeners(struct model *model, const struct facts_listeners *listener
 void model_source(struct model *model, const struct facts_source *source, int64_t now_ms)
 {
 	if (!strcmp(source->name, "marathon")) {
-		model->marathon_connected = source->connected;
-		for (size_t s = 0; s < model->service_count && !source->connected; s++)
+		model->marathon_connected = source->answers;
+		for (size_t s = 0; s < model->service_count && !source->answers; s++)
 			model->service[s].marathon_fresh = false;
 	} else if (!strcmp(source->name, "consul")) {
-		if (model->consul_connected != source->connected)
+		if (model->consul_connected != source->answers)
 			model->consul_change_ms = now_ms;
-		model->consul_connected = source->connected;
-		for (size_t s = 0; s < model->service_count && !source->connected; s++)
+		model->consul_connected = source->answers;
+		for (size_t s = 0; s < model->service_count && !source->answers; s++)
 			model->service[s].consul_answered = false;
 	} else if (!strcmp(source->name, "kernel") && !source->connected) {
 		model->kernel_known = false;

@@ -38,6 +38,7 @@ struct model_backend {
 	int64_t started_ms;  /* wall clock; 0: unknown */
 	bool m_terminal;     /* listed with a terminal state, not merely absent */
 	bool missing_mass;   /* most of the service went missing with it, in one answer */
+	bool unready;	     /* runs, and its readiness check has not passed */
 	bool m_killed;	     /* was listed as being killed before it was missing */
 	unsigned m_lacks;    /* good answers in a row that lack it, MODEL_SECOND_MS apart */
 	int64_t m_lack_ms;   /* the last of them that was counted */
@@ -97,6 +98,10 @@ struct model_backend {
 	int64_t flows_ms; /* when the scan that counted them began; 0: none yet */
 };
 
+struct model_unplaced {
+	char *task, *text; /* owned */
+};
+
 struct model_service {
 	const struct config_service *config;
 	bool synced;
@@ -106,6 +111,8 @@ struct model_service {
 		consul_answered; /* since it was last away: what it said before is no proof */
 	int64_t first_answer_ms;
 	struct model_backend *backends;
+	struct model_unplaced unplaced[MODEL_MAX_PROBLEMS];
+	size_t unplaced_count;
 	struct model_checks checks; /* of the app's newest version, as Marathon defines them */
 };
 
@@ -131,9 +138,15 @@ struct model {
 	size_t wanted_capacity;
 	struct model_guard *guard;
 	size_t guard_count, guard_capacity;
+	struct model_problem *problem;
 	struct registrar_entry *entry;
 	size_t entry_capacity;
 };
+
+/* model_problems.c: forget what was said of the service's tasks; a task that has no port, and why; log those that are new */
+void model_problems_forget(struct model_service *service);
+void model_problems_learn(const struct model *model, struct model_service *service,
+			  const struct facts_app *app);
 
 /* model_checks.c. Copying replaces what was there: 0, or -ENOMEM, which changes nothing. */
 int model_checks_copy(struct model_checks *to, const struct facts_check *check, size_t count);

@@ -113,7 +113,10 @@ static void decide(const struct model *model, const struct model_service *servic
 		model_set_reason(backend, backend->out.source, "%s: %s", backend->out.reason,
 				 backend->c_output);
 	else
-		model_set_reason(backend, backend->out.source, "%s", backend->out.reason);
+		model_set_reason(backend, backend->out.source, "%s",
+				 backend->out.row == 8 && backend->unready
+					 ? "its readiness check has not passed yet"
+					 : backend->out.reason);
 	guard_silence(model, service, backend);
 	guard_missing(backend);
 	guard_expired(model, backend);
@@ -365,6 +368,8 @@ bool model_wants_answer(const struct model *model)
 		const struct model_service *service = &model->service[s];
 
 		for (const struct model_backend *b = service->backends; b; b = b->next) {
+			if (!b->retired && b->unready && b->m_last == STATE_M_STARTING)
+				return true; /* no event tells when it is */
 			if (b->retired || b->m_last != STATE_M_GONE)
 				continue;
 			if (b->m_lacks < 2 || b->missing_mass)

@@ -23,7 +23,7 @@ void source_up(struct facts_source *source, const struct facts_sink *sink, int64
 {
 	if (source->connected)
 		return;
-	source->connected = true;
+	source->connected = source->answers = true;
 	source->since_ms = now_ms;
 	source->error[0] = '\0';
 	log_event(LOG_NOTICE, "source-up", "source=%s", source->name);
@@ -46,21 +46,40 @@ void source_note(struct facts_source *source, const struct facts_sink *sink, int
 	sink->source(sink->ctx, source, now_ms);
 }
 
-void source_down(struct facts_source *source, const struct facts_sink *sink, int64_t now_ms,
-		 const char *format, ...)
+static void not_connected(struct facts_source *source, const struct facts_sink *sink,
+			  int64_t now_ms, bool answers, const char *format, va_list args)
 {
 	char error[sizeof(source->error)];
-	va_list args;
 
-	va_start(args, format);
 	vsnprintf(error, sizeof(error), format, args);
-	va_end(args);
-	if (!source->connected && strcmp(error, source->error) == 0)
+	if (!source->connected && source->answers == answers && strcmp(error, source->error) == 0)
 		return;
 	if (source->connected)
 		source->since_ms = now_ms;
 	source->connected = false;
+	source->answers = answers;
 	memcpy(source->error, error, sizeof(error));
-	log_event(LOG_WARNING, "source-down", "source=%s error=\"%s\"", source->name, error);
+	log_event(LOG_WARNING, answers ? "source-without-events" : "source-down",
+		  "source=%s error=\"%s\"", source->name, error);
 	sink->source(sink->ctx, source, now_ms);
+}
+
+void source_down(struct facts_source *source, const struct facts_sink *sink, int64_t now_ms,
+		 const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	not_connected(source, sink, now_ms, false, format, args);
+	va_end(args);
+}
+
+void source_answers(struct facts_source *source, const struct facts_sink *sink, int64_t now_ms,
+		    const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	not_connected(source, sink, now_ms, true, format, args);
+	va_end(args);
 }

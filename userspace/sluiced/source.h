@@ -22,4 +22,8 @@ void source_note(struct facts_source *source, const struct facts_sink *sink, int
 void source_down(struct facts_source *source, const struct facts_sink *sink, int64_t now_ms,
 		 const char *format, ...) __attribute__((format(printf, 4, 5)));
 
+/* It answers what is asked, but tells nothing by itself: not connected, and not silent either. */
+void source_answers(struct facts_source *source, const struct facts_sink *sink, int64_t now_ms,
+		    const char *format, ...) __attribute__((format(printf, 4, 5)));
+
 #endif

@@ -27,6 +27,7 @@ static void add_source(cJSON *sources, const struct facts_source *source, int64_
 	cJSON_AddStringToObject(object, "name", source->name);
 	cJSON_AddBoolToObject(object, "used", source->used);
 	cJSON_AddBoolToObject(object, "connected", source->connected);
+	cJSON_AddBoolToObject(object, "answers", source->answers);
 	cJSON_AddNumberToObject(object, "since",
 				(double)(time(NULL) - (now_ms - source->since_ms) / 1000));
 	add_age(object, "last_event_ms", source->last_event_ms, now_ms);
@@ -50,6 +51,22 @@ static void add_guard(cJSON *guards, const struct model_guard *guard, int64_t no
 		cJSON_Delete(object);
 }
 
+static void add_problems(cJSON *root, struct model *model)
+{
+	cJSON *list = cJSON_AddArrayToObject(root, "problems"), *object;
+	const struct model_problem *problem;
+	size_t count = model_problems(model, &problem);
+
+	for (size_t i = 0; i < count; i++) {
+		object = cJSON_CreateObject();
+		cJSON_AddStringToObject(object, "service", problem[i].service);
+		cJSON_AddStringToObject(object, "task", problem[i].task);
+		cJSON_AddStringToObject(object, "reason", problem[i].text);
+		if (!cJSON_AddItemToArray(list, object))
+			cJSON_Delete(object);
+	}
+}
+
 char *status_json(const struct status_input *input)
 {
 	cJSON *root = cJSON_CreateObject(), *sources, *guards;
@@ -69,6 +86,7 @@ char *status_json(const struct status_input *input)
 	guards = cJSON_AddArrayToObject(root, "guards");
 	for (size_t i = 0; i < guard_count; i++)
 		add_guard(guards, &guard[i], input->now_ms);
+	add_problems(root, input->model);
 	text = root && sources && guards ? cJSON_PrintUnformatted(root) : NULL;
 	cJSON_Delete(root);
 	return text;

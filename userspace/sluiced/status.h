@@ -17,14 +17,15 @@ struct status_input {
 	const char *needs_attach; /* "" if nothing does */
 	const struct facts_source *const *source;
 	size_t source_count;
-	const struct model *model;
+	struct model *model;
 	size_t refused;
 	int64_t now_ms;
 };
 
 /*
- * {"pid", "version", "config", "needs_attach", "refused", "sources": [{name, used, connected, since (seconds since 1970),
- * last_event_ms, last_good_ms (ages, or null), error}], "guards": [{guard, service, port, task, reason, age_ms}]}. A string
+ * {"pid", "version", "config", "needs_attach", "refused", "sources": [{name, used, connected, answers, since (seconds since 1970),
+ * last_event_ms, last_good_ms (ages, or null), error}], "guards": [{guard, service, port, task, reason, age_ms}], "problems": [{service, task,
+ * reason}]: tasks that run here and cannot be backends}. A string
  * that the caller frees, NULL: no memory.
  */
 char *status_json(const struct status_input *input);
