@@ -48,6 +48,7 @@ SLUICED_SRC := $(wildcard userspace/sluiced/*.c)
 SLUICECTL_SRC := $(wildcard tools/sluicectl/*.c)
 APP_SRC := $(wildcard tools/lab/app/*.c)
 LOAD_SRC := $(wildcard tools/lab/load/*.c)
+FLOOD_SRC := $(filter-out %.bpf.c,$(wildcard tools/lab/flood/*.c))
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 UNIT_SHARED_SRC := $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c))
 PACKETS_SRC := $(filter-out %.bpf.c,$(wildcard tests/bpf/*.c))
@@ -67,7 +68,8 @@ san_objects = $(patsubst %.c,$(B)/san/%.o,$(1))
 SKEL := $(if $(BPF_SRC),$(B)/include/sluice.skel.h)
 LIB := $(B)/lib/libsluice.a
 PROGRAMS := $(if $(wildcard userspace/sluiced/main.c),$(B)/bin/sluiced) $(if $(SLUICECTL_SRC),$(B)/bin/sluicectl)
-LAB_TOOLS := $(if $(APP_SRC),$(B)/lab/app) $(if $(LOAD_SRC),$(B)/lab/load)
+LAB_TOOLS := $(if $(APP_SRC),$(B)/lab/app) $(if $(LOAD_SRC),$(B)/lab/load) \
+	$(if $(FLOOD_SRC),$(B)/lab/flood)
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(UNIT_SRC))
 PACKETS := $(if $(PACKETS_SRC),$(B)/tests/bpf/packets)
 CANARY := $(if $(CANARY_SRC),$(B)/tests/canary/canary)
@@ -248,6 +250,24 @@ $(B)/lab/load: $(LOAD_SRC) $(wildcard tools/lab/load/*.h)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 -O2 -g -D_GNU_SOURCE= $(WARN) -o $@ $(LOAD_SRC) -pthread
 
+# the flood's packets are made by a BPF program of its own
+$(B)/lab/flood.bpf.o: tools/lab/flood/flood.bpf.c $(FLAGS)
+	$(call say,BPF,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+	$(Q)$(LLVM_STRIP) -g $@
+
+$(B)/lab/include/flood.skel.h: $(B)/lab/flood.bpf.o
+	$(call say,SKEL,$@)
+	@mkdir -p $(@D)
+	$(Q)$(BPFTOOL) gen skeleton $< name flood_bpf >$@
+
+$(B)/obj/tools/lab/flood/%.o: INCLUDES_OWN := -Itools/lab/flood -isystem $(B)/lab/include
+$(call objects,$(FLOOD_SRC)): $(B)/lab/include/flood.skel.h
+
+$(B)/lab/flood: $(call objects,$(FLOOD_SRC))
+	$(call link,,$(LIBS))
+
 # --- what the programs cost ---
 
 # the shipped programs are compiled into measuring ones
@@ -313,5 +333,5 @@ $(B)/tests/canary/canary: $(call san_objects,$(CANARY_SRC))
 	$(call link,$(UNIT_SAN),$(CMOCKA_LIBS))
 
 ifneq ($(COMPILES),)
--include $(shell find $(B)/bpf $(B)/bench $(B)/fuzz/obj $(B)/obj $(B)/san -name '*.d' 2>/dev/null)
+-include $(shell find $(B)/bpf $(B)/bench $(B)/lab $(B)/fuzz/obj $(B)/obj $(B)/san -name '*.d' 2>/dev/null)
 endif

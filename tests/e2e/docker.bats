@@ -7,6 +7,7 @@ source "${BATS_TEST_DIRNAME}/lab.bash"
 setup_file() {
 	lab_up --slaves 1 --containers docker
 	scale /web 4
+	flood_setup
 }
 
 teardown_file() {
@@ -28,6 +29,10 @@ teardown_file() {
 
 @test "checksums in native mode, through Docker's DNAT" {
 	checksums native
+}
+
+@test "1,000 quiet connections survive a flood of SYNs, through Docker's DNAT" {
+	survive_floods "$(long 1 30)" "$(long 2 60)" syn
 }
 
 @test "scaling 4 -> 2 -> 3 under load: no request fails" {

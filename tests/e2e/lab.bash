@@ -212,3 +212,45 @@ sim() {
 sources_connected() {
 	ctl --json status | jq -e '(.sources | length) >= 2 and all(.sources[]; .connected)'
 }
+
+# long SHORT LONG: a figure for `make test`, or with LONG=1 the stated one
+long() {
+	[[ ${LONG-} == 1 ]] && printf '%s\n' "$2" || printf '%s\n' "$1"
+}
+
+# mac HOST: of its eth0
+mac() {
+	on "$1" ip -j link show dev eth0 | jq -r '.[0].address'
+}
+
+# For setup_file of tests with floods: the sources lie in a network whose answers leave by the way of the clients', and end there.
+flood_setup() {
+	on slave1 ip route add 198.18.0.0/15 via 10.80.0.1
+	FLOOD_MAC=$(mac slave1) FLOOD_FROM_MAC=$(mac elb)
+	export FLOOD_MAC FLOOD_FROM_MAC
+}
+
+# flood KIND SECONDS [ARGS...]: segments from random sources for slave1's port 80, straight onto its eth0; prints what the tool says
+flood() {
+	local kind=$1 seconds=$2
+	shift 2
+	nsenter --net="/run/netns/$LAB-switch" "$ROOT/build/lab/flood" --interface slave1 --to "$SLAVE1:80" --to-mac "$FLOOD_MAC" \
+		--from-mac "$FLOOD_FROM_MAC" --from 198.18.0.0/15 --kind "$kind" --seconds "$seconds" --json "$@" 3>&-
+}
+
+# survive_floods ROUND_PAUSE SECONDS KINDS...: 1,000 connections, quiet for a while and then used, and again, while one flood follows another
+# as fast as it goes: all get every answer, over the connection that they have
+survive_floods() {
+	local pause=$1 seconds=$2 kind
+	shift 2
+	load_start quiet --url "http://$SLAVE1/" --connections 1000 --pause "$pause" --timeout 60000
+	wait_for "1,000 connections are open" load_has quiet 1000
+	for kind; do
+		flood "$kind" "$seconds" | tee -a "$BATS_TEST_TMPDIR/floods"
+	done
+	holds '.sent >= 5000 and .taken >= 5000' <"$BATS_TEST_TMPDIR/floods"
+	load_more quiet 1500
+	load_stop quiet >"$BATS_TEST_TMPDIR/quiet"
+	holds '.failed == 0 and .idle_closed == 0 and .moved == 0 and .connections == 1000 and .answered >= 2500' \
+		<"$BATS_TEST_TMPDIR/quiet"
+}

@@ -274,6 +274,7 @@ void client_event(struct client *client, uint32_t events)
 			return;
 		}
 		client->world->tally->connections++;
+		tally_connect(client->world->tally, client_now_us() - client->asked_us);
 		client->state = WAITING;
 	}
 	if (client->state == WAITING && !push(client))

@@ -32,6 +32,9 @@ struct load {
 	struct target targets[MAX_TARGETS];
 	unsigned target_count, connections;
 	uint64_t requests, duration_us, rate, timeout_ms; /* 0: no limit */
+	uint64_t pause_us;				  /* between two rounds; 0: no rounds */
+	uint64_t round_end; /* requests sent when the round is over; 0: the first one is to begin */
+	uint64_t quiet_since_us; /* 0: an answer of the round is owed */
 	bool close, json;
 	const char *status_file;
 	struct client **clients;
@@ -46,8 +49,9 @@ static volatile sig_atomic_t told_to_stop;
 static const char usage_text[] =
 	"usage: load --url http://ADDRESS[:PORT]/PATH [--url ...] [--connections N]\n"
 	"            --requests N | --duration SECONDS | (until SIGTERM)\n"
-	"            [--close] [--rate N] [--timeout MS] [--json] [--status FILE]\n"
+	"            [--pause SECONDS] [--close] [--rate N] [--timeout MS] [--json] [--status FILE]\n"
 	"--close asks over a new connection each time; --rate is requests a second over all connections;\n"
+	"--pause asks once over each connection, leaves all of them alone for so long, asks again, and so on;\n"
 	"--status rewrites FILE with the counts so far, ten times a second, as --json prints them at the end.\n"
 	"Exits 0 if no request failed, 1 if one did, 2 for wrong usage.\n";
 
@@ -171,6 +175,7 @@ static void parse(int argc, char **argv, struct load *load)
 		{ "connections", required_argument, NULL, 'c' },
 		{ "requests", required_argument, NULL, 'n' },
 		{ "duration", required_argument, NULL, 'd' },
+		{ "pause", required_argument, NULL, 'p' },
 		{ "close", no_argument, NULL, 'C' },
 		{ "rate", required_argument, NULL, 'r' },
 		{ "timeout", required_argument, NULL, 't' },
@@ -196,6 +201,9 @@ static void parse(int argc, char **argv, struct load *load)
 			break;
 		case 'd':
 			load->duration_us = number("--duration", optarg, 1e6);
+			break;
+		case 'p':
+			load->pause_us = number("--pause", optarg, 1e6);
 			break;
 		case 'C':
 			load->close = true;
@@ -273,11 +281,32 @@ static bool over(const struct load *load, uint64_t elapsed_us)
 	       (load->duration_us && elapsed_us >= load->duration_us);
 }
 
+/* How many requests may have been sent by now for the rounds' sake. A round begins when nothing has been owed for the pause. */
+static uint64_t round_allows(struct load *load, uint64_t now_us)
+{
+	const struct tally *tally = &load->tally;
+
+	if (!load->pause_us)
+		return UINT64_MAX;
+	if (tally->sent < load->round_end || tally->sent != tally->answered + tally_failed(tally)) {
+		load->quiet_since_us = 0;
+		return load->round_end;
+	}
+	if (!load->quiet_since_us)
+		load->quiet_since_us = now_us;
+	if (!load->round_end || now_us - load->quiet_since_us >= load->pause_us)
+		load->round_end += load->connections;
+	return load->round_end;
+}
+
 /* A bounded number at a time: a client that fails at once is ready at once, and events must get their turn. */
 static void ask(struct load *load, uint64_t elapsed_us)
 {
 	uint64_t allowed = load->rate ? elapsed_us * load->rate / 1000000 + 1 : UINT64_MAX;
+	const uint64_t in_round = round_allows(load, client_now_us());
 
+	if (allowed > in_round)
+		allowed = in_round;
 	if (load->paused.count && client_now_us() >= load->paused_until_us) {
 		while (load->paused.count)
 			waiting_push(&load->ready, waiting_pop(&load->paused));

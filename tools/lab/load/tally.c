@@ -73,25 +73,41 @@ static uint64_t bucket_value(unsigned bucket)
 	return (uint64_t)(16 + bucket % 16) << (bucket / 16 - 1);
 }
 
-void tally_latency(struct tally *tally, uint64_t us)
+static void note(struct tally_times *times, uint64_t us)
 {
-	tally->latency[bucket_of(us)]++;
-	if (us > tally->latency_max_us)
-		tally->latency_max_us = us;
+	times->buckets[bucket_of(us)]++;
+	if (us > times->max_us)
+		times->max_us = us;
 }
 
-static uint64_t percentile(const struct tally *tally, unsigned percent)
+void tally_latency(struct tally *tally, uint64_t us)
+{
+	note(&tally->latency, us);
+}
+
+void tally_connect(struct tally *tally, uint64_t us)
+{
+	note(&tally->connect, us);
+}
+
+static uint64_t percentile(const struct tally_times *times, unsigned percent)
 {
 	uint64_t all = 0, seen = 0;
 
 	for (unsigned i = 0; i < TALLY_BUCKETS; i++)
-		all += tally->latency[i];
+		all += times->buckets[i];
 	for (unsigned i = 0; i < TALLY_BUCKETS; i++) {
-		seen += tally->latency[i];
+		seen += times->buckets[i];
 		if (seen && seen * 100 >= all * percent)
 			return bucket_value(i);
 	}
 	return 0;
+}
+
+static void print_times(const char *name, const struct tally_times *times, FILE *to)
+{
+	fprintf(to, ", \"%s\": {\"p50\": %" PRIu64 ", \"p99\": %" PRIu64 ", \"max\": %" PRIu64 "}",
+		name, percentile(times, 50), percentile(times, 99), times->max_us);
 }
 
 void tally_failure(struct tally *tally, const struct first_failure *failure)
@@ -123,10 +139,8 @@ void tally_print_json(const struct tally *tally, uint64_t duration_ms, FILE *to)
 	fprintf(to,
 		", \"moved\": %" PRIu64 ", \"body_bytes\": %" PRIu64 ", \"duration_ms\": %" PRIu64,
 		tally->moved, tally->body_bytes, duration_ms);
-	fprintf(to,
-		", \"latency_us\": {\"p50\": %" PRIu64 ", \"p99\": %" PRIu64 ", \"max\": %" PRIu64
-		"}",
-		percentile(tally, 50), percentile(tally, 99), tally->latency_max_us);
+	print_times("latency_us", &tally->latency, to);
+	print_times("connect_us", &tally->connect, to);
 	fprintf(to, ", \"tasks\": [");
 	for (size_t i = 0; i < tally->answerer_count; i++) {
 		const struct answerer *a = &tally->answerers[i];
@@ -162,7 +176,8 @@ void tally_print_text(const struct tally *tally, uint64_t duration_ms, FILE *to)
 	if (tally->moved)
 		fprintf(to, "  connections that changed their task: %" PRIu64 "\n", tally->moved);
 	fprintf(to, "  latency: median %" PRIu64 " us, 99 %% %" PRIu64 " us, max %" PRIu64 " us\n",
-		percentile(tally, 50), percentile(tally, 99), tally->latency_max_us);
+		percentile(&tally->latency, 50), percentile(&tally->latency, 99),
+		tally->latency.max_us);
 	for (size_t i = 0; i < tally->answerer_count; i++) {
 		const struct answerer *a = &tally->answerers[i];
 

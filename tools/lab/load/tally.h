@@ -43,6 +43,11 @@ struct first_failure {
 #define TALLY_FIRST_FAILURES 20
 #define TALLY_BUCKETS 640
 
+struct tally_times {
+	uint64_t buckets[TALLY_BUCKETS];
+	uint64_t max_us;
+};
+
 struct tally {
 	uint64_t sent, answered, failed[FAILURE_COUNT];
 	uint64_t connections; /* established */
@@ -53,14 +58,15 @@ struct tally {
 	size_t answerer_count;
 	struct first_failure first[TALLY_FIRST_FAILURES];
 	unsigned first_count;
-	uint64_t latency[TALLY_BUCKETS];
-	uint64_t latency_max_us;
+	struct tally_times latency; /* of answers, the connect included where there was one */
+	struct tally_times connect; /* of handshakes that were completed */
 };
 
 /* The answerer for this text ("task=ID host=NAME port=N", anything else is a task without a name); NULL without memory. Its
  * index stays, the pointer moves with the next call. */
 struct answerer *tally_answerer(struct tally *tally, const char *target, const char *text);
 void tally_latency(struct tally *tally, uint64_t us);
+void tally_connect(struct tally *tally, uint64_t us);
 void tally_failure(struct tally *tally, const struct first_failure *failure);
 uint64_t tally_failed(const struct tally *tally);
 void tally_print_json(const struct tally *tally, uint64_t duration_ms, FILE *to);
