@@ -106,7 +106,7 @@ static void open_world(struct world *world)
 {
 	const struct timeval deadline = { .tv_sec = DEADLINE_S };
 	struct evhttp_bound_socket *bound;
-	static char name[] = "slave-1";
+	static char name[] = "n";
 	struct sockaddr_in address;
 	socklen_t len = sizeof(address);
 

@@ -31,6 +31,7 @@ struct world {
 	struct config *config;
 	struct registrar *registrar;
 	unsigned refused, removed;
+	int asked; /* who the agent is */
 };
 
 static void on_deadline(evutil_socket_t fd, short what, void *arg)
@@ -49,6 +50,7 @@ static void on_request(struct evhttp_request *request, void *ctx)
 	int status = 200;
 
 	if (!strcmp(path, "/v1/agent/self")) {
+		world->asked++;
 		evbuffer_add_printf(
 			out,
 			"{\"Config\":{\"NodeName\":\"n\"},\"Member\":{\"Addr\":\"10.0.0.1\"}}");
@@ -67,7 +69,7 @@ static void open_world(struct world *world)
 {
 	const struct timeval deadline = { .tv_sec = DEADLINE_S };
 	struct evhttp_bound_socket *bound;
-	static char name[] = "slave-1";
+	static char name[] = "n";
 	struct sockaddr_in address;
 	socklen_t len = sizeof(address);
 
@@ -133,10 +135,32 @@ static void a_refused_id_waits_alone(void **state)
 	free(held.boot_id);
 }
 
+/* 10.0.0.1 is no address of ours, and n no name: not a word to that agent but the question who it is. */
+static void nothing_is_written_to_another_hosts_agent(void **state)
+{
+	static const struct registrar_entry entry = {
+		.task = "web.1", .app = "/web", .address = "", .port = 31000, .service = "web"
+	};
+	const struct facts_consul nothing = {};
+	static char other[] = "slave-1";
+	struct world world;
+
+	(void)state;
+	open_world(&world);
+	world.config->name[0] = other;
+	assert_int_equal(registrar_want(world.registrar, &entry, 1), 0);
+	registrar_consul(world.registrar, &nothing);
+	while (world.asked < 3)
+		event_base_loop(world.base, EVLOOP_ONCE);
+	assert_int_equal(world.refused + world.removed, 0);
+	close_world(&world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_refused_id_waits_alone),
+		cmocka_unit_test(nothing_is_written_to_another_hosts_agent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

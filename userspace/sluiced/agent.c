@@ -2,10 +2,14 @@
 /* The Consul agent's address and credentials, see agent.h. */
 #include "agent.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <ifaddrs.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "config.h"
 
@@ -71,6 +75,41 @@ int agent_read_token(struct agent *agent)
 	wipe(&agent->token_header);
 	agent->token_header = header;
 	return 0;
+}
+
+static bool is_address_of(const struct ifaddrs *item, int family, const void *address)
+{
+	if (!item->ifa_addr || item->ifa_addr->sa_family != family)
+		return false;
+	if (family == AF_INET)
+		return !memcmp(
+			&((const struct sockaddr_in *)(const void *)item->ifa_addr)->sin_addr,
+			address, sizeof(struct in_addr));
+	return !memcmp(&((const struct sockaddr_in6 *)(const void *)item->ifa_addr)->sin6_addr,
+		       address, sizeof(struct in6_addr));
+}
+
+static bool has_address(const char *text)
+{
+	struct ifaddrs *list = NULL;
+	struct in6_addr address; /* room for either */
+	int family = strchr(text, ':') ? AF_INET6 : AF_INET;
+	bool found = false;
+
+	if (inet_pton(family, text, &address) != 1 || getifaddrs(&list))
+		return false;
+	for (const struct ifaddrs *item = list; item && !found; item = item->ifa_next)
+		found = is_address_of(item, family, &address);
+	freeifaddrs(list);
+	return found;
+}
+
+bool agent_is_own(const struct config *config, const char *node, const char *address)
+{
+	for (unsigned i = 0; i < config->name_count; i++)
+		if (!strcasecmp(config->name[i], node) || !strcasecmp(config->name[i], address))
+			return true;
+	return has_address(address);
 }
 
 int agent_request(const struct agent *agent, const char *path, char *url, size_t len,

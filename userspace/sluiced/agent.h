@@ -10,6 +10,9 @@
 
 #include "http.h"
 
+#include <stdbool.h>
+#include <stddef.h>
+
 struct config;
 
 struct agent {
@@ -22,6 +25,12 @@ struct agent {
 /* config must outlive agent and have [consul]. 0 or -ENOMEM. */
 int agent_init(struct agent *agent, const struct config *config);
 void agent_release(struct agent *agent);
+
+/*
+ * Is the agent that calls itself node at address this host's: is the address one of this host's (loopback too), or one of them
+ * among the names that the configuration gives it? Registering at another host's agent would send that host's clients here.
+ */
+bool agent_is_own(const struct config *config, const char *node, const char *address);
 
 /* Read the token file, if there is one. 0 or negative errno; the last token stays then. */
 int agent_read_token(struct agent *agent);

@@ -343,10 +343,14 @@ static void on_self(void *ctx, const struct http_answer *answer)
 	}
 	json_error_init(&error, "/v1/agent/self");
 	err = consul_json_self(answer->body, answer->body_len, &consul->node, &address, &error);
-	if (!err) {
-		free(address);
+	if (!err && !agent_is_own(consul->config, consul->node, address))
+		err = json_fail(
+			&error,
+			"its agent is %.60s at %.40s, not this host: if it is, put one into [node] name",
+			consul->node, address);
+	free(address);
+	if (!err)
 		err = start_lists(consul);
-	}
 	if (err)
 		fail(consul, "agent", error.text[0] ? error.text : strerror(-err));
 }

@@ -17,6 +17,8 @@
 #include <curl/curl.h>
 #include <event2/event.h>
 
+#include "secret.h"
+
 #define MAX_ERROR_BODY (64u << 10)
 
 struct buffer {
@@ -32,6 +34,7 @@ struct http_call {
 	struct curl_slist *headers;
 	struct event *idle;
 	struct buffer body;
+	struct secrets secrets; /* that were sent */
 	char curl_error[CURL_ERROR_SIZE];
 	long status;
 	bool too_large, no_memory, idle_for_long;
@@ -210,6 +213,7 @@ static void free_call(struct http_call *call)
 	if (call->idle)
 		event_free(call->idle);
 	curl_slist_free_all(call->headers);
+	secrets_release(&call->secrets);
 	free(call->body.bytes);
 	free(call);
 }
@@ -249,6 +253,8 @@ static void deliver_one(struct http_call *call)
 	} else {
 		describe(call, &answer);
 		if (!is_stream(call) && body.len) {
+			if (call->status != 200) /* people will read of it */
+				secrets_hide(&call->secrets, body.bytes, body.len);
 			answer.body = body.bytes;
 			answer.body_len = body.len;
 		}
@@ -388,6 +394,9 @@ struct http_call *http_start(struct http *http, const struct http_request *reque
 	LIST_INSERT_HEAD(&http->calls, call, link);
 	call->easy = curl_easy_init();
 	if (!call->easy)
+		goto fail;
+	err = secrets_of(request, &call->secrets);
+	if (err)
 		goto fail;
 	err = add_headers(call, request);
 	if (err)

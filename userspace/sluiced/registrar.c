@@ -266,7 +266,7 @@ static void on_self(void *ctx, const struct http_answer *answer)
 {
 	struct registrar *registrar = ctx;
 	struct json_error error;
-	char *node, why[32];
+	char *node, why[32], odd[160];
 	int err;
 
 	registrar->call = NULL;
@@ -283,6 +283,16 @@ static void on_self(void *ctx, const struct http_answer *answer)
 	err = consul_json_self(answer->body, answer->body_len, &node, &registrar->address, &error);
 	if (err) {
 		fail("ask the agent", "-", error.text[0] ? error.text : strerror(-err));
+		pause_after_failure(registrar);
+		return;
+	}
+	if (!agent_is_own(registrar->config, node, registrar->address)) {
+		snprintf(odd, sizeof(odd), "it is %.60s at %.40s, not this host", node,
+			 registrar->address);
+		fail("ask the agent", "-", odd);
+		free(registrar->address);
+		registrar->address = NULL;
+		free(node);
 		pause_after_failure(registrar);
 		return;
 	}
