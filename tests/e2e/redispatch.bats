@@ -1,0 +1,135 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only
+# A backend that turns a SYN away: the kernel's own firewall and TCP say so, and the client never learns of it.
+
+source "${BATS_TEST_DIRNAME}/lab.bash"
+
+setup_file() {
+	lab_up --slaves 1 --containers process
+	scale /web 3
+}
+
+teardown_file() {
+	on slave1 iptables -F 3>&- || true
+	on slave1 ip6tables -F 3>&- || true
+	lab_down
+}
+
+counter() {
+	ctl --json counters | jq ".$1"
+}
+
+# host-ports that are up, one a line
+up_ports() {
+	ctl --json backends | jq -r '.[] | select(.state == "up") | .port'
+}
+
+# rejects TOOL REJECT_WITH TARGET: new connections through the interface to one host-port are rejected. What the
+# registries' checks see goes through loopback.
+rejects() {
+	local tool=$1 with=$2 url=$3 port before
+	port=$(up_ports | head -n 1)
+	before=$(counter redispatch)
+	on slave1 "$tool" -A INPUT -i eth0 -p tcp --syn --dport "$port" -j REJECT --reject-with "$with"
+	ask --url "$url" --requests 60 --connections 2 --close |
+		holds '.failed == 0 and .answered == 60 and (.tasks | length) == 2 and all(.tasks[]; .port != $port)' \
+			--argjson port "$port"
+	on slave1 "$tool" -F
+	(($(counter redispatch) > before))
+}
+
+@test "a firewall rejects one host-port by ICMP: the others serve, none fails" {
+	rejects iptables icmp-port-unreachable "http://$SLAVE1/"
+}
+
+@test "so it does by another code, and by a reset" {
+	rejects iptables icmp-admin-prohibited "http://$SLAVE1/"
+	rejects iptables tcp-reset "http://$SLAVE1/"
+}
+
+@test "so it does in IPv6" {
+	rejects ip6tables icmp6-port-unreachable "http://[fd00:80::2]/"
+}
+
+@test "all host-ports are rejected: the client is told at once, of the port that it knows" {
+	on slave1 iptables -A INPUT -i eth0 -p tcp --syn --dport 31000:32000 -j REJECT
+	run on elb python3 - <<-END
+		import socket
+		s = socket.socket()
+		s.settimeout(30)
+		s.connect(("$SLAVE1", 80))
+	END
+	[[ $status != 0 && $output == *ConnectionRefusedError* ]]
+	on slave1 iptables -F
+}
+
+@test "a direct connection holds the client's port at two of three backends: the third serves" {
+	local before ports
+	before=$(counter conflict_moved)
+	mapfile -t ports < <(up_ports)
+	on elb python3 - "$SLAVE1" "${ports[@]}" <<-'END'
+		import socket, sys
+
+		def connect(address, mine):
+		    s = socket.socket()
+		    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+		    s.settimeout(60)
+		    s.bind(("", mine))
+		    s.connect(address)
+		    return s
+
+		def task(s):
+		    s.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+		    return [w for w in s.recv(65536).decode().split() if w.startswith("port=")][0]
+
+		host, ports = sys.argv[1], [int(p) for p in sys.argv[2:]]
+		assert len(ports) == 3, ports
+		# each try may find the free one at once: enough tries that some do not
+		for mine in range(20000, 20012):
+		    direct = [connect((host, port), mine) for port in ports[:2]]
+		    balanced = connect((host, 80), mine)
+		    assert task(balanced) == f"port={ports[2]}", mine
+		    for s, port in zip(direct, ports):
+		        assert task(s) == f"port={port}", mine
+		    for s in direct + [balanced]:
+		        s.close()
+	END
+	(($(counter conflict_moved) > before))
+}
+
+# The old connection's end is hidden from the path, its client's and its backend's.
+@test "a client's port is used again where the backend is gone: the newer SYN goes to another one" {
+	local before
+	before=$(counter redispatch)
+	on elb python3 - "$SLAVE1" "$ROOT/tools/lab/lab" <<-'END'
+		import socket, subprocess, sys
+
+		host, tool = sys.argv[1:]
+		TCP_REPAIR = 19
+
+		def connect(mine):
+		    s = socket.socket()
+		    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+		    s.settimeout(60)
+		    s.bind(("", mine))
+		    s.connect((host, 80))
+		    s.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+		    return s, [w for w in s.recv(65536).decode().split() if w.startswith("port=")][0][5:]
+
+		def on_slave(*command):
+		    subprocess.run([tool, "exec", "slave1", "--", *command], check=True)
+
+		old, port = connect(21000)
+		on_slave("iptables", "-A", "OUTPUT", "-p", "tcp", "--sport", port, "-o", "eth0", "-j", "DROP")
+		on_slave("ss", "-K", "-t", "sport", "=", f":{port}", "dport", "=", ":21000")
+		on_slave("iptables", "-F")
+		on_slave("iptables", "-A", "INPUT", "-i", "eth0", "-p", "tcp", "--syn", "--dport", port, "-j", "REJECT",
+		         "--reject-with", "tcp-reset")
+		old.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)
+		old.close()
+		new, other = connect(21000)
+		assert other != port, port
+	END
+	on slave1 iptables -F
+	(($(counter redispatch) > before))
+}
