@@ -3,7 +3,10 @@
  * What a program works on while it looks at one packet. It lies in a per-CPU map and not on the
  * stack: that is too small for it, and values in a map are unknown to the verifier, which else
  * follows each combination of what it knows to the program's end. One a CPU is enough: the programs
- * run in softirqs, or with softirqs off, and do not interrupt each other.
+ * of the hooks run in softirqs, or with softirqs off, and do not interrupt each other; attach
+ * refuses PREEMPT_RT, where that is not so. What runs in a process (a cgroup's program, a test run
+ * on a kernel that leaves softirqs on) is interrupted by them, and by its like: it needs another
+ * place to work in, and a walk of its own too (pick.h).
  */
 #ifndef SLUICE_BPF_SCRATCH_H
 #define SLUICE_BPF_SCRATCH_H

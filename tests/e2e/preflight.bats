@@ -38,7 +38,7 @@ found() {
 @test "on a good host nothing blocks, and auto says what it chooses and why" {
 	preflight 0 '.ok and .mode.configured == "auto" and .mode.choice == "tc" and (.mode.why | contains("virtual")) and
 		all(.findings[]; .level == "ok") and
-		([.findings[].check] | contains(["kernel.load", "kernel.tcx", "kernel.unprivileged", "kernel.btf", "host.pin_dir",
+		([.findings[].check] | contains(["kernel.load", "kernel.realtime", "kernel.tcx", "kernel.unprivileged", "kernel.btf", "host.pin_dir",
 			"host.group", "host.local_ports", "host.docker_proxy", "interface.driver", "interface.mtu",
 			"interface.hooks", "route.back", "firewall"]))' mode=auto
 	run ctl preflight

@@ -16,6 +16,7 @@
 
 #include "config.h"
 #include "loader.h"
+#include "realtime.h"
 
 #define TCX_INGRESS 46 /* enum bpf_attach_type of Linux 6.6, unknown to libbpf 1.1 */
 #define NO_INTERFACE 0x7fffffff
@@ -156,8 +157,18 @@ static void check_load(struct preflight *preflight)
 	preflight_add(preflight, PREFLIGHT_OK, "kernel.load", "the programs load");
 }
 
+static void check_realtime(struct preflight *preflight)
+{
+	if (realtime_is_running())
+		preflight_add(preflight, PREFLIGHT_BLOCK, "kernel.realtime", "%s", realtime_reason);
+	else
+		preflight_add(preflight, PREFLIGHT_OK, "kernel.realtime",
+			      "not built with PREEMPT_RT");
+}
+
 void preflight_kernel(struct preflight *preflight)
 {
+	check_realtime(preflight);
 	check_load(preflight);
 	check_btf(preflight);
 	check_tcx(preflight);

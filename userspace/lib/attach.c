@@ -18,6 +18,7 @@
 #include "loader.h"
 #include "nic.h"
 #include "pins.h"
+#include "realtime.h"
 #include "services.h"
 
 struct attach {
@@ -38,6 +39,14 @@ const char *attach_mode_name(enum sluice_mode mode)
 }
 
 /* --- checks --- */
+
+static int check_kernel(struct attach *attach)
+{
+	if (!realtime_is_running())
+		return 0;
+	snprintf(attach->error, attach->len, "%s", realtime_reason);
+	return -EOPNOTSUPP;
+}
 
 static int check_interfaces(struct attach *attach)
 {
@@ -259,7 +268,9 @@ int attach_run(const struct config *config, bool no_tcx, struct attach_report *r
 
 	*report = (struct attach_report){};
 	error[0] = '\0';
-	err = check_group(&attach);
+	err = check_kernel(&attach);
+	if (!err)
+		err = check_group(&attach);
 	if (!err)
 		err = check_interfaces(&attach);
 	if (err)
