@@ -12,7 +12,10 @@
 
 #include "count.h"
 
-#define PICK_TRIES 64 /* entries of the table looked at before giving up, and leastconn's window */
+#define PICK_TRIES 64 /* entries of the table looked at before all members are */
+#define PICK_EXACT 16 /* leastconn looks at all of so many, and of more at a sample */
+#define PICK_SAMPLE 8
+#define PICK_CHUNK 64 /* members looked at by one call */
 
 enum pick_result {
 	PICK_OK,
@@ -80,33 +83,80 @@ static __always_inline bool pick_is_usable(const struct sluice_backend *backend)
 	return backend->generation && backend->state == SLUICE_BACKEND_UP;
 }
 
+/* A number below len, of one below 2^32; evenly, and without a division. */
+static __always_inline __u32 pick_below(__u32 number, __u32 len)
+{
+	return (__u64)number * len >> 32;
+}
+
+/* A way through the table: from one entry, and how far it is to the next. */
+struct pick_way {
+	__u32 start;  /* below len */
+	__u32 stride; /* 1 to len */
+	__u32 enough; /* entries after which the best so far is good enough */
+};
+
 /*
- * Where in the table to begin. Addition and read are two steps: two CPUs may at worst begin at one
+ * By chance: the entries lie at even distances, which are another one with each pick. Two of them
+ * are as good as two that know nothing of each other, and never the same.
+ */
+static __always_inline void pick_way_by_chance(struct pick_way *way, __u32 len, __u32 enough)
+{
+	const __u32 chance = bpf_get_prandom_u32();
+
+	way->start = pick_below(chance, len);
+	way->stride = 1 + pick_below(chance * 0x9e3779b1u, len - 1);
+	way->enough = enough;
+}
+
+/* The next backends in turn. Addition and read are two steps: two CPUs may at worst begin at one
  * place.
  */
-static __always_inline __u32 pick_start(__u32 service, __be32 client, __u8 balance)
+static __always_inline void pick_way_in_turn(struct pick_way *way, __u32 service, __u32 len,
+					     __u32 enough)
+{
+	__u32 *cursor = bpf_map_lookup_elem(&sluice_cursor, &service);
+
+	way->start = 0;
+	way->stride = 1;
+	way->enough = enough;
+	if (!cursor)
+		return;
+	__sync_fetch_and_add(cursor, 1);
+	way->start = *(volatile __u32 *)cursor % len;
+}
+
+static __always_inline void pick_way_of_client(struct pick_way *way, __be32 client, __u32 len)
 {
 	__u32 hash = client;
-	__u32 *cursor;
 
-	if (balance == SLUICE_BALANCE_RANDOM)
-		return bpf_get_prandom_u32();
-	if (balance == SLUICE_BALANCE_SOURCE) {
-		/*
-		 * the finalizer of MurmurHash3: every bit of the address reaches every bit of the
-		 * result
-		 */
-		hash ^= hash >> 16;
-		hash *= 0x85ebca6b;
-		hash ^= hash >> 13;
-		hash *= 0xc2b2ae35;
-		return hash ^ hash >> 16;
-	}
-	cursor = bpf_map_lookup_elem(&sluice_cursor, &service);
-	if (!cursor)
-		return 0;
-	__sync_fetch_and_add(cursor, 1);
-	return *(volatile __u32 *)cursor;
+	/* the finalizer of MurmurHash3: every bit of the address reaches every bit of the result */
+	hash ^= hash >> 16;
+	hash *= 0x85ebca6b;
+	hash ^= hash >> 13;
+	hash *= 0xc2b2ae35;
+	way->start = (hash ^ hash >> 16) % len;
+	way->stride = 1;
+	way->enough = 1;
+}
+
+/*
+ * roundrobin and source take the first acceptable entry, random the better of two, leastconn the
+ * best of all or, where they are many, of a sample.
+ */
+static __always_inline void pick_way(struct pick_way *way, __u8 balance, __u32 service,
+				     __be32 client, __u32 len)
+{
+	if (balance == SLUICE_BALANCE_SOURCE)
+		pick_way_of_client(way, client, len);
+	else if (balance == SLUICE_BALANCE_RANDOM)
+		pick_way_by_chance(way, len, 2);
+	else if (balance != SLUICE_BALANCE_LEASTCONN)
+		pick_way_in_turn(way, service, len, 1);
+	else if (len <= PICK_EXACT)
+		pick_way_in_turn(way, service, len, len);
+	else
+		pick_way_by_chance(way, len, PICK_SAMPLE);
 }
 
 /* The best so far; load is connections per weight, compared crosswise to stay in whole numbers. */
@@ -199,39 +249,77 @@ __noinline int sluice_consider(__u32 slot, __u32 service, __u32 exclude, __u32 n
 }
 
 /*
- * Walks the table from the algorithm's start. The first acceptable entry is the answer of
- * roundrobin and source, the better of two that of random, the best of a window (which turns with
- * each pick) that of leastconn.
+ * Looks at some of the set's members, from one on, until one is acceptable. A global function, so
+ * that the verifier looks at the loop once.
  */
-static __always_inline int pick_choose(struct pick_walk *walk, const struct sluice_set *set,
-				       __u32 service, __be32 client, __u32 exclude, __u32 now)
+__noinline int sluice_search(__u32 index, __u32 from, __u32 service, __u32 exclude, __u32 now)
 {
-	__u32 len = set->len, enough, turns, start, i, index;
+	const struct sluice_set *set = bpf_map_lookup_elem(&sluice_sets, &index);
+	const struct pick_walk *walk;
+	__u32 i, members, zero = 0;
+
+	walk = bpf_map_lookup_elem(&sluice_walk, &zero);
+	if (!set || !walk)
+		return 0;
+	members = set->members;
+	for (i = 0; i < PICK_CHUNK; i++) {
+		if (walk->best.slot)
+			return 1;
+		from -= members & ((__s32)(members - 1 - from) >> 31);
+		sluice_consider(set->member[from & SLUICE_MAX_BACKENDS], service, exclude, now,
+				set->maxconn);
+		from++;
+	}
+	return walk->best.slot != 0;
+}
+
+/*
+ * The algorithm's way found nobody: anybody will do. Each member is looked at, so that the only
+ * usable one of thousands is found; that takes long only where almost nobody is usable.
+ */
+static __always_inline void pick_anybody(const struct sluice_set *set, __u32 index, __u32 service,
+					 __u32 exclude, __u32 now)
+{
+	const __u32 members = set->members;
+	__u32 i, from;
+
+	if (!members || members > SLUICE_MAX_BACKENDS)
+		return;
+	from = pick_below(bpf_get_prandom_u32(), members);
+	for (i = 0; i < (SLUICE_MAX_BACKENDS + 1) / PICK_CHUNK; i++) {
+		if (i * PICK_CHUNK >= members ||
+		    sluice_search(index, (from + i * PICK_CHUNK) % members, service, exclude, now))
+			break;
+	}
+}
+
+/* Goes the algorithm's way through the table. */
+static __always_inline int pick_choose(struct pick_walk *walk, const struct sluice_set *set,
+				       __u32 index, const struct pick *asked)
+{
+	__u32 len = set->len, turns, at, i;
+	struct pick_way way;
 
 	*walk = (struct pick_walk){ .on_empty = set->on_empty, .on_full = set->on_full };
 	if (!len || len > SLUICE_SET_TABLE)
 		return PICK_EMPTY;
-	/* Turns after which a candidate is good enough. */
-	enough = set->balance == SLUICE_BALANCE_LEASTCONN ? PICK_TRIES
-		 : set->balance == SLUICE_BALANCE_RANDOM  ? 2
-							  : 1;
-	/* random's second start comes after one turn; from there on it must see everybody */
-	turns = enough == 2 ? len + 1 : len;
-	start = pick_start(service, client, set->balance) % len;
+	pick_way(&way, set->balance, asked->service, asked->client, len);
+	turns = len;
+	at = way.start;
 	for (i = 0; i < PICK_TRIES; i++) {
-		if (i >= turns || (i >= enough && walk->best.slot))
+		if (i >= turns || (i >= way.enough && walk->best.slot))
 			break;
+		sluice_consider(set->table[at & (SLUICE_SET_TABLE - 1)], asked->service,
+				asked->exclude, asked->now, set->maxconn);
 		/*
-		 * random's second; and a second chance elsewhere, where a whole stretch is unusable
+		 * round the table's end, without a comparison: it would split what the verifier
+		 * knows in two with each turn
 		 */
-		if ((i == 1 && enough == 2) ||
-		    (i == PICK_TRIES / 2 && len > PICK_TRIES && enough < 3))
-			start = bpf_get_prandom_u32() % len;
-		/* no comparison: it would split what the verifier knows in two with each turn */
-		index = i ? (start + i) % len : start;
-		sluice_consider(set->table[index & (SLUICE_SET_TABLE - 1)], service, exclude, now,
-				set->maxconn);
+		at += way.stride;
+		at -= len & ((__s32)(len - 1 - at) >> 31);
 	}
+	if (!walk->best.slot)
+		pick_anybody(set, index, asked->service, asked->exclude, asked->now);
 	if (!walk->best.slot)
 		walk->best = walk->doubtful; /* better a suspect than nobody */
 	if (!walk->best.slot)
@@ -239,21 +327,19 @@ static __always_inline int pick_choose(struct pick_walk *walk, const struct slui
 	return PICK_OK;
 }
 
-/* The service's set in force and its version, or NULL if there is none. */
-static __always_inline const struct sluice_set *pick_set(__u32 service, __u64 *version)
+/* The service's set in force, its version and its place, or NULL if there is none. */
+static __always_inline const struct sluice_set *pick_set(__u32 service, __u64 *version,
+							 __u32 *index)
 {
 	const volatile struct sluice_active *active = bpf_map_lookup_elem(&sluice_active, &service);
-	const struct sluice_set *set;
-	__u32 index;
 
 	if (!active)
 		return NULL;
 	*version = active->version;
 	if (!*version)
 		return NULL;
-	index = service * SLUICE_SET_RING + *version % SLUICE_SET_RING;
-	set = bpf_map_lookup_elem(&sluice_sets, &index);
-	return set;
+	*index = service * SLUICE_SET_RING + *version % SLUICE_SET_RING;
+	return bpf_map_lookup_elem(&sluice_sets, index);
 }
 
 /*
@@ -267,19 +353,25 @@ static __always_inline const struct sluice_set *pick_set(__u32 service, __u64 *v
  */
 __noinline int sluice_pick(__u32 service, __be32 client, __u32 exclude, __u32 now)
 {
+	const struct pick asked = {
+		.service = service,
+		.client = client,
+		.exclude = exclude,
+		.now = now,
+	};
 	const struct sluice_set *set;
 	struct pick_walk *walk;
-	__u32 zero = 0;
+	__u32 zero = 0, index;
 	__u64 version;
 	int result;
 
-	set = pick_set(service, &version);
+	set = pick_set(service, &version, &index);
 	if (!set)
 		return PICK_UNSYNCED;
 	walk = bpf_map_lookup_elem(&sluice_walk, &zero);
 	if (!walk || *(const volatile __u64 *)&set->version != version)
 		return PICK_TORN;
-	result = pick_choose(walk, set, service, client, exclude, now);
+	result = pick_choose(walk, set, index, &asked);
 	if (*(const volatile __u64 *)&set->version != version)
 		return PICK_TORN;
 	return result;

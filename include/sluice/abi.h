@@ -15,7 +15,7 @@
 
 #include <linux/types.h>
 
-#define SLUICE_ABI 1
+#define SLUICE_ABI 2
 #define SLUICE_MAGIC 0x534c5543u /* "SLUC" */
 
 #define SLUICE_MAX_SERVICES 64	 /* services have the indexes 1..64 */
@@ -160,8 +160,17 @@ struct sluice_set {
 	__u8 on_full;  /* enum sluice_on_full */
 	__u8 pad[5];
 	__u16 table[SLUICE_SET_TABLE]; /* slots of backends */
+	/*
+	 * Each slot of table once, for whom the algorithm's own way round table is too long: with
+	 * 1,000 backends of weight 256 to 1, or all but one at maxconn.
+	 */
+	__u32 members; /* how many of member are in use */
+	__u16 member[SLUICE_MAX_BACKENDS + 1];
+	__u32 pad2;
 };
-_Static_assert(sizeof(struct sluice_set) == 24 + 2 * SLUICE_SET_TABLE, "ABI");
+_Static_assert(sizeof(struct sluice_set) ==
+		       32 + 2 * SLUICE_SET_TABLE + 2 * (SLUICE_MAX_BACKENDS + 1),
+	       "ABI");
 
 struct sluice_active {
 	__u64 version;

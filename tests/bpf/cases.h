@@ -103,6 +103,7 @@ struct step_backend {
 	uint16_t port;
 	struct cases_number generation, state, weight, active, half_open, suspect, suspect_ms,
 		hport;
+	struct cases_number count; /* so many, in consecutive slots and ports */
 };
 
 struct step_set {

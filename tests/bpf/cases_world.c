@@ -112,6 +112,7 @@ int cases_read_backend(struct reader *reader, struct step *step)
 		{ "suspect", &backend->suspect, NULL },
 		{ "for", &backend->suspect_ms, NULL },
 		{ "hport", &backend->hport, NULL },
+		{ "count", &backend->count, NULL },
 		{ NULL, NULL, NULL },
 	};
 	unsigned from = 2;

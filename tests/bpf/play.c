@@ -77,10 +77,10 @@ unsigned play_resolve(const struct play *play, const struct backend_ref *ref)
 	return ref->kind == REF_SLOT ? ref->slot : play->last_slot;
 }
 
-static enum play_result play_backend(struct play *play, const struct step_backend *step)
+static enum play_result play_backend(struct play *play, const struct step_backend *step,
+				     unsigned slot, uint16_t port)
 {
-	unsigned slot = play_resolve(play, &step->ref),
-		 service = play_find_service(play, step->service);
+	unsigned service = play_find_service(play, step->service);
 	struct sluice_backend *backend = &play->world->maps->backends[slot];
 	uint32_t now = world_jiffies(play->world);
 
@@ -88,7 +88,7 @@ static enum play_result play_backend(struct play *play, const struct step_backen
 		if (!service)
 			return play_fail(play, "no service %s", step->service);
 		backend->service = (uint16_t)service;
-		backend->port = htons(step->port);
+		backend->port = htons(port);
 		backend->state = SLUICE_BACKEND_UP;
 		backend->weight = 1;
 		backend->active = 0; /* the daemon's duty when it gives a slot to another backend */
@@ -96,9 +96,8 @@ static enum play_result play_backend(struct play *play, const struct step_backen
 		backend->answered = 0;
 		backend->suspect = 0;
 		backend->generation = ++backend->last_generation;
-		play->world->maps->hports[step->port].service_port =
-			htons(play->service_ports[service]);
-		play->world->maps->hports[step->port].slot = (uint16_t)slot;
+		play->world->maps->hports[port].service_port = htons(play->service_ports[service]);
+		play->world->maps->hports[port].slot = (uint16_t)slot;
 		if (world_read_stats(play->world, false, slot, &play->backend_base[slot]))
 			return play_fail(play, "cannot read the counters");
 	}
@@ -124,6 +123,19 @@ static enum play_result play_backend(struct play *play, const struct step_backen
 			sluice_ms_to_jiffies(SLUICE_SUSPECT_MS, play->world->maps->meta.hz);
 	}
 	return PLAY_PASSED;
+}
+
+static enum play_result play_backends(struct play *play, const struct step_backend *step)
+{
+	unsigned i, slot = play_resolve(play, &step->ref),
+		    count = step->count.set ? step->count.value : 1;
+	enum play_result result = PLAY_PASSED;
+
+	if (slot + count > SLUICE_MAX_BACKENDS + 1)
+		return play_fail(play, "there are no %u slots from %u on", count, slot);
+	for (i = 0; i < count && result == PLAY_PASSED; i++)
+		result = play_backend(play, step, slot + i, (uint16_t)(step->port + i));
+	return result;
 }
 
 /* The table that the daemon would write, unless the case gives one: usable backends, by weight
@@ -253,7 +265,7 @@ static enum play_result play_step(struct play *play, const struct step *step)
 	case STEP_SERVICE:
 		return play_service(play, step);
 	case STEP_BACKEND:
-		return play_backend(play, &step->backend);
+		return play_backends(play, &step->backend);
 	case STEP_SET:
 		return play_set(play, &step->set);
 	case STEP_PACKET:

@@ -228,6 +228,7 @@ void world_publish(struct world *world, unsigned service, const struct sluice_se
 {
 	uint64_t version = world->maps->active[service].version + 1;
 	struct sluice_set *slot = set_slot(world, service, version);
+	uint32_t i, k;
 
 	__atomic_store_n(&slot->version, 0, __ATOMIC_SEQ_CST);
 	slot->len = set->len;
@@ -237,6 +238,14 @@ void world_publish(struct world *world, unsigned service, const struct sluice_se
 	slot->on_full = set->on_full;
 	memset(slot->table, 0, sizeof(slot->table));
 	memcpy(slot->table, set->table, set->len * sizeof(set->table[0]));
+	slot->members = 0;
+	for (i = 0; i < set->len; i++) {
+		for (k = 0; k < slot->members && slot->member[k] != set->table[i]; k++)
+			;
+		slot->member[k] = set->table[i];
+		if (k == slot->members)
+			slot->members++;
+	}
 	__atomic_store_n(&slot->version, version, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&world->maps->active[service].version, version, __ATOMIC_SEQ_CST);
 }

@@ -104,6 +104,29 @@ static void test_publish_limits(void **state)
 	assert_int_equal(out.len, 0);
 }
 
+/* Whatever the schedule: each slot once, and none that cannot be. */
+static void test_publish_members(void **state)
+{
+	static const __u16 table[] = { 7, 3, 7, 0, SLUICE_MAX_BACKENDS, 7, 3, 9, 65535 };
+	static const __u16 members[] = { 7, 3, SLUICE_MAX_BACKENDS, 9 };
+	static struct sluice_set in, out;
+
+	fill(&in, sizeof(table) / sizeof(table[0]), 1);
+	memcpy(in.table, table, sizeof(table));
+	assert_int_equal(maps_publish_set(*state, SERVICE, &in, 1), 0);
+	assert_true(maps_read_set(*state, SERVICE, &out));
+	assert_int_equal(out.members, 4);
+	assert_memory_equal(out.member, members, sizeof(members));
+	fill(&in, SLUICE_SET_TABLE, 1);
+	assert_int_equal(maps_publish_set(*state, SERVICE, &in, 1), 0);
+	assert_true(maps_read_set(*state, SERVICE, &out));
+	assert_int_equal(out.members, SLUICE_MAX_BACKENDS);
+	in.len = 0;
+	assert_int_equal(maps_publish_set(*state, SERVICE, &in, 1), 0);
+	assert_true(maps_read_set(*state, SERVICE, &out));
+	assert_int_equal(out.members, 0);
+}
+
 /* A set whose slot is being written, or already holds a later version, is not read. */
 static void test_torn(void **state)
 {
@@ -202,6 +225,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_unsynced, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_publish, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_publish_limits, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_publish_members, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_torn, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_version_after_unsynced, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_jiffies, set_up, tear_down),

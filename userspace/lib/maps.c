@@ -321,6 +321,23 @@ static __u64 next_version(const struct maps *maps, unsigned service)
 	return highest + 1;
 }
 
+/* Each slot of the table once, in the table's order. Slots that cannot be are left out. */
+static void list_members(struct sluice_set *set)
+{
+	bool seen[SLUICE_MAX_BACKENDS + 1] = { true }; /* slot 0 is nobody */
+	__u32 i, count = 0;
+
+	for (i = 0; i < set->len; i++) {
+		const __u16 slot = set->table[i];
+
+		if (slot > SLUICE_MAX_BACKENDS || seen[slot])
+			continue;
+		seen[slot] = true;
+		set->member[count++] = slot;
+	}
+	set->members = count;
+}
+
 int maps_publish_set(struct maps *maps, unsigned service, const struct sluice_set *set,
 		     uint64_t now_boot_ns)
 {
@@ -339,6 +356,7 @@ int maps_publish_set(struct maps *maps, unsigned service, const struct sluice_se
 	slot->on_empty = set->on_empty;
 	slot->on_full = set->on_full;
 	memcpy(slot->table, set->table, set->len * sizeof(set->table[0]));
+	list_members(slot);
 	__atomic_store_n(&slot->version, version, __ATOMIC_RELEASE);
 	maps->active[service].published_ns = now_boot_ns;
 	__atomic_store_n(&maps->active[service].version, version, __ATOMIC_SEQ_CST);

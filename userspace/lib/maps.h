@@ -79,7 +79,7 @@ int maps_read_services(const struct maps *maps, struct sluice_service *services)
 
 /*
  * Publish a set for a service index (1..SLUICE_MAX_SERVICES): one writer at a time. set->version is
- * ignored; the next version is taken. len > SLUICE_SET_TABLE is -EINVAL.
+ * ignored, the next one is taken; so are its members, which follow from its table. len > SLUICE_SET_TABLE is -EINVAL.
  */
 int maps_publish_set(struct maps *maps, unsigned service, const struct sluice_set *set,
 		     uint64_t now_boot_ns);
