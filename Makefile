@@ -36,8 +36,8 @@ say = $(if $(filter 1,$(V)),@:,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
 # --- goals that compile nothing themselves: they must work on a machine without any library ---
 
-LATER := bench bench-check mutants soak test-kernels deb
-PLAIN := help clean deps test demo lint uninstall $(LATER)
+LATER := bench bench-check mutants soak deb
+PLAIN := help clean deps test test-kernels demo lint uninstall $(LATER)
 COMPILES := $(filter-out $(PLAIN),$(or $(MAKECMDGOALS),all))
 
 # --- sources ---
@@ -125,7 +125,7 @@ SAN_CFLAGS := $(BASE_CFLAGS) -O1 $(UNIT_SAN) $(LIB_CFLAGS)
 
 # --- goals ---
 
-.PHONY: all tests test fuzz demo bench-prog lint deps install uninstall clean help $(LATER)
+.PHONY: all tests test test-kernels fuzz demo bench-prog lint deps install uninstall clean help $(LATER)
 
 all: $(PROGRAMS) $(LAB_TOOLS) ## the two programs, the BPF object and the lab's tools
 
@@ -135,6 +135,11 @@ test: ## all that CI runs; as root; installs what it needs first. SUITES="lint u
 	$(Q)tools/deps
 	$(Q)$(MAKE) --no-print-directory -j$(shell nproc) tests
 	$(Q)SUITES="$(SUITES)" tests/run
+
+test-kernels: ## load, attach and packet cases on older kernels, emulated, and this one; as root. KERNELS="5.10 host" narrows
+	$(Q)tools/deps --kernels
+	$(Q)$(MAKE) --no-print-directory -j$(shell nproc) all $(B)/tests/bpf/packets
+	$(Q)tests/kernels/run
 
 demo: ## two slaves, an app, scaling, kills and a summary; as root; installs what it needs first
 	$(Q)tools/deps
