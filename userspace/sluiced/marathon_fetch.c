@@ -169,8 +169,14 @@ static int parse(struct marathon *marathon, const struct http_answer *answer,
 						.hosts = marathon->hosts,
 						.host_count = marathon->host_count };
 
-	if (fetcher->full)
-		return marathon_json_apps(answer->body, answer->body_len, &filter, parsed, error);
+	if (fetcher->full) {
+		int err = marathon_json_apps(fetcher->sieve.text ? fetcher->sieve.text : "",
+					     fetcher->sieve.len, &filter, parsed, error);
+
+		if (!err)
+			parsed->others |= fetcher->sieve.dropped > 0;
+		return err;
+	}
 	if (answer->status == 404)
 		return marathon_json_app_gone(answer->body, answer->body_len, fetcher->app->id,
 					      parsed)
@@ -178,6 +184,24 @@ static int parse(struct marathon *marathon, const struct http_answer *answer,
 			       : json_fail(error, "a 404 that is not Marathon's");
 	return marathon_json_app(answer->body, answer->body_len, fetcher->app->id, &filter, parsed,
 				 error);
+}
+
+/* A piece of a whole answer. What is wrong with it is said when it is over, or at once if no more of it can be used. */
+static void on_piece(void *ctx, const char *bytes, size_t len)
+{
+	struct marathon *marathon = ctx;
+	struct marathon_fetcher *fetcher = &marathon->fetcher;
+	struct json_error error;
+	int err;
+
+	json_error_init(&error, "answer");
+	err = marathon_sieve_feed(&fetcher->sieve, bytes, len, &error);
+	if (!err)
+		return;
+	http_cancel(fetcher->call);
+	fetcher->call = NULL;
+	marathon_sieve_release(&fetcher->sieve);
+	fail(marathon, "/v2/apps", error.text[0] ? error.text : strerror(-err));
 }
 
 static void on_answer(void *ctx, const struct http_answer *answer)
@@ -203,6 +227,7 @@ static void on_answer(void *ctx, const struct http_answer *answer)
 	}
 	json_error_init(&error, "answer");
 	err = parse(marathon, answer, &parsed, &error);
+	marathon_sieve_release(&fetcher->sieve);
 	if (err) {
 		fail(marathon, what, error.text[0] ? error.text : strerror(-err));
 		return;
@@ -231,10 +256,15 @@ static void start(struct marathon *marathon)
 					.max_bytes = MARATHON_JSON_MAX_BYTES,
 					.total_ms = TOTAL_MS,
 					.ctx = marathon,
+					.data = fetcher->full ? on_piece : NULL,
 					.done = on_answer };
 	char path[1024], url[MARATHON_MAX_URL];
 	int err;
 
+	fetcher->filter = (struct marathon_filter){ .apps = marathon->app_ids,
+						    .app_count = marathon->app_count };
+	marathon_sieve_release(&fetcher->sieve);
+	marathon_sieve_init(&fetcher->sieve, &fetcher->filter, MARATHON_JSON_MAX_BYTES);
 	/* an id is of letters, digits, dots, dashes and slashes: the config saw to that */
 	if (fetcher->full)
 		snprintf(path, sizeof(path), "/v2/apps?embed=apps.tasks&embed=apps.readiness");
@@ -321,6 +351,7 @@ void marathon_fetcher_release(struct marathon *marathon)
 	struct marathon_fetcher *fetcher = &marathon->fetcher;
 
 	http_cancel(fetcher->call);
+	marathon_sieve_release(&fetcher->sieve);
 	if (fetcher->timer)
 		event_free(fetcher->timer);
 	if (fetcher->resync)

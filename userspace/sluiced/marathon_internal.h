@@ -15,6 +15,7 @@
 #include "http.h"
 #include "marathon.h"
 #include "marathon_json.h"
+#include "marathon_sieve.h"
 #include "masters.h"
 #include "pace.h"
 #include "sse.h"
@@ -43,7 +44,9 @@ struct marathon_fetcher {
 	struct marathon_app *app; /* the one under way is of it */
 	size_t turn;		  /* the app that is looked at first for the next one */
 	int hops;
-	char leader[256]; /* X-Marathon-Leader of the last good answer */
+	struct marathon_filter filter; /* of the sieve */
+	struct marathon_sieve sieve;   /* for answers about everything */
+	char leader[256];	       /* X-Marathon-Leader of the last good answer */
 };
 
 struct marathon_stream {

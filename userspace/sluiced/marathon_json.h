@@ -12,7 +12,7 @@
 #include "facts.h"
 #include "json.h"
 
-#define MARATHON_JSON_MAX_BYTES (64u << 20)
+#define MARATHON_JSON_MAX_BYTES (32u << 20) /* of wanted apps: marathon_sieve.h */
 
 /*
  * What to keep of an answer; everything else is dropped while parsing. Names are compared without
