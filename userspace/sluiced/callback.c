@@ -27,6 +27,7 @@
 #include "clock.h"
 #include "config.h"
 #include "hint.h"
+#include "listen_at.h"
 #include "listen_pause.h"
 #include "pace.h"
 
@@ -388,22 +389,10 @@ static void on_drain(evutil_socket_t fd, short what, void *arg)
 
 static int listen_on(struct callback *callback)
 {
-	struct sockaddr_storage address = {};
-	const int on = 1;
-	int len = sizeof(address), fd, err;
+	int fd = listen_at(callback->config->callback_listen);
 
-	if (evutil_parse_sockaddr_port(callback->config->callback_listen,
-				       (struct sockaddr *)&address, &len))
-		return -EINVAL;
-	fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
-		return -errno;
-	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) ||
-	    bind(fd, (struct sockaddr *)&address, len) || listen(fd, 128)) {
-		err = -errno;
-		evutil_closesocket(fd);
-		return err;
-	}
+		return fd;
 	callback->listener = evconnlistener_new(callback->base, on_accept, callback,
 						LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0,
 						fd);

@@ -11,10 +11,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "actual.h"
 #include "clock.h"
 #include "facts.h"
+#include "listen_at.h"
 #include "listen_pause.h"
 #include "model.h"
 #include "reconcile.h"
@@ -286,39 +288,32 @@ static void on_request(struct evhttp_request *request, void *ctx)
 	evbuffer_free(page.out);
 }
 
-static int split(const char *listen, char *address, size_t len, uint16_t *port)
+static int listen_for(struct metrics *metrics, struct event_base *base, const char *at)
 {
-	const char *colon = strrchr(listen, ':');
-	unsigned long value;
-	char *end;
+	struct evhttp_bound_socket *bound;
+	int fd = listen_at(at);
 
-	if (!colon || (size_t)(colon - listen) >= len)
-		return -EINVAL;
-	memcpy(address, listen, (size_t)(colon - listen));
-	address[colon - listen] = 0;
-	value = strtoul(colon + 1, &end, 10);
-	if (!colon[1] || *end || !value || value > 65535)
-		return -EINVAL;
-	*port = (uint16_t)value;
-	return 0;
+	if (fd < 0)
+		return fd;
+	bound = evhttp_accept_socket_with_handle(metrics->http, fd);
+	if (!bound) {
+		close(fd);
+		return -ENOMEM;
+	}
+	metrics->pause = listen_pause_new(base, evhttp_bound_socket_get_listener(bound), "metrics");
+	return metrics->pause ? 0 : -ENOMEM;
 }
 
 struct metrics *metrics_new(struct event_base *base, const char *listen, metrics_fill fill,
 			    void *ctx)
 {
 	struct metrics *metrics = calloc(1, sizeof(*metrics));
-	struct evhttp_bound_socket *bound;
-	char address[128];
-	uint16_t port;
-	int err;
+	int err = 0;
 
 	if (!metrics)
 		return NULL;
 	metrics->fill = fill;
 	metrics->ctx = ctx;
-	err = split(listen, address, sizeof(address), &port);
-	if (err)
-		goto out;
 	metrics->http = evhttp_new(base);
 	if (!metrics->http) {
 		err = -ENOMEM;
@@ -332,15 +327,7 @@ struct metrics *metrics_new(struct event_base *base, const char *listen, metrics
 		err = -ENOMEM;
 		goto out;
 	}
-	errno = 0;
-	bound = evhttp_bind_socket_with_handle(metrics->http, address, port);
-	if (!bound) {
-		err = errno ? -errno : -EADDRNOTAVAIL;
-		goto out;
-	}
-	metrics->pause = listen_pause_new(base, evhttp_bound_socket_get_listener(bound), "metrics");
-	if (!metrics->pause)
-		err = -ENOMEM;
+	err = listen_for(metrics, base, listen);
 out:
 	if (!err)
 		return metrics;
