@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A loop over rtnetlink's link messages. An interface that was deleted took its hooks along, so RTM_DELLINK is remembered even
- * if the name is back under the same index before we look. Messages that the kernel had to drop mean: attach again, which
+ * A loop over rtnetlink's messages. An interface that was deleted took its hooks along, so RTM_DELLINK is remembered even if
+ * the name is back under the same index before we look. An address may come long after its interface, and a daemon that is
+ * down cannot tell the maps: RTM_NEWADDR is written by us too. Messages that the kernel had to drop mean: attach again, which
  * replaces in place and costs nothing. What somebody detached on purpose stays detached: then the watch ends.
  */
 #include "watch.h"
@@ -23,6 +24,7 @@
 #include "command.h"
 #include "config.h"
 #include "maps.h"
+#include "own_addresses.h"
 
 #define SETTLE_MS 100 /* a new interface is named, addressed and brought up in several steps */
 #define AGAIN_MS 2000 /* after an attach that failed */
@@ -32,7 +34,7 @@ struct watch {
 	struct config *config;
 	int link_fd, signal_fd;
 	unsigned ifindex[SLUICE_MAX_IFINDEX]; /* attached to; 0: the interface is gone or unknown */
-	bool stop, failed, reread;
+	bool stop, failed, reread, new_address;
 };
 
 /* --- what has happened --- */
@@ -47,6 +49,8 @@ static void note_message(struct watch *watch, struct nlmsghdr *message)
 	const struct ifinfomsg *link = NLMSG_DATA(message);
 	unsigned i;
 
+	if (message->nlmsg_type == RTM_NEWADDR)
+		watch->new_address = true;
 	/* a bridge says AF_BRIDGE when a port of its leaves it */
 	if (message->nlmsg_type != RTM_DELLINK || link->ifi_family != AF_UNSPEC)
 		return;
@@ -143,9 +147,33 @@ static int attach_now(struct watch *watch)
 	return err;
 }
 
+static void add_addresses(struct watch *watch)
+{
+	char error[CONFIG_ERROR_LEN];
+	struct maps maps;
+	int err;
+
+	if (!watch->new_address)
+		return;
+	watch->new_address = false;
+	if (watch->failed || was_detached(watch))
+		return; /* the next attach reads them all */
+	err = maps_open(&maps, watch->config->pin_dir, MAPS_ROOT, error, sizeof(error));
+	if (!err) {
+		err = own_addresses_add(&maps);
+		if (err)
+			snprintf(error, sizeof(error), "%s", strerror(-err));
+		maps_release(&maps);
+	}
+	if (err)
+		command_error("attach --watch: an address is new, but cannot be told: %s", error);
+}
+
 static int open_sources(struct watch *watch)
 {
-	struct sockaddr_nl local = { .nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK };
+	struct sockaddr_nl local = { .nl_family = AF_NETLINK,
+				     .nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR |
+						  RTMGRP_IPV6_IFADDR };
 	sigset_t signals;
 
 	sigemptyset(&signals);
@@ -188,8 +216,10 @@ static int watch_loop(struct watch *watch)
 		wait_for_change(watch);
 		if (watch->stop)
 			return EXIT_SUCCESS;
-		if (!is_due(watch))
+		if (!is_due(watch)) {
+			add_addresses(watch);
 			continue;
+		}
 		if (!watch->failed && was_detached(watch)) {
 			puts("detached meanwhile: nothing to keep attached");
 			return EXIT_SUCCESS;

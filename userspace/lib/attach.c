@@ -17,6 +17,7 @@
 #include "hooks.h"
 #include "loader.h"
 #include "nic.h"
+#include "own_addresses.h"
 #include "pins.h"
 #include "realtime.h"
 #include "services.h"
@@ -202,6 +203,16 @@ static int write_meta(struct attach *attach, struct loader *loader)
 	return err;
 }
 
+static int add_addresses(struct attach *attach, const struct loader *loader)
+{
+	int err = own_addresses_add(&loader->maps);
+
+	if (err)
+		snprintf(attach->error, attach->len,
+			 "cannot write this host's addresses into the maps: %s", strerror(-err));
+	return err;
+}
+
 /* Everything behind the checks, under the lock. */
 static int put_in_force(struct attach *attach)
 {
@@ -222,7 +233,7 @@ static int put_in_force(struct attach *attach)
 	attach->report->replaced = loader.maps.meta.attached_at_ns != 0;
 	err = services_sync(&loader.maps, config, attach->error, attach->len);
 	if (!err)
-		err = services_sync_addresses(&loader.maps, attach->error, attach->len);
+		err = add_addresses(attach, &loader);
 	if (!err)
 		err = attach_tc(attach, &loader);
 	if (!err)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Wanted against actual, for services and addresses. The order of the writes is the point: a port is taken away before
+ * Wanted against actual. The order of the writes is the point: a port is taken away before
  * anything behind it changes, and given when everything behind it stands; allowed networks as allow.h says.
  */
 #include "services.h"
@@ -13,10 +13,7 @@
 
 #include "allow.h"
 #include "config.h"
-#include "iface.h"
 #include "maps.h"
-
-#define MAX_ADDRESSES 1024 /* as many as the map holds */
 
 static int write_port(struct maps *maps, uint16_t port, unsigned service)
 {
@@ -196,85 +193,4 @@ bool services_differ(const struct maps *maps, const struct config *config, char 
 		return true;
 	}
 	return false;
-}
-
-/* --- addresses --- */
-
-/* One family's addresses as the keys of its map, one after the other. */
-struct addresses {
-	int map_fd;
-	size_t key_size;
-	int count; /* or negative errno */
-	const void *keys;
-};
-
-static bool contains(const struct addresses *addresses, const void *key)
-{
-	const char *own = addresses->keys;
-	int i;
-
-	for (i = 0; i < addresses->count; i++) {
-		if (!memcmp(own + (size_t)i * addresses->key_size, key, addresses->key_size))
-			return true;
-	}
-	return false;
-}
-
-static int remove_others(const struct addresses *addresses)
-{
-	struct sluice_addr6 others[MAX_ADDRESSES], key, *previous = NULL;
-	int other_count = 0, i;
-
-	/* a key of IPv4 takes the first word */
-	while (other_count < MAX_ADDRESSES &&
-	       !bpf_map_get_next_key(addresses->map_fd, previous, &key)) {
-		if (!contains(addresses, &key))
-			others[other_count++] = key;
-		previous = &key;
-	}
-	for (i = 0; i < other_count; i++) {
-		if (bpf_map_delete_elem(addresses->map_fd, &others[i]) < 0 && errno != ENOENT)
-			return -errno;
-	}
-	return 0;
-}
-
-static int sync_family(const struct addresses *addresses)
-{
-	const char *own = addresses->keys;
-	const __u32 present = 1;
-	int i;
-
-	for (i = 0; i < addresses->count; i++) {
-		if (bpf_map_update_elem(addresses->map_fd, own + (size_t)i * addresses->key_size,
-					&present, BPF_ANY) < 0)
-			return -errno;
-	}
-	return addresses->count < 0 ? addresses->count : remove_others(addresses);
-}
-
-int services_sync_addresses(struct maps *maps, char *error, size_t len)
-{
-	struct sluice_addr6 keys6[MAX_ADDRESSES];
-	__be32 keys4[MAX_ADDRESSES];
-	const struct addresses four = {
-		.map_fd = maps->addrs4_fd,
-		.key_size = sizeof(keys4[0]),
-		.count = iface_addresses(true, keys4, MAX_ADDRESSES),
-		.keys = keys4,
-	};
-	const struct addresses six = {
-		.map_fd = maps->addrs6_fd,
-		.key_size = sizeof(keys6[0]),
-		.count = iface_addresses6(keys6, MAX_ADDRESSES),
-		.keys = keys6,
-	};
-	int err = sync_family(&four);
-
-	if (!err)
-		err = sync_family(&six);
-	if (err)
-		snprintf(error, len, "cannot write this host's addresses into the maps: %s",
-			 strerror(-err));
-	return err;
 }

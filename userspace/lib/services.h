@@ -22,7 +22,4 @@ int services_sync(struct maps *maps, const struct config *config, char *error, s
 /* Do the maps say something else than config, and of which service? False too if they cannot be read. */
 bool services_differ(const struct maps *maps, const struct config *config, char *name, size_t len);
 
-/* Put this host's addresses, loopback left out, into the maps of addresses, and take others out of them. */
-int services_sync_addresses(struct maps *maps, char *error, size_t len);
-
 #endif

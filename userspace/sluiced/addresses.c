@@ -8,19 +8,13 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <event2/event.h>
-#include <ifaddrs.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
-#include <stdbool.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <bpf/bpf.h>
-
 #include "iface.h"
-#include "maps.h"
 
 #define SETTLE_MS 20
 
@@ -93,82 +87,6 @@ void addresses_free(struct addresses *addresses)
 	if (addresses->fd >= 0)
 		close(addresses->fd);
 	free(addresses);
-}
-
-/* One family's addresses as the keys of its map, one after the other. */
-struct own {
-	int family;
-	size_t key_size;
-	size_t count;
-	unsigned char keys[ADDRESSES_MAX * sizeof(struct sluice_addr6)];
-};
-
-static void add_own(struct own *own, const struct sockaddr *address)
-{
-	struct sockaddr_in in;
-	struct sockaddr_in6 in6;
-	unsigned char *key = own->keys + own->count * own->key_size;
-
-	if (own->count == ADDRESSES_MAX || address->sa_family != own->family)
-		return;
-	if (own->family == AF_INET) {
-		memcpy(&in, address, sizeof(in));
-		memcpy(key, &in.sin_addr, own->key_size);
-	} else {
-		memcpy(&in6, address, sizeof(in6));
-		memcpy(key, &in6.sin6_addr, own->key_size);
-	}
-	own->count++;
-}
-
-static bool holds(const struct own *own, const void *key)
-{
-	for (size_t i = 0; i < own->count; i++)
-		if (!memcmp(own->keys + i * own->key_size, key, own->key_size))
-			return true;
-	return false;
-}
-
-static int publish_family(int map_fd, const struct own *own)
-{
-	unsigned char stale[ADDRESSES_MAX * sizeof(struct sluice_addr6)],
-		key[sizeof(struct sluice_addr6)];
-	const __u32 one = 1;
-	size_t stale_count = 0;
-	void *last = NULL;
-
-	/* added before anything is taken away */
-	for (size_t i = 0; i < own->count; i++)
-		if (bpf_map_update_elem(map_fd, own->keys + i * own->key_size, &one, BPF_ANY))
-			return -errno;
-	while (stale_count < ADDRESSES_MAX && !bpf_map_get_next_key(map_fd, last, key)) {
-		if (!holds(own, key))
-			memcpy(stale + stale_count++ * own->key_size, key, own->key_size);
-		last = key;
-	}
-	for (size_t i = 0; i < stale_count; i++)
-		bpf_map_delete_elem(map_fd, stale + i * own->key_size);
-	return 0;
-}
-
-int addresses_publish(const struct maps *maps)
-{
-	struct own own4 = { .family = AF_INET, .key_size = sizeof(__be32) };
-	struct own own6 = { .family = AF_INET6, .key_size = sizeof(struct sluice_addr6) };
-	struct ifaddrs *list, *entry;
-	int err;
-
-	if (getifaddrs(&list))
-		return -errno;
-	for (entry = list; entry; entry = entry->ifa_next) {
-		if (!entry->ifa_addr)
-			continue;
-		add_own(&own4, entry->ifa_addr);
-		add_own(&own6, entry->ifa_addr);
-	}
-	freeifaddrs(list);
-	err = publish_family(maps->addrs4_fd, &own4);
-	return err ? err : publish_family(maps->addrs6_fd, &own6);
 }
 
 int addresses_names(char names[][ADDRESSES_TEXT_LEN], size_t max)

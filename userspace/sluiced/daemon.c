@@ -29,6 +29,7 @@
 #include "metrics.h"
 #include "model.h"
 #include "notify.h"
+#include "own_addresses.h"
 #include "reconcile.h"
 #include "registrar.h"
 #include "sandbox.h"
@@ -186,7 +187,7 @@ static void learn_addresses(struct daemon *daemon)
 	const char *names[ADDRESSES_MAX];
 	int count, err;
 
-	err = addresses_publish(&daemon->reconcile.maps);
+	err = own_addresses_sync(&daemon->reconcile.maps);
 	if (err)
 		log_event(LOG_ERR, "addresses-kept", " error=\"%s\"", strerror(-err));
 	count = addresses_names(text, ADDRESSES_MAX);
