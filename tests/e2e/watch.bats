@@ -112,7 +112,8 @@ has_reloaded() {
 @test "an address that comes later is taken without the daemon" {
 	lab stop slave1 sluiced
 	watch
-	! answers 10.80.0.77
+	run answers 10.80.0.77
+	[[ $status != 0 ]]
 	on slave1 ip address add 10.80.0.77/24 dev eth0
 	wait_for "the new address answers" answers 10.80.0.77
 	kill -TERM "$WATCH"
