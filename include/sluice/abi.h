@@ -279,7 +279,11 @@ struct sluice_override {
 	__u32 drain;	  /* 1: drain it */
 	__u32 has_weight; /* 1: weight is valid */
 	__u32 weight;	  /* 0..256 */
-	__u32 pad;
+	/*
+	 * enum sluice_backend_state when the drain began: what undrain goes back to while no daemon
+	 * knows better; 0: not known
+	 */
+	__u32 before;
 	__u64 since_ns; /* CLOCK_BOOTTIME */
 };
 _Static_assert(sizeof(struct sluice_override) == 24, "ABI");

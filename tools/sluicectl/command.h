@@ -48,6 +48,9 @@ int verb_backends(const struct command *command);
 int verb_flows(const struct command *command);
 int verb_counters(const struct command *command);
 int verb_changes(const struct command *command);
+int verb_drain(const struct command *command);
+int verb_undrain(const struct command *command);
+int verb_weight(const struct command *command);
 int verb_preflight(const struct command *command);
 int verb_version(const struct command *command);
 int verb_later(const struct command *command); /* verbs of the contract that are not built yet */

@@ -36,10 +36,10 @@ static const struct verb {
 	  verb_later },
 	{ "verify", NULL, "do maps, hooks and listeners agree? (not built yet)", verb_later },
 	{ "monitor", NULL, "show changes as they happen (not built yet)", verb_later },
-	{ "drain", "BACKEND|--all [--wait TIME]", "stop new connections (not built yet)",
-	  verb_later },
-	{ "undrain", "BACKEND|--all", "allow new connections again (not built yet)", verb_later },
-	{ "weight", "BACKEND N", "change a backend's share (not built yet)", verb_later },
+	{ "drain", "BACKEND|--all [--wait TIME]", "stop new connections, let the others end",
+	  verb_drain },
+	{ "undrain", "BACKEND|--all", "allow new connections again", verb_undrain },
+	{ "weight", "BACKEND N", "change a backend's share; 0: no new connections", verb_weight },
 };
 
 #define VERB_COUNT (sizeof(verbs) / sizeof(verbs[0]))

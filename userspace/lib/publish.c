@@ -17,11 +17,18 @@
 /* Corrections below this are the scan's own blur: flows come and go while it runs. */
 #define COUNT_BLUR 2
 
+/* What stays may be the label's own text. */
+static void put_text(char *to, size_t len, const char *from)
+{
+	if (to != from)
+		snprintf(to, len, "%s", from);
+}
+
 static void write_label(struct sluice_label *label, const struct wanted_backend *backend)
 {
-	snprintf(label->app, sizeof(label->app), "%s", backend->app);
-	snprintf(label->reason, sizeof(label->reason), "%s", backend->reason);
-	snprintf(label->source, sizeof(label->source), "%s", backend->source);
+	put_text(label->app, sizeof(label->app), backend->app);
+	put_text(label->reason, sizeof(label->reason), backend->reason);
+	put_text(label->source, sizeof(label->source), backend->source);
 }
 
 /* The generation is stored last: until then the slot is free for everybody who looks. */

@@ -88,11 +88,24 @@ static void say_registry(struct state_output *out)
 		out->reason = "registered, and no check of its own";
 }
 
+/*
+ * The operator's drain ends with the task, or what is drained would never be gone; but only with proof: an answer that lacks it by
+ * accident must not lose the drain.
+ */
+static bool operator_drains(const struct model *model, const struct model_service *service,
+			    const struct model_backend *backend, int64_t now_ms)
+{
+	bool ended = backend->m_terminal || model_k(model, backend) == STATE_K_NO ||
+		     (backend->m_lacks >= 2 && model_has_waited(service, backend, now_ms));
+
+	return backend->op_drain && !(backend->m_last == STATE_M_GONE && ended);
+}
+
 static void decide(const struct model *model, const struct model_service *service,
 		   struct model_backend *backend, int64_t now_ms)
 {
 	struct state_input in = {
-		.operator_drain = backend->op_drain,
+		.operator_drain = operator_drains(model, service, backend, now_ms),
 		.m = now_m(model, service, backend),
 		.m_last = backend->m_last,
 		.health = model_health(model, backend),

@@ -6,7 +6,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,29 +20,10 @@
 #include "model.h"
 #include "plan.h"
 #include "publish.h"
+#include "writer.h"
 
 #define PATH_LEN 512
-
-/* The folder itself is the lock: it is what two daemons would fight for, and nothing must be made for it. */
-static int lock_folder(const char *pin_dir, char *error, size_t len)
-{
-	int fd = open(pin_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), err;
-
-	if (fd < 0) {
-		err = -errno;
-		snprintf(error, len, "%s: %s%s", pin_dir, strerror(-err),
-			 err == -ENOENT ? ": run `sluicectl attach` first" : "");
-		return err;
-	}
-	if (flock(fd, LOCK_EX | LOCK_NB)) {
-		err = errno == EWOULDBLOCK ? -EBUSY : -errno;
-		snprintf(error, len, "%s: %s", pin_dir,
-			 err == -EBUSY ? "another sluiced is running on it" : strerror(-err));
-		close(fd);
-		return err;
-	}
-	return fd;
-}
+#define LOCK_PATIENCE_MS 2000 /* a sluicectl that stands in for us has done long before */
 
 int reconcile_open(struct reconcile *reconcile, const char *pin_dir, struct model *model,
 		   char *error, size_t len)
@@ -51,7 +31,7 @@ int reconcile_open(struct reconcile *reconcile, const char *pin_dir, struct mode
 	int err;
 
 	*reconcile = (struct reconcile){ .lock_fd = -1, .model = model };
-	reconcile->lock_fd = lock_folder(pin_dir, error, len);
+	reconcile->lock_fd = writer_lock(pin_dir, LOCK_PATIENCE_MS, error, len);
 	if (reconcile->lock_fd < 0)
 		return reconcile->lock_fd;
 	err = maps_open(&reconcile->maps, pin_dir, MAPS_DAEMON, error, len);
