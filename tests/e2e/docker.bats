@@ -56,6 +56,19 @@ teardown_file() {
 	wait_for "there are three again" backends_hold '[.[] | select(.state == "up")] | length == 3'
 }
 
+@test "a bottleneck of 1,300 bytes at docker0: uploads go on, and the client learns the MTU" {
+	on slave1 ip link set dev docker0 mtu 1300
+	arrives up "$SLAVE1" "$(long 5000000 50000000)" "$(long 5000 1000)"
+	on elb ip route get "$SLAVE1" | grep 'mtu 1300'
+	[[ $(on elb nstat -asz IcmpInErrors | awk '/IcmpInErrors/ { print $2 }') == 0 ]]
+	ctl --json counters | holds '.icmp_out >= 1'
+}
+
+@test "two of four backends close their listeners unheard: every client gets in, through Docker's DNAT" {
+	scale /web 4
+	refused_by_two
+}
+
 @test "lab down leaves nothing behind" {
 	local folder
 	folder=$(work)

@@ -254,3 +254,41 @@ survive_floods() {
 	holds '.failed == 0 and .idle_closed == 0 and .moved == 0 and .connections == 1000 and .answered >= 2500' \
 		<"$BATS_TEST_TMPDIR/quiet"
 }
+
+# arrives up|down ADDRESS N [MAX_GAP_MS]: so many bytes over one connection arrive as they were sent; the receiver waits for none
+# longer than that
+arrives() {
+	local said
+	said=$(on elb "$BATS_TEST_DIRNAME/bulk.py" "$1" "$2" "$3")
+	echo "$1 $2: $said"
+	[[ $said =~ ^bytes=$3\ wrong=0\ gap_ms=([0-9]+)$ ]] && ((BASH_REMATCH[1] <= ${4:-60000}))
+}
+
+# stop_daemon / start_daemon: it lives and does nothing
+stop_daemon() {
+	kill -STOP "$(host_pid slave1 sluiced)"
+}
+
+start_daemon() {
+	kill -CONT "$(host_pid slave1 sluiced)"
+}
+
+# refused_by_two: two of four backends close their listeners, and the daemon cannot know: 1,000 of 1,000 connects succeed
+refused_by_two() {
+	local -a tasks
+	local redispatched
+	mapfile -t tasks < <(ctl --json backends | jq -r '.[] | select(.state == "up") | .task')
+	((${#tasks[@]} == 4))
+	redispatched=$(ctl --json counters | jq .redispatch)
+	ask --url "http://$SLAVE1:$(ctl --json backends | jq '[.[] | select(.state == "up")][3].port')/" \
+		--requests 500 --connections 4 --close >"$BATS_TEST_TMPDIR/direct"
+	stop_daemon
+	lab kill "${tasks[0]}" --signal USR1
+	lab kill "${tasks[1]}" --signal USR1
+	ask --url "http://$SLAVE1/" --requests 1000 --connections 4 --close --rate 500 >"$BATS_TEST_TMPDIR/balanced" || true
+	start_daemon
+	echo "connect, direct: $(jq -c .connect_us "$BATS_TEST_TMPDIR/direct"), balanced: $(jq -c .connect_us "$BATS_TEST_TMPDIR/balanced")"
+	holds '.failed == 0 and .answered == 1000 and all(.tasks[]; .task != $a and .task != $b)' \
+		--arg a "${tasks[0]}" --arg b "${tasks[1]}" <"$BATS_TEST_TMPDIR/balanced"
+	ctl --json counters | holds '.redispatch >= $n + 2' --argjson n "$redispatched"
+}

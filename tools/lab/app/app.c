@@ -32,12 +32,13 @@
 struct options {
 	unsigned port;
 	unsigned start_delay_ms;
+	unsigned backlog;
 	bool ipv4_only;
 };
 
 static const char usage_text[] =
 	"usage: app [--port N] [--app ID] [--task ID] [--host NAME] [--hostport N]\n"
-	"           [--on-term lameduck:MS|close] [--slow MS] [--start-delay MS] [--ipv4]\n"
+	"           [--on-term lameduck:MS|close] [--slow MS] [--start-delay MS] [--backlog N] [--ipv4]\n"
 	"defaults: $PORT0, $MARATHON_APP_ID, $MESOS_TASK_ID, $HOST up to the first dot, $PORT0, lameduck:1000\n";
 
 uint64_t server_now_ms(void)
@@ -101,6 +102,7 @@ static void parse(int argc, char **argv, struct server *server, struct options *
 		{ "slow", required_argument, NULL, 's' },
 		{ "ipv4", no_argument, NULL, '4' },
 		{ "start-delay", required_argument, NULL, 'd' },
+		{ "backlog", required_argument, NULL, 'b' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
@@ -138,6 +140,9 @@ static void parse(int argc, char **argv, struct server *server, struct options *
 			break;
 		case 'd':
 			options->start_delay_ms = number("--start-delay", optarg, 3600000);
+			break;
+		case 'b':
+			options->backlog = number("--backlog", optarg, BACKLOG);
 			break;
 		case '4':
 			options->ipv4_only = true;
@@ -181,7 +186,7 @@ static int open_listener(const struct options *options)
 	setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)); /* refused for IPv4 */
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	if (bind(fd, address, len) || listen(fd, BACKLOG)) {
+	if (bind(fd, address, len) || listen(fd, (int)options->backlog)) {
 		err = -errno;
 		close(fd);
 		return err;
@@ -227,7 +232,8 @@ static void close_idle(struct server *server, bool only_served)
 
 static void close_listener(struct server *server)
 {
-	close(server->listen_fd);
+	if (server->listen_fd >= 0)
+		close(server->listen_fd);
 	server->listen_fd = -1;
 	server->phase = SERVER_LEAVING;
 	server->phase_ends_ms = server_now_ms() + LEAVE_MS;
@@ -243,6 +249,17 @@ static void told_to_stop(struct server *server)
 	}
 	server->phase = SERVER_LAMEDUCK;
 	server->phase_ends_ms = server_now_ms() + server->lameduck_ms;
+}
+
+/* SIGUSR1: nobody listens any more, and the process lives on and says nothing of it. */
+static void told(struct server *server, uint32_t signal)
+{
+	if (signal != SIGUSR1) {
+		told_to_stop(server);
+	} else if (server->listen_fd >= 0) {
+		close(server->listen_fd);
+		server->listen_fd = -1;
+	}
 }
 
 static void phase_over(struct server *server)
@@ -280,7 +297,7 @@ static void loop(struct server *server, int signal_fd)
 				struct signalfd_siginfo info;
 
 				if (read(signal_fd, &info, sizeof(info)) == sizeof(info))
-					told_to_stop(server);
+					told(server, info.ssi_signo);
 			} else {
 				connection_event(events[i].data.ptr);
 			}
@@ -305,6 +322,7 @@ static int start(struct server *server, const struct options *options, int *sign
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	*signal_fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
 	server->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -322,7 +340,7 @@ static int start(struct server *server, const struct options *options, int *sign
 int main(int argc, char **argv)
 {
 	struct server server = { .healthy = true };
-	struct options options = { 0 };
+	struct options options = { .backlog = BACKLOG };
 	int signal_fd = -1, err;
 
 	parse(argc, argv, &server, &options);

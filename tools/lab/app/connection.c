@@ -8,6 +8,7 @@
 #include "connection.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,13 +18,21 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "pattern.h"
 #include "request.h"
 #include "respond.h"
 
 #define IN_MAX (16u << 20)
 #define LINGER_MS 2000
 
-enum state { READING, SLEEPING, WRITING, LINGERING, DEAD };
+enum state { READING, SINKING, SLEEPING, WRITING, LINGERING, DEAD };
+
+/* A body that is looked at as it comes and not kept: POST /sink. */
+struct sink {
+	struct request request;
+	uint64_t got, wrong;
+	uint64_t last_ms, gap_ms; /* when bytes came last, and the longest wait for some */
+};
 
 struct connection {
 	struct server *server;
@@ -36,7 +45,7 @@ struct connection {
 	size_t in_len, in_cap;
 
 	struct response response; /* valid while SLEEPING and WRITING */
-	char filler[4096];
+	struct sink sink;	  /* valid while SINKING */
 };
 
 static int watch(struct server *server, int fd, uint32_t events, uintptr_t data)
@@ -66,7 +75,6 @@ struct connection *connection_new(struct server *server, int fd)
 	conn->server = server;
 	conn->fd = fd;
 	conn->timer_fd = -1;
-	memset(conn->filler, 'x', sizeof(conn->filler));
 	conn->next = server->connections;
 	if (conn->next)
 		conn->next->prev = conn;
@@ -170,6 +178,67 @@ static void consume(struct connection *conn, size_t len)
 	memmove(conn->in, conn->in + len, conn->in_len);
 }
 
+static int answer(struct connection *conn, const struct request *request, const char *body)
+{
+	int err = respond(conn->server, request, body, &conn->is_client, &conn->response);
+
+	if (err)
+		return err;
+	conn->state = conn->response.delay_ms ? SLEEPING : WRITING;
+	return conn->state == SLEEPING ? arm(conn, conn->response.delay_ms) : 0;
+}
+
+static void sink_bytes(struct sink *sink, const char *bytes, size_t len)
+{
+	const uint64_t now_ms = server_now_ms();
+
+	if (sink->got && now_ms - sink->last_ms > sink->gap_ms)
+		sink->gap_ms = now_ms - sink->last_ms;
+	sink->last_ms = now_ms;
+	sink->wrong += pattern_wrong(sink->got, bytes, len);
+	sink->got += len;
+}
+
+/* As read_request(). */
+static int read_sink(struct connection *conn)
+{
+	static char bytes[262144];
+	struct sink *sink = &conn->sink;
+	const uint64_t left = sink->request.body_len - sink->got;
+	char text[128];
+	ssize_t n;
+	int err;
+
+	if (left) {
+		n = recv(conn->fd, bytes, left < sizeof(bytes) ? (size_t)left : sizeof(bytes), 0);
+		if (n < 0)
+			return errno == EAGAIN ? 0 : -errno;
+		if (n == 0)
+			return -ENOTCONN;
+		sink_bytes(sink, bytes, (size_t)n);
+		return 1;
+	}
+	sink->request.body_len = (size_t)snprintf(text, sizeof(text),
+						  "bytes=%" PRIu64 " wrong=%" PRIu64
+						  " gap_ms=%" PRIu64 "\n",
+						  sink->got, sink->wrong, sink->gap_ms);
+	err = answer(conn, &sink->request, text);
+	return err ? err : 1;
+}
+
+static int begin_sink(struct connection *conn, const struct request *request)
+{
+	size_t here = conn->in_len - request->head_len;
+
+	if (here > request->body_len)
+		here = request->body_len;
+	conn->sink = (struct sink){ .request = *request };
+	sink_bytes(&conn->sink, conn->in + request->head_len, here);
+	consume(conn, request->head_len + here);
+	conn->state = SINKING;
+	return 1;
+}
+
 /* 1: an answer is ready or has to wait; 0: would block; negative errno: lost. */
 static int read_request(struct connection *conn)
 {
@@ -182,6 +251,8 @@ static int read_request(struct connection *conn)
 		return -EPROTO;
 	if (got == 0)
 		return fill(conn, 16384);
+	if (request.method == REQUEST_POST && !strcmp(request.path, "/sink"))
+		return begin_sink(conn, &request);
 	if (request.body_len > IN_MAX)
 		return -EMSGSIZE;
 	whole = request.head_len + request.body_len;
@@ -196,17 +267,10 @@ static int read_request(struct connection *conn)
 		return fill(conn, whole);
 	}
 	conn->continue_sent = false;
-	err = respond(conn->server, &request, conn->in + request.head_len, &conn->is_client,
-		      &conn->response);
+	err = answer(conn, &request, conn->in + request.head_len);
 	if (err)
 		return err;
 	consume(conn, whole);
-	conn->state = conn->response.delay_ms ? SLEEPING : WRITING;
-	if (conn->state == SLEEPING) {
-		err = arm(conn, conn->response.delay_ms);
-		if (err)
-			return err;
-	}
 	return 1;
 }
 
@@ -216,7 +280,7 @@ static int write_response(struct connection *conn)
 	struct response *response = &conn->response;
 
 	while (response->sent < response->len + response->filler_len) {
-		const char *from = conn->filler;
+		const void *from;
 		size_t len;
 		ssize_t n;
 
@@ -224,9 +288,11 @@ static int write_response(struct connection *conn)
 			from = response->bytes + response->sent;
 			len = response->len - response->sent;
 		} else {
-			len = response->len + response->filler_len - response->sent;
-			if (len > sizeof(conn->filler))
-				len = sizeof(conn->filler);
+			const size_t at = response->sent - response->len;
+
+			from = pattern_at(at, &len);
+			if (len > response->filler_len - at)
+				len = response->filler_len - at;
 		}
 		n = send(conn->fd, from, len, MSG_NOSIGNAL);
 		if (n < 0)
@@ -273,6 +339,8 @@ static int step(struct connection *conn)
 		if (got == 0 && conn->end_of_input)
 			return -ENOTCONN;
 		return got;
+	case SINKING:
+		return read_sink(conn);
 	case WRITING:
 		got = write_response(conn);
 		return got == 1 ? finish_response(conn) : got;

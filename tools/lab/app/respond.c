@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The pages behind respond.h: / /bytes/N /sleep/MS /echo /healthz /health/fail /health/ok /count. Every answer carries
+ * The pages behind respond.h: / /bytes/N /sleep/MS /echo /sink /healthz /health/fail /health/ok /count. Every answer carries
  * the task in a header, so a client knows who answered whatever the page. While the server is told to stop, every
  * answer asks the client to close.
  */
@@ -81,7 +81,7 @@ static void choose(struct server *server, const struct request *request, const c
 		page->filler_len = number;
 		return;
 	}
-	if (!strcmp(path, "/echo") && request->method == REQUEST_POST) {
+	if ((!strcmp(path, "/echo") || !strcmp(path, "/sink")) && request->method == REQUEST_POST) {
 		page->body = body;
 		page->body_len = request->body_len;
 		return;

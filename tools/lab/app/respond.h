@@ -14,7 +14,7 @@
 struct response {
 	char *bytes; /* head and, for small ones, body; owned */
 	size_t len;
-	size_t filler_len; /* this many times 'x' after the bytes */
+	size_t filler_len; /* this many bytes of the pattern after the bytes */
 	size_t sent;
 	unsigned delay_ms; /* before the first byte is sent */
 	bool last;	   /* the connection ends after it */
