@@ -36,8 +36,8 @@ say = $(if $(filter 1,$(V)),@:,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
 # --- goals that compile nothing themselves: they must work on a machine without any library ---
 
-LATER := bench bench-check mutants soak deb
-PLAIN := help clean deps test test-kernels demo lint uninstall $(LATER)
+LATER := bench bench-check mutants deb
+PLAIN := help clean deps test test-kernels demo soak lint uninstall $(LATER)
 COMPILES := $(filter-out $(PLAIN),$(or $(MAKECMDGOALS),all))
 
 # --- sources ---
@@ -72,6 +72,7 @@ LAB_TOOLS := $(if $(APP_SRC),$(B)/lab/app) $(if $(LOAD_SRC),$(B)/lab/load) \
 	$(if $(FLOOD_SRC),$(B)/lab/flood)
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(UNIT_SRC))
 PACKETS := $(if $(PACKETS_SRC),$(B)/tests/bpf/packets)
+SOAK_TOOL := $(B)/tests/soak/publisher
 CANARY := $(if $(CANARY_SRC),$(B)/tests/canary/canary)
 FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(FUZZ_SRC) $(SEED_SRC))
 BENCH_PROG := $(B)/bench/prog/prog
@@ -125,11 +126,11 @@ SAN_CFLAGS := $(BASE_CFLAGS) -O1 $(UNIT_SAN) $(LIB_CFLAGS)
 
 # --- goals ---
 
-.PHONY: all tests test test-kernels fuzz demo bench-prog lint deps install uninstall clean help $(LATER)
+.PHONY: all tests test test-kernels fuzz demo soak bench-prog lint deps install uninstall clean help $(LATER)
 
 all: $(PROGRAMS) $(LAB_TOOLS) ## the two programs, the BPF object and the lab's tools
 
-tests: all $(UNIT_TESTS) $(PACKETS) $(CANARY) $(FUZZ_TARGETS) ## compile the tests without running them
+tests: all $(UNIT_TESTS) $(PACKETS) $(SOAK_TOOL) $(CANARY) $(FUZZ_TARGETS) ## compile the tests without running them
 
 test: ## all that CI runs; as root; installs what it needs first. SUITES="lint unit packets fuzz sim e2e" narrows it
 	$(Q)tools/deps
@@ -151,6 +152,11 @@ fuzz: $(FUZZ_TARGETS) ## fuzz the BPF programs and the parsers, as root; TIME=60
 
 bench-prog: $(BENCH_PROG) ## nanoseconds a packet of every program and path, as root; QUICK=1 for a quarter of the time
 	$(Q)$(BENCH_PROG) $(if $(filter 1,$(QUICK)),--quick) --json $(B)/bench/prog.json
+
+soak: ## ten minutes of flapping backends, publications and replaced programs under 10,000 connections; TIME=600
+	$(Q)tools/deps
+	$(Q)$(MAKE) --no-print-directory -j$(shell nproc) tests
+	$(Q)SOAK="$(or $(TIME),600)" LIMIT="$$(($(or $(TIME),600) + 600))" E2E=soak tests/run e2e
 
 lint: ## style, shell, Python and stale-success checks
 	$(Q)tools/lint/run
@@ -333,6 +339,9 @@ $(B)/fuzz/fuzz_%: $(B)/fuzz/obj/tests/fuzz/fuzz_%.o $(B)/fuzz/libfuzz.a
 
 $(B)/fuzz/seed_%: $(B)/fuzz/obj/tests/fuzz/seed_%.o $(B)/fuzz/libfuzz.a
 	$(call link_fuzz,-fsanitize=fuzzer-no-link)
+
+$(SOAK_TOOL): $(call objects,$(wildcard tests/soak/*.c)) $(LIB)
+	$(call link,,$(LIBS))
 
 $(B)/tests/canary/canary: $(call san_objects,$(CANARY_SRC))
 	$(call link,$(UNIT_SAN),$(CMOCKA_LIBS))
