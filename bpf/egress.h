@@ -122,6 +122,7 @@ static __always_inline void egress_reopen(const struct owned *owned, struct scra
 	/* Its SYN is not kept: it has been answered, nobody will send it again. */
 	if (flow_insert_half(&scratch->key, half, family)) {
 		count_reason(SLUICE_REASON_TABLE_FULL);
+		event_tell(SLUICE_REASON_TABLE_FULL, 0, owned->slot);
 		return;
 	}
 	flow_count_half(owned->backend, 1);
@@ -254,6 +255,7 @@ static __always_inline enum verdict egress(struct scratch *scratch, __be16 servi
 		return verdict_pass(SLUICE_REASON_DIRECT_REPLY, HOOK_TC);
 	if (!owned.backend) {
 		flow_remove(&owned, key, family);
+		event_tell(SLUICE_REASON_RETIRED, 0, 0);
 		return verdict_pass(SLUICE_REASON_RETIRED, HOOK_TC);
 	}
 	owner = egress_owner(owned.flow, packet);

@@ -14,6 +14,7 @@
 #define SLUICE_BPF_FLOW_H
 
 #include "count.h"
+#include "event.h"
 #include "packet.h"
 #include "pick.h"
 
@@ -372,6 +373,7 @@ static __always_inline void flow_promote(const struct owned *owned, const union 
 	err = flow_insert(key, &copy, family);
 	if (err && err != -17 /* EEXIST: another CPU was faster */) {
 		count_reason(SLUICE_REASON_TABLE_FULL);
+		event_tell(SLUICE_REASON_TABLE_FULL, 0, copy.slot);
 		return;
 	}
 	fresh = flow_lookup(key, family);

@@ -82,8 +82,10 @@ static __always_inline enum verdict ingress_first_syn(struct scratch *scratch, s
 	if (result)
 		return verdict_drop(result);
 	result = pick_backend(pick);
-	if (pick->refused && (hook == HOOK_TC || result == PICK_OK))
+	if (pick->refused && (hook == HOOK_TC || result == PICK_OK)) {
 		count_reason(SLUICE_REASON_OUT_OF_RANGE);
+		event_tell(SLUICE_REASON_OUT_OF_RANGE, 0, 0);
+	}
 	if (result != PICK_OK)
 		return ingress_unserved(&scratch->packet, result, pick, hook);
 	if (!admit_within_rate(pick->service, key, pick->now, family))
@@ -125,6 +127,7 @@ static __always_inline enum verdict ingress_unanswered(struct scratch *scratch, 
 	}
 	result = flow_move(owned, pick, FLOW_SILENT);
 	if (result == PICK_OK) {
+		event_tell(SLUICE_REASON_SYN_MOVED, owned->slot, pick->slot);
 		owned->slot = pick->slot;
 		*port = pick->port;
 		count_reason(SLUICE_REASON_SYN_MOVED);
@@ -301,8 +304,10 @@ static __always_inline enum verdict ingress(struct scratch *scratch, __u32 servi
 		if (!owned.flow || (!owned.flow->done && !ingress_is_near(owned.flow, packet)))
 			return verdict_pass(SLUICE_REASON_NO_FLOW, hook);
 		if (!owned.backend) {
-			if (hook == HOOK_TC)
+			if (hook == HOOK_TC) {
 				flow_remove(&owned, key, family);
+				event_tell(SLUICE_REASON_RETIRED, 0, 0);
+			}
 			return verdict_pass(SLUICE_REASON_RETIRED, hook);
 		}
 		*port = owned.port;

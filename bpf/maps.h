@@ -141,6 +141,18 @@ struct {
 	__type(value, struct sluice_rate);
 } sluice_rates SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SLUICE_INDEXES);
+	__type(key, __u32);
+	__type(value, struct sluice_cursor);
+} sluice_cursor SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, SLUICE_EVENTS_BYTES);
+} sluice_events SEC(".maps");
+
 /*
  * One shared LRU each, not per-CPU (the reply runs on the application's CPU) and without
  * BPF_F_NO_COMMON_LRU (it divides the capacity by the number of CPUs). Attach sets the sizes.

@@ -41,21 +41,6 @@ struct pick {
 	__u8 refused; /* 1: a backend's port lies outside the range */
 };
 
-/*
- * Where a service's round robin stands. Not pinned: a replaced program begins anew, which nobody
- * notices.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, SLUICE_INDEXES);
-	__type(key, __u32);
-	__type(
-		value, struct {
-			__u32 cursor;
-			__u32 pad[15];
-		});
-} sluice_cursor SEC(".maps");
-
 static __always_inline bool pick_port_allowed(__be16 port)
 {
 	__u16 host = bpf_ntohs(port);
@@ -115,15 +100,15 @@ static __always_inline void pick_way_by_chance(struct pick_way *way, __u32 len, 
 static __always_inline void pick_way_in_turn(struct pick_way *way, __u32 service, __u32 len,
 					     __u32 enough)
 {
-	__u32 *cursor = bpf_map_lookup_elem(&sluice_cursor, &service);
+	struct sluice_cursor *cursor = bpf_map_lookup_elem(&sluice_cursor, &service);
 
 	way->start = 0;
 	way->stride = 1;
 	way->enough = enough;
 	if (!cursor)
 		return;
-	__sync_fetch_and_add(cursor, 1);
-	way->start = *(volatile __u32 *)cursor % len;
+	__sync_fetch_and_add(&cursor->cursor, 1);
+	way->start = *(volatile __u32 *)&cursor->cursor % len;
 }
 
 static __always_inline void pick_way_of_client(struct pick_way *way, __be32 client, __u32 len)

@@ -72,6 +72,7 @@ static __always_inline bool redispatch_syn(const struct owned *owned, const unio
 		.service = owned->service,
 		.client = flow_client(key, family),
 	};
+	enum sluice_reason reason;
 	__u8 redispatched;
 
 	if (!redispatch_may(owned))
@@ -80,7 +81,9 @@ static __always_inline bool redispatch_syn(const struct owned *owned, const unio
 	if (flow_move(owned, &pick, cause) != PICK_OK)
 		return false;
 	owned->half->redispatched = redispatched + 1;
-	count_reason(cause == FLOW_TAKEN ? SLUICE_REASON_CONFLICT_MOVED : SLUICE_REASON_REDISPATCH);
+	reason = cause == FLOW_TAKEN ? SLUICE_REASON_CONFLICT_MOVED : SLUICE_REASON_REDISPATCH;
+	count_reason(reason);
+	event_tell(reason, owned->slot, pick.slot);
 	return true;
 }
 
@@ -120,11 +123,13 @@ static __always_inline bool redispatch_newer(struct scratch *scratch, const stru
 	if (flow_insert_half(key, half, family)) {
 		/* the client sends it again, and finds no flow in its way */
 		count_reason(SLUICE_REASON_TABLE_FULL);
+		event_tell(SLUICE_REASON_TABLE_FULL, owned->slot, pick.slot);
 		half->tcp_flags = 0;
 		return true;
 	}
 	flow_count_pick(&pick);
 	count_reason(SLUICE_REASON_REDISPATCH);
+	event_tell(SLUICE_REASON_REDISPATCH, owned->slot, pick.slot);
 	return true;
 }
 

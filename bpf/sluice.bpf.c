@@ -3,6 +3,7 @@
  * The programs. Read on in this order:
  *   maps.h     every map, and the settings
  *   count.h    counters
+ *   event.h    telling people; event_send.h is the other half of it
  *   packet.h   from a frame to fields
  *   flow.h     the life of a flow
  *   pick.h     who gets a new connection
@@ -26,10 +27,12 @@
 #include "maps.h"
 
 #include "count.h"
+#include "event.h"
 #include "packet.h"
 
 #include "admit.h"
 #include "answer.h"
+#include "event_send.h"
 #include "flow.h"
 #include "pick.h"
 #include "scratch.h"
@@ -185,6 +188,7 @@ static __always_inline int tc_rewritten(long err)
 	if (!err)
 		return TC_ACT_UNSPEC;
 	count_reason(SLUICE_REASON_REWRITE_FAILED);
+	event_tell(SLUICE_REASON_REWRITE_FAILED, 0, 0);
 	return TC_ACT_SHOT;
 }
 
@@ -233,6 +237,7 @@ static __always_inline int tc_direct_in(struct __sk_buff *skb, struct scratch *s
 	if (!conflicts)
 		return TC_ACT_UNSPEC;
 	count_reason(SLUICE_REASON_CONFLICT);
+	event_tell(SLUICE_REASON_CONFLICT, 0, 0);
 	return TC_ACT_SHOT;
 }
 

@@ -11,6 +11,7 @@
 #define SLUICE_BPF_VERDICT_H
 
 #include "count.h"
+#include "event.h"
 
 enum hook { HOOK_XDP, HOOK_TC }; /* a compile-time constant wherever it is passed */
 
@@ -32,13 +33,16 @@ static __always_inline enum verdict verdict_pass(enum sluice_reason reason, enum
 static __always_inline enum verdict verdict_drop(enum sluice_reason reason)
 {
 	count_reason(reason);
+	event_tell(reason, 0, 0);
 	return VERDICT_DROP;
 }
 
 static __always_inline enum verdict verdict_reset(enum sluice_reason reason, enum hook hook)
 {
-	if (hook == HOOK_TC)
+	if (hook == HOOK_TC) {
 		count_reason(reason);
+		event_tell(reason, 0, 0);
+	}
 	return VERDICT_RESET;
 }
 

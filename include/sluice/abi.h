@@ -121,6 +121,7 @@ struct sluice_rate {
 	__u32 filled; /* jiffies */
 	__u32 tokens; /* in units of 1/hz connections */
 };
+_Static_assert(sizeof(struct sluice_rate_key) == 20 && sizeof(struct sluice_rate) == 8, "ABI");
 
 /* --- sets: who gets a service's new connections. Written by the daemon --- */
 
@@ -171,6 +172,13 @@ struct sluice_set {
 _Static_assert(sizeof(struct sluice_set) ==
 		       32 + 2 * SLUICE_SET_TABLE + 2 * (SLUICE_MAX_BACKENDS + 1),
 	       "ABI");
+
+/* Where a service's round robin stands; map sluice_cursor, by service. Written by the BPF programs. */
+struct sluice_cursor {
+	__u32 cursor;
+	__u32 pad[15]; /* one cache line a service */
+};
+_Static_assert(sizeof(struct sluice_cursor) == 64, "ABI");
 
 struct sluice_active {
 	__u64 version;
@@ -519,6 +527,37 @@ enum sluice_reason {
 		SLUICE_REASON_COUNT
 };
 
+/*
+ * --- events: map sluice_events, a ring buffer. Written by the BPF programs, read by one `sluicectl
+ * monitor` at a time, as root ---
+ */
+
+/* Events of one reason that a CPU sends in a second; more are only counted. */
+#define SLUICE_EVENTS_PER_SECOND 10
+#define SLUICE_EVENTS_BYTES (256 * 1024) /* of the ring: a power of two, a multiple of a page */
+
+/*
+ * What a person may want to see of one packet. from: the backend that had the connection, to: the
+ * one that has it now; each with slot 0 if there is none.
+ */
+struct sluice_event {
+	__u64 time_ns;	  /* CLOCK_MONOTONIC */
+	__u32 reason;	  /* enum sluice_reason */
+	__u32 suppressed; /* of this reason and CPU since the last one that was sent: too many */
+	__u32 lost;	  /* the same: there was no room in the ring */
+	__u16 family;	  /* 4 or 6 */
+	__be16 client_port;
+	__be32 client[4]; /* IPv4 in the first word */
+	__be32 local[4];
+	__be16 service_port;
+	__u16 from_slot;
+	__be16 from_port; /* host-ports of the backends */
+	__u16 to_slot;
+	__be16 to_port;
+	__u16 pad[3];
+};
+_Static_assert(sizeof(struct sluice_event) == 72, "ABI");
+
 /* --- names of the pinned maps, below pin_dir --- */
 
 #define SLUICE_MAP_META "sluice_meta"
@@ -542,5 +581,11 @@ enum sluice_reason {
 #define SLUICE_MAP_BSTATS "sluice_bstats"
 #define SLUICE_MAP_SSTATS "sluice_sstats"
 #define SLUICE_MAP_REASONS "sluice_reasons"
+
+/* --- the same in pin_dir/root, which is for root alone --- */
+
+#define SLUICE_MAP_EVENTS "sluice_events"
+#define SLUICE_MAP_RATES "sluice_rates"
+#define SLUICE_MAP_CURSOR "sluice_cursor"
 
 #endif

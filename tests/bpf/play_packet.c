@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "events.h"
 #include "hook.h"
 #include "play_step.h"
 
@@ -253,6 +254,7 @@ enum play_result play_packet(struct play *play, const struct step_packet *packet
 		if (verdict != PLAY_PASSED)
 			return verdict;
 	}
+	events_begin();
 	err = hook_run(play->world, packet->out, play_variant_is_xdp(play->variant), sent, len,
 		       &result);
 	if (err) {
@@ -280,6 +282,8 @@ enum play_result play_packet(struct play *play, const struct step_packet *packet
 	}
 	if (verdict == PLAY_PASSED)
 		verdict = compare_reasons(play, result->reasons, packet->reasons);
+	if (verdict == PLAY_PASSED && !events_agree(packet->out, &frame, result, play->report))
+		verdict = play_fail(play, "what was told differs");
 	if (verdict == PLAY_PASSED)
 		verdict = check_left_to_tc(play, result,
 					   packet->xdp_untouched || packet->expect == EXPECT_RESET);

@@ -66,7 +66,7 @@ static int flows_fd(const struct world *world, unsigned family, bool established
 	return established ? world->maps->est6_fd : world->maps->half6_fd;
 }
 
-/* Not pinned, so no part of struct maps. */
+/* For root and the programs alone, so no part of struct maps. */
 static int rates_fd(const struct world *world)
 {
 	return bpf_map__fd(world->loader.skel->maps.sluice_rates);

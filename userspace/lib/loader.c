@@ -117,32 +117,55 @@ static int pin_path(const struct loader_options *options, const struct maps_kind
 		       : -ENAMETOOLONG;
 }
 
+static int prepare_map(struct loader *loader, const struct loader_options *options,
+		       const struct maps_kind *kind, const char *path, char *error, size_t len)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(loader->skel->obj, kind->name);
+	uint32_t entries = wanted_entries(kind, options);
+	int err = 0;
+
+	if (!map) {
+		snprintf(error, len, "the BPF object has no map %s", kind->name);
+		return -ENOENT;
+	}
+	if (entries)
+		err = bpf_map__set_max_entries(map, entries);
+	if (!err && options->pin_dir)
+		err = reuse_map(map, kind, path, error, len);
+	if (err && !error[0])
+		snprintf(error, len, "map %s: %s", kind->name, strerror(-err));
+	return err;
+}
+
 static int prepare_maps(struct loader *loader, const struct loader_options *options, char *error,
 			size_t len)
 {
-	char path[PINS_PATH_LEN];
+	char path[PINS_PATH_LEN] = "";
 	int err = 0;
 	size_t i;
 
 	for (i = 0; i < MAPS_COUNT && !err; i++) {
-		const struct maps_kind *kind = &maps_kinds[i];
-		struct bpf_map *map = bpf_object__find_map_by_name(loader->skel->obj, kind->name);
-		uint32_t entries = wanted_entries(kind, options);
-
-		if (!map) {
-			snprintf(error, len, "the BPF object has no map %s", kind->name);
-			return -ENOENT;
-		}
-		if (entries)
-			err = bpf_map__set_max_entries(map, entries);
-		if (!err && options->pin_dir)
-			err = pin_path(options, kind, path);
-		if (!err && options->pin_dir)
-			err = reuse_map(map, kind, path, error, len);
-		if (err && !error[0])
-			snprintf(error, len, "map %s: %s", kind->name, strerror(-err));
+		if (options->pin_dir)
+			err = pin_path(options, &maps_kinds[i], path);
+		if (!err)
+			err = prepare_map(loader, options, &maps_kinds[i], path, error, len);
 	}
+	for (i = 0; i < MAPS_ROOT_COUNT && !err; i++) {
+		if (options->pin_dir)
+			err = pins_root_path(options->pin_dir, maps_root_kinds[i].name, path);
+		if (!err)
+			err = prepare_map(loader, options, &maps_root_kinds[i], path, error, len);
+	}
+	if (err && !error[0])
+		snprintf(error, len, "[node] pin_dir = %s: %s", options->pin_dir, strerror(-err));
 	return err;
+}
+
+static int pin_map(struct loader *loader, const char *name, const char *path)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(loader->skel->obj, name);
+
+	return access(path, F_OK) < 0 && bpf_obj_pin(bpf_map__fd(map), path) < 0 ? -errno : 0;
 }
 
 static int pin_maps(struct loader *loader, const struct loader_options *options, char *error,
@@ -154,13 +177,19 @@ static int pin_maps(struct loader *loader, const struct loader_options *options,
 
 	for (i = 0; i < MAPS_COUNT && !err; i++) {
 		const struct maps_kind *kind = &maps_kinds[i];
-		struct bpf_map *map = bpf_object__find_map_by_name(loader->skel->obj, kind->name);
 
 		err = pin_path(options, kind, path);
-		if (!err && access(path, F_OK) < 0 && bpf_obj_pin(bpf_map__fd(map), path) < 0)
-			err = -errno;
+		if (!err)
+			err = pin_map(loader, kind->name, path);
 		if (!err)
 			err = pins_give(path, options->group, kind->daemon_writes);
+	}
+	for (i = 0; i < MAPS_ROOT_COUNT && !err; i++) {
+		err = pins_root_path(options->pin_dir, maps_root_kinds[i].name, path);
+		if (!err)
+			err = pin_map(loader, maps_root_kinds[i].name, path);
+		if (!err)
+			err = pins_give_root(path);
 	}
 	if (err)
 		snprintf(error, len, "%s: cannot be pinned: %s", path, strerror(-err));

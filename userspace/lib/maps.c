@@ -68,6 +68,14 @@ const struct maps_kind maps_kinds[MAPS_COUNT] = {
 	KIND(SLUICE_MAP_REASONS, reasons_fd, __u64, SLUICE_REASON_COUNT, false),
 };
 
+const struct maps_kind maps_root_kinds[MAPS_ROOT_COUNT] = {
+	{ SLUICE_MAP_EVENTS, 0, 0, 0, 0, SLUICE_EVENTS_BYTES, false },
+	{ SLUICE_MAP_RATES, 0, 0, sizeof(struct sluice_rate_key), sizeof(struct sluice_rate), 0,
+	  false },
+	{ SLUICE_MAP_CURSOR, 0, 0, sizeof(__u32), sizeof(struct sluice_cursor),
+	  SLUICE_MAX_SERVICES + 1, false },
+};
+
 /* --- opening --- */
 
 static int *fd_of(struct maps *maps, const struct maps_kind *kind)

@@ -55,6 +55,12 @@ struct maps_kind {
 extern const struct maps_kind maps_kinds[MAPS_COUNT];
 
 /*
+ * Maps that outlive a replaced program too, but belong to the programs and to root: no part of struct maps.
+ */
+#define MAPS_ROOT_COUNT 3
+extern const struct maps_kind maps_root_kinds[MAPS_ROOT_COUNT];
+
+/*
  * Open the maps below PIN_DIR. 0; -ENOENT: not attached; -EPROTO: another ABI (meta.abi tells
  * which); else negative errno (-EACCES: not in the group). On failure error (CONFIG_ERROR_LEN-sized
  * or larger, len bytes) has one line for the user, and maps is released.

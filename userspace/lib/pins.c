@@ -37,12 +37,23 @@ int pins_group(const char *group, gid_t *gid)
 	return 0;
 }
 
-int pins_attach_path(const char *pin_dir, const char *entry, char path[PINS_PATH_LEN])
+static int entry_path(const char *pin_dir, const char *folder, const char *entry,
+		      char path[PINS_PATH_LEN])
 {
-	int len = snprintf(path, PINS_PATH_LEN, "%s/" PINS_ATTACH_DIR "%s%s", pin_dir,
-			   entry[0] ? "/" : "", entry);
+	int len = snprintf(path, PINS_PATH_LEN, "%s/%s%s%s", pin_dir, folder, entry[0] ? "/" : "",
+			   entry);
 
 	return len < PINS_PATH_LEN ? 0 : -ENAMETOOLONG;
+}
+
+int pins_attach_path(const char *pin_dir, const char *entry, char path[PINS_PATH_LEN])
+{
+	return entry_path(pin_dir, PINS_ATTACH_DIR, entry, path);
+}
+
+int pins_root_path(const char *pin_dir, const char *entry, char path[PINS_PATH_LEN])
+{
+	return entry_path(pin_dir, PINS_ROOT_DIR, entry, path);
 }
 
 /* Is the nearest folder that exists on a bpffs? */
@@ -86,11 +97,22 @@ static int make_folder(const char *path, mode_t mode)
 	return 0;
 }
 
+static int make_root_folder(const char *path)
+{
+	int err = make_folder(path, 0700);
+
+	if (!err && (chown(path, 0, 0) < 0 || chmod(path, 0700) < 0))
+		err = -errno;
+	return err;
+}
+
 static int make_folders(const char *pin_dir, gid_t gid)
 {
-	char path[PINS_PATH_LEN], attach[PINS_PATH_LEN], *slash;
+	char path[PINS_PATH_LEN], attach[PINS_PATH_LEN], root[PINS_PATH_LEN], *slash;
 	int err = pins_attach_path(pin_dir, "", attach);
 
+	if (!err)
+		err = pins_root_path(pin_dir, "", root);
 	if (err)
 		return err;
 	snprintf(path, sizeof(path), "%s", pin_dir);
@@ -104,9 +126,9 @@ static int make_folders(const char *pin_dir, gid_t gid)
 	if (!err && (chown(path, 0, gid) < 0 || chmod(path, 0750) < 0))
 		err = -errno;
 	if (!err)
-		err = make_folder(attach, 0700);
-	if (!err && (chown(attach, 0, 0) < 0 || chmod(attach, 0700) < 0))
-		err = -errno;
+		err = make_root_folder(attach);
+	if (!err)
+		err = make_root_folder(root);
 	return err;
 }
 
@@ -173,24 +195,51 @@ int pins_give(const char *path, gid_t gid, bool daemon_writes)
 	return 0;
 }
 
+int pins_give_root(const char *path)
+{
+	return chmod(path, 0600) < 0 || chown(path, 0, 0) < 0 ? -errno : 0;
+}
+
+static int remove_pin(const char *path, char *error, size_t len)
+{
+	int err = unlink(path) < 0 && errno != ENOENT ? -errno : 0;
+
+	if (err)
+		snprintf(error, len, "%s: cannot be removed: %s", path, strerror(-err));
+	return err;
+}
+
+static int remove_folder(const char *path)
+{
+	return rmdir(path) < 0 && errno != ENOENT ? -errno : 0;
+}
+
 int pins_remove(const char *pin_dir, char *error, size_t len)
 {
 	char path[PINS_PATH_LEN];
-	int err = 0, last;
+	int err = 0, last, one;
 	size_t i;
 
 	for (i = 0; i < MAPS_COUNT; i++) {
 		if (snprintf(path, sizeof(path), "%s/%s", pin_dir, maps_kinds[i].name) >=
 		    (int)sizeof(path))
 			return -ENAMETOOLONG;
-		if (unlink(path) < 0 && errno != ENOENT) {
-			err = -errno;
-			snprintf(error, len, "%s: cannot be removed: %s", path, strerror(-err));
-		}
+		one = remove_pin(path, error, len);
+		err = one ? one : err;
 	}
-	last = pins_attach_path(pin_dir, "", path);
-	if (!last && rmdir(path) < 0 && errno != ENOENT)
-		last = -errno;
+	for (i = 0; i < MAPS_ROOT_COUNT; i++) {
+		one = pins_root_path(pin_dir, maps_root_kinds[i].name, path);
+		if (!one)
+			one = remove_pin(path, error, len);
+		err = one ? one : err;
+	}
+	last = pins_root_path(pin_dir, "", path);
+	if (!last)
+		last = remove_folder(path);
+	if (!last)
+		last = pins_attach_path(pin_dir, "", path);
+	if (!last)
+		last = remove_folder(path);
 	if (!last && rmdir(pin_dir) < 0 && errno != ENOENT)
 		last = -errno;
 	if (last && !err) {

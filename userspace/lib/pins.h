@@ -5,6 +5,7 @@
  *   PIN_DIR            root:GROUP 0750
  *   PIN_DIR/MAP        root:GROUP 0660 what the daemon writes, 0640 what it only reads
  *   PIN_DIR/attach     root:root  0700 links and programs: whoever can open a link can detach it
+ *   PIN_DIR/root/MAP   root:root  0700 what belongs to the programs and to root: whoever reads an event takes it from others
  *
  * For root: attach, detach and tests.
  */
@@ -17,6 +18,7 @@
 
 #define PINS_PATH_LEN 512
 #define PINS_ATTACH_DIR "attach"
+#define PINS_ROOT_DIR "root"
 
 /* Name or number of a group. -ENOENT: there is none of that name. */
 int pins_group(const char *group, gid_t *gid);
@@ -33,8 +35,13 @@ int pins_lock(const char *pin_dir, int *lock, char *error, size_t len);
 /* Path of an entry of PIN_DIR/attach. -ENAMETOOLONG. */
 int pins_attach_path(const char *pin_dir, const char *entry, char path[PINS_PATH_LEN]);
 
+/* Path of an entry of PIN_DIR/root. -ENAMETOOLONG. */
+int pins_root_path(const char *pin_dir, const char *entry, char path[PINS_PATH_LEN]);
+
 /* Mode and owner of one map's pin. */
 int pins_give(const char *path, gid_t gid, bool daemon_writes);
+/* The same for one in PIN_DIR/root. */
+int pins_give_root(const char *path);
 
 /* Remove all maps' pins and the folders; what is pinned in attach must be gone. Missing ones are no error. */
 int pins_remove(const char *pin_dir, char *error, size_t len);
