@@ -219,6 +219,31 @@ static void test_kinds(void **state)
 	assert_int_equal(writable, 9);
 }
 
+static void test_pressure(void **state)
+{
+	static const struct {
+		uint32_t entries;
+		unsigned said;
+	} steps[] = {
+		{ 0, 0 },    { 799, 0 },  { 800, 80 },	{ 949, 0 }, { 950, 95 },
+		{ 1000, 0 }, { 850, 0 },  { 951, 0 },	{ 750, 0 }, { 820, 0 },
+		{ 749, 0 },  { 801, 80 }, { 1000, 95 }, { 100, 0 }, { 960, 95 },
+	};
+	struct maps_occupancy table = { .name = "t", .capacity = 1000 };
+	unsigned level = 0;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		table.entries = steps[i].entries;
+		assert_int_equal(maps_pressure(&table, &level), steps[i].said);
+	}
+	table.capacity = 0;
+	assert_int_equal(maps_percent(&table), 0);
+	table = (struct maps_occupancy){ .entries = 1u << 26, .capacity = 1u << 26 };
+	assert_int_equal(maps_percent(&table), 100);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -231,6 +256,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_jiffies, set_up, tear_down),
 		cmocka_unit_test(test_open_nothing),
 		cmocka_unit_test(test_kinds),
+		cmocka_unit_test(test_pressure),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -28,6 +28,7 @@ struct status {
 	char needs_attach[64];
 	struct views_service *services;
 	size_t service_count;
+	struct maps_occupancy tables[MAPS_TABLES];
 	cJSON *daemon;	     /* its answer; NULL: none */
 	char no_daemon[160]; /* why there is none */
 };
@@ -71,6 +72,8 @@ static bool read_maps(struct status *status)
 	attach_needs(&status->maps, status->config, status->needs_attach,
 		     sizeof(status->needs_attach));
 	err = views_services(&status->maps, &status->services, &status->service_count);
+	if (!err)
+		err = maps_count_entries(&status->maps, status->tables);
 	if (err) {
 		command_error("%s: cannot read the services: %s", status->config->pin_dir,
 			      strerror(-err));
@@ -138,6 +141,23 @@ static cJSON *services_json(const struct status *status)
 	return list;
 }
 
+static cJSON *tables_json(const struct status *status)
+{
+	cJSON *list = cJSON_CreateArray();
+	size_t i;
+
+	for (i = 0; status->attached && i < MAPS_TABLES; i++) {
+		cJSON *object = cJSON_CreateObject();
+
+		cJSON_AddStringToObject(object, "name", status->tables[i].name);
+		cJSON_AddNumberToObject(object, "entries", status->tables[i].entries);
+		cJSON_AddNumberToObject(object, "capacity", status->tables[i].capacity);
+		cJSON_AddNumberToObject(object, "percent", maps_percent(&status->tables[i]));
+		cJSON_AddItemToArray(list, object);
+	}
+	return list;
+}
+
 static void add_daemon(cJSON *document, const struct status *status)
 {
 	cJSON *object = cJSON_AddObjectToObject(document, "daemon");
@@ -176,6 +196,7 @@ static int print_json(const struct status *status)
 	add_daemon(document, status);
 	cJSON_AddItemToObject(document, "sources", sources_json(status));
 	cJSON_AddItemToObject(document, "services", services_json(status));
+	cJSON_AddItemToObject(document, "tables", tables_json(status));
 	cJSON_AddItemToObject(document, "guards",
 			      cJSON_IsArray(guards) ? cJSON_Duplicate(guards, true)
 						    : cJSON_CreateArray());
@@ -183,6 +204,24 @@ static int print_json(const struct status *status)
 }
 
 /* --- for people --- */
+
+/* A table that is nearly full stands out; the others take no more than a line. */
+static void print_tables(const struct status *status)
+{
+	size_t i;
+
+	printf("tables:");
+	for (i = 0; i < MAPS_TABLES; i++) {
+		unsigned percent = maps_percent(&status->tables[i]);
+
+		printf("%s %s %u of %u (%u %%%s)", i ? "," : "", status->tables[i].name,
+		       status->tables[i].entries, status->tables[i].capacity, percent,
+		       percent >= MAPS_PRESSURE_HIGH  ? ", FULL"
+		       : percent >= MAPS_PRESSURE_LOW ? ", nearly full"
+						      : "");
+	}
+	putchar('\n');
+}
 
 static void print_attached(const struct status *status)
 {
@@ -200,6 +239,7 @@ static void print_attached(const struct status *status)
 									  : "(interface is gone)");
 	printf(" in mode %s, ABI %u, host-ports %u-%u\n", attach_mode_name(status->maps.meta.mode),
 	       status->maps.meta.abi, status->maps.meta.port_min, status->maps.meta.port_max);
+	print_tables(status);
 	if (status->needs_attach[0])
 		printf("needs attach: %s differs from what is attached\n", status->needs_attach);
 }

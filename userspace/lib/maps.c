@@ -298,6 +298,11 @@ void maps_release(struct maps *maps)
 	*maps = (struct maps){};
 }
 
+int maps_lookup(int fd, const void *key, void *value)
+{
+	return bpf_map_lookup_elem(fd, key, value) < 0 ? -errno : 0;
+}
+
 /* --- services and sets --- */
 
 int maps_read_services(const struct maps *maps, struct sluice_service *services)

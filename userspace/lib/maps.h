@@ -98,6 +98,9 @@ int maps_read_bstats(const struct maps *maps, unsigned slot, struct sluice_stats
 int maps_read_sstats(const struct maps *maps, unsigned service, struct sluice_stats *sum);
 int maps_read_reasons(const struct maps *maps, uint64_t counts[SLUICE_REASON_COUNT]);
 
+/* One value by its key. 0 or negative errno. */
+int maps_lookup(int fd, const void *key, void *value);
+
 /* Now in the flows' clock. */
 uint32_t maps_jiffies(const struct maps *maps);
 
@@ -114,6 +117,23 @@ struct maps_flow {
 };
 typedef bool (*maps_visit_flow)(void *ctx, const struct maps_flow *flow);
 int maps_scan_flows(const struct maps *maps, maps_visit_flow visit, void *ctx);
+
+/* How full each flow table is, entries of flows that are over included: they hold a place until it is needed. */
+struct maps_occupancy {
+	const char *name; /* half-open4, half-open6, established4, established6 */
+	uint32_t entries, capacity;
+};
+#define MAPS_TABLES 4
+/* By batch look-up; 0 or negative errno. */
+int maps_count_entries(const struct maps *maps, struct maps_occupancy tables[MAPS_TABLES]);
+unsigned maps_percent(const struct maps_occupancy *table); /* rounded down */
+#define MAPS_PRESSURE_LOW 80
+#define MAPS_PRESSURE_HIGH 95
+/*
+ * The share that calls for attention: MAPS_PRESSURE_LOW or _HIGH when it has been reached since the last call, else 0. It is
+ * said again only after the table was below 75 %. *level is the caller's memory of the table, 0 at first.
+ */
+unsigned maps_pressure(const struct maps_occupancy *table, unsigned *level);
 
 /*
  * Flows by slot, for flows of the slot's present generation that are not closed. Arrays of

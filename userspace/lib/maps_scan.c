@@ -108,10 +108,10 @@ static int scan_table(struct scan *scan, maps_visit_flow visit, void *ctx)
 	return err == -ENOENT ? 0 : err;
 }
 
-int maps_scan_flows(const struct maps *maps, maps_visit_flow visit, void *ctx)
+/* Half-open first: a flow that is promoted meanwhile is seen twice rather than never. */
+static void describe_tables(const struct maps *maps, struct scan scans[MAPS_TABLES])
 {
-	/* Half-open first: a flow that is promoted meanwhile is seen twice rather than never. */
-	struct scan scans[] = {
+	const struct scan all[MAPS_TABLES] = {
 		{ maps->half4_fd, AF_INET, sizeof(struct sluice_flow_key4),
 		  sizeof(struct sluice_half), NULL, NULL, 0 },
 		{ maps->half6_fd, AF_INET6, sizeof(struct sluice_flow_key6),
@@ -121,16 +121,71 @@ int maps_scan_flows(const struct maps *maps, maps_visit_flow visit, void *ctx)
 		{ maps->est6_fd, AF_INET6, sizeof(struct sluice_flow_key6),
 		  sizeof(struct sluice_flow), NULL, NULL, 0 },
 	};
+
+	memcpy(scans, all, sizeof(all));
+}
+
+static void scan_free(struct scan *scan)
+{
+	free(scan->keys);
+	free(scan->values);
+}
+
+int maps_scan_flows(const struct maps *maps, maps_visit_flow visit, void *ctx)
+{
+	struct scan scans[MAPS_TABLES];
 	int err = 0;
 	size_t i;
 
-	for (i = 0; i < sizeof(scans) / sizeof(scans[0]) && !err; i++)
+	describe_tables(maps, scans);
+	for (i = 0; i < MAPS_TABLES && !err; i++)
 		err = scan_table(&scans[i], visit, ctx);
-	for (i = 0; i < sizeof(scans) / sizeof(scans[0]); i++) {
-		free(scans[i].keys);
-		free(scans[i].values);
-	}
+	for (i = 0; i < MAPS_TABLES; i++)
+		scan_free(&scans[i]);
 	return err < 0 ? err : 0;
+}
+
+static bool count_entry(void *ctx, const struct maps_flow *flow)
+{
+	(void)flow;
+	++*(uint32_t *)ctx;
+	return true;
+}
+
+static int capacity_of(int fd, uint32_t *capacity)
+{
+	struct bpf_map_info info = {};
+	__u32 len = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(fd, &info, &len) < 0)
+		return -errno;
+	*capacity = info.max_entries;
+	return 0;
+}
+
+int maps_count_entries(const struct maps *maps, struct maps_occupancy tables[MAPS_TABLES])
+{
+	static const char *const names[MAPS_TABLES] = { "half-open4", "half-open6", "established4",
+							"established6" };
+	struct scan scans[MAPS_TABLES];
+	int err = 0;
+	size_t i;
+
+	describe_tables(maps, scans);
+	for (i = 0; i < MAPS_TABLES && !err; i++) {
+		tables[i] = (struct maps_occupancy){ .name = names[i] };
+		err = capacity_of(scans[i].fd, &tables[i].capacity);
+		if (!err)
+			err = scan_table(&scans[i], count_entry, &tables[i].entries);
+	}
+	for (i = 0; i < MAPS_TABLES; i++)
+		scan_free(&scans[i]);
+	return err < 0 ? err : 0;
+}
+
+unsigned maps_percent(const struct maps_occupancy *table)
+{
+	return table->capacity ? (unsigned)((uint64_t)table->entries * 100 / table->capacity) : 0;
 }
 
 struct count {
@@ -171,4 +226,21 @@ int maps_count_flows(const struct maps *maps, struct maps_flow_counts *counts)
 
 	memset(counts, 0, sizeof(*counts));
 	return maps_scan_flows(maps, count_flow, &count);
+}
+
+#define PRESSURE_OVER 75
+
+unsigned maps_pressure(const struct maps_occupancy *table, unsigned *level)
+{
+	unsigned percent = maps_percent(table);
+	unsigned now = percent >= MAPS_PRESSURE_HIGH  ? MAPS_PRESSURE_HIGH
+		       : percent >= MAPS_PRESSURE_LOW ? MAPS_PRESSURE_LOW
+						      : 0;
+
+	if (percent < PRESSURE_OVER)
+		*level = 0;
+	if (now <= *level)
+		return 0;
+	*level = now;
+	return now;
 }

@@ -263,6 +263,21 @@ static void write_reasons(struct page *page)
 				    names[i], (unsigned long long)counts[i]);
 }
 
+static void write_tables(struct page *page)
+{
+	const struct maps_occupancy *tables = page->input->reconcile->tables;
+
+	head(page, "sluice_flow_table_entries", "gauge",
+	     "Entries of a flow table, at the last scan.");
+	for (unsigned i = 0; i < MAPS_TABLES && tables[i].capacity; i++)
+		evbuffer_add_printf(page->out, "sluice_flow_table_entries{table=\"%s\"} %u\n",
+				    tables[i].name, tables[i].entries);
+	head(page, "sluice_flow_table_capacity", "gauge", "Entries that it can hold.");
+	for (unsigned i = 0; i < MAPS_TABLES && tables[i].capacity; i++)
+		evbuffer_add_printf(page->out, "sluice_flow_table_capacity{table=\"%s\"} %u\n",
+				    tables[i].name, tables[i].capacity);
+}
+
 static void on_request(struct evhttp_request *request, void *ctx)
 {
 	struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
@@ -283,6 +298,7 @@ static void on_request(struct evhttp_request *request, void *ctx)
 	write_backends(&page);
 	write_backend_stats(&page);
 	write_reasons(&page);
+	write_tables(&page);
 	evhttp_add_header(headers, "Content-Type", "text/plain; version=0.0.4; charset=utf-8");
 	evhttp_send_reply(request, HTTP_OK, "OK", page.out);
 	evbuffer_free(page.out);

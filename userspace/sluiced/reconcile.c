@@ -219,6 +219,24 @@ out:
 	return err;
 }
 
+/* A table near full is said before it is full: then it forgets what was longest unused. */
+static void look_at_tables(struct reconcile *reconcile)
+{
+	unsigned i, percent;
+
+	if (maps_count_entries(&reconcile->maps, reconcile->tables))
+		return; /* the scan before has said why */
+	for (i = 0; i < MAPS_TABLES; i++) {
+		const struct maps_occupancy *table = &reconcile->tables[i];
+
+		percent = maps_pressure(table, &reconcile->pressure[i]);
+		if (percent)
+			log_event(LOG_WARNING, "table-pressure",
+				  " table=%s entries=%u capacity=%u percent=%u", table->name,
+				  table->entries, table->capacity, maps_percent(table));
+	}
+}
+
 int reconcile_scan(struct reconcile *reconcile)
 {
 	struct maps_flow_counts *counts = malloc(sizeof(*counts));
@@ -234,6 +252,7 @@ int reconcile_scan(struct reconcile *reconcile)
 		goto out;
 	}
 	reconcile->counters.scans++;
+	look_at_tables(reconcile);
 	publish_counts(&reconcile->maps, counts);
 	actual_view(&actual, &reconcile->maps, reconcile->services);
 	for (unsigned slot = 1; slot <= SLUICE_MAX_BACKENDS; slot++) {

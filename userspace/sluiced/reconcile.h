@@ -30,6 +30,9 @@ struct reconcile {
 	struct model *model;   /* borrowed */
 	uint64_t refusal_hash; /* of what was logged last */
 	struct reconcile_counters counters;
+	/* as the last scan found them; capacity 0: there was none yet */
+	struct maps_occupancy tables[MAPS_TABLES];
+	unsigned pressure[MAPS_TABLES]; /* what was logged of each */
 };
 
 /*
