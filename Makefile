@@ -21,6 +21,7 @@ SUITES ?=
 QUICK ?= 0
 TIME ?= 600
 FUZZ ?=
+MUTANT ?=
 B := build
 
 CC := gcc
@@ -36,8 +37,8 @@ say = $(if $(filter 1,$(V)),@:,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
 # --- goals that compile nothing themselves: they must work on a machine without any library ---
 
-LATER := bench bench-check mutants deb
-PLAIN := help clean deps test test-kernels demo soak lint uninstall $(LATER)
+LATER := bench bench-check deb
+PLAIN := help clean deps test test-kernels demo mutants soak lint uninstall $(LATER)
 COMPILES := $(filter-out $(PLAIN),$(or $(MAKECMDGOALS),all))
 
 # --- sources ---
@@ -126,7 +127,7 @@ SAN_CFLAGS := $(BASE_CFLAGS) -O1 $(UNIT_SAN) $(LIB_CFLAGS)
 
 # --- goals ---
 
-.PHONY: all tests test test-kernels fuzz demo soak bench-prog lint deps install uninstall clean help $(LATER)
+.PHONY: all tests test test-kernels fuzz mutants demo soak bench-prog lint deps install uninstall clean help $(LATER)
 
 all: $(PROGRAMS) $(LAB_TOOLS) ## the two programs, the BPF object and the lab's tools
 
@@ -149,6 +150,9 @@ demo: ## two slaves, an app, scaling, kills and a summary; as root; installs wha
 
 fuzz: $(FUZZ_TARGETS) ## fuzz the BPF programs and the parsers, as root; TIME=600 seconds in all, FUZZ=packets narrows it
 	$(Q)TIME="$(TIME)" FUZZ="$(FUZZ)" tests/fuzz/run
+
+mutants: ## seed defects into a copy, as root: the fast suites must notice each one; MUTANT=bpf-tc narrows it
+	$(Q)nice tests/mutants/run $(MUTANT)
 
 bench-prog: $(BENCH_PROG) ## nanoseconds a packet of every program and path, as root; QUICK=1 for a quarter of the time
 	$(Q)$(BENCH_PROG) $(if $(filter 1,$(QUICK)),--quick) --json $(B)/bench/prog.json

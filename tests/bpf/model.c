@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "model_access.h"
 #include "model_flow.h"
 
 /* A connection that has been quiet for so long may be dead: nobody is kept away for it. */
@@ -29,7 +30,7 @@ static struct model_outcome reset(struct model *model, const struct frame *syn,
 				  enum sluice_reason reason)
 {
 	/* A reset for ISN+1 is not believed by a client that sent data; it comes again without. */
-	if (syn->payload_len)
+	if (syn->payload_len || model_is_fragment(syn))
 		return counted(model, MODEL_DROP, SLUICE_REASON_RESET_PAYLOAD);
 	return counted(model, MODEL_RESET, reason);
 }
@@ -41,6 +42,8 @@ static struct model_outcome unserved(struct model *model, unsigned service, cons
 
 	if (result == MODEL_PICK_UNSYNCED)
 		return counted(model, MODEL_PASS, SLUICE_REASON_UNSYNCED);
+	if (result == MODEL_PICK_TORN)
+		return counted(model, MODEL_DROP, SLUICE_REASON_TORN_SET);
 	if (result == MODEL_PICK_FULL) {
 		if (set->on_full == SLUICE_FULL_RESET)
 			return reset(model, syn, SLUICE_REASON_FULL_RESET);
@@ -62,9 +65,13 @@ static struct model_outcome first_syn(struct model *model, unsigned service,
 
 	if (memcmp(syn->dst.bytes, model->local.bytes, 16))
 		return counted(model, MODEL_PASS, SLUICE_REASON_NOT_LOCAL);
+	if (!model_may_connect(model, service, syn))
+		return counted(model, MODEL_DROP, SLUICE_REASON_DENIED);
 	result = model_pick(model, service, 0, seen, &slot);
 	if (result != MODEL_PICK_OK)
 		return unserved(model, service, syn, result);
+	if (!model_take_token(model, service, syn))
+		return counted(model, MODEL_DROP, SLUICE_REASON_RATE_LIMITED);
 	flow = model_new_flow(model, syn);
 	flow->service = service;
 	flow->syn = *syn;
@@ -197,7 +204,7 @@ static struct model_outcome segment_in(struct model *model, struct model_flow *f
 		model_settle(model, flow);
 	} else if ((packet->flags & FRAME_ACK) && !(packet->flags & FRAME_RST) &&
 		   !(flow->out_marks & SLUICE_OUT_RST)) {
-		if (completes(flow, packet->ack))
+		if (completes(flow, packet->ack) || model->lie == MODEL_LIE_ACK)
 			model_complete(model, flow);
 		else
 			model->reasons[SLUICE_REASON_BAD_ACK]++;
@@ -227,12 +234,36 @@ static struct model_outcome direct_in(struct model *model, const struct frame *p
 	return counted(model, MODEL_DROP, SLUICE_REASON_CONFLICT);
 }
 
+/* An error from outside quotes what went out, with the port that the client knows. */
+static struct model_outcome icmp_in(struct model *model, const struct frame *quote)
+{
+	const struct model_flow *flow;
+	unsigned service;
+
+	for (service = 1; service < MODEL_SERVICES; service++)
+		if (model->service_port[service] == quote->sport)
+			break;
+	if (service == MODEL_SERVICES)
+		return outcome(MODEL_PASS, 0);
+	flow = model_find(model, &quote->dst, &quote->src, quote->dport, quote->sport);
+	if (!flow || !model_backend_of(model, flow))
+		return counted(model, MODEL_PASS, SLUICE_REASON_ICMP_NO_FLOW);
+	model->reasons[SLUICE_REASON_ICMP_IN]++;
+	return outcome(MODEL_TO, flow->port);
+}
+
 struct model_outcome model_in(struct model *model, const struct frame *packet, unsigned seen)
 {
 	struct model_flow *flow;
 	unsigned service;
 
 	memset(model->reasons, 0, sizeof(model->reasons));
+	if (model_is_later_fragment(packet))
+		return counted(model, MODEL_PASS, SLUICE_REASON_FRAGMENT);
+	if (model_is_opaque(packet))
+		return counted(model, MODEL_PASS, SLUICE_REASON_EXT_HEADER);
+	if (packet->icmp.is)
+		return icmp_in(model, packet);
 	for (service = 1; service < MODEL_SERVICES; service++)
 		if (model->service_port[service] == packet->dport)
 			break;
@@ -249,7 +280,7 @@ struct model_outcome model_in(struct model *model, const struct frame *packet, u
 	}
 	if (!flow || (!flow->done && !near_for_client(flow, packet)))
 		return counted(model, MODEL_PASS, SLUICE_REASON_NO_FLOW);
-	if (!model_backend_of(model, flow)) {
+	if (!model_backend_of(model, flow) && model->lie != MODEL_LIE_RETIRED) {
 		model_remove(model, flow);
 		return counted(model, MODEL_PASS, SLUICE_REASON_RETIRED);
 	}
@@ -348,6 +379,46 @@ static struct model_outcome direct_out(struct model *model, struct model_flow *f
 	return counted(model, MODEL_PASS, SLUICE_REASON_DIRECT_REPLY);
 }
 
+static bool is_unreachable(const struct frame *packet)
+{
+	return packet->family == 4 ? packet->icmp.type4 == 3 && packet->icmp.code4 != 4
+				   : packet->icmp.type6 == 1;
+}
+
+/* This host says that nobody takes the SYN that the error quotes. */
+static bool icmp_moves(struct model *model, struct model_flow *flow, const struct frame *quote,
+		       unsigned seen)
+{
+	const struct frame *newer = model_newer(model, flow);
+
+	if (!is_unreachable(quote))
+		return false;
+	if (!flow->done && !(flow->out_marks & SLUICE_OUT_SYNACK))
+		return quote->seq == flow->client_isn && flow->has_syn &&
+		       !(flow->out_marks & SLUICE_OUT_RST) &&
+		       flow->redispatched < SLUICE_REDISPATCH_MAX &&
+		       model_move(model, flow, MODEL_REFUSED, seen) == MODEL_PICK_OK;
+	return quote->seq == flow->next_isn && has_newer(flow) && newer &&
+	       newer->seq == flow->next_isn && model_move_newer(model, flow, seen) == MODEL_PICK_OK;
+}
+
+/* An error of this host's quotes what came in, with the backend's port. */
+static struct model_outcome icmp_out(struct model *model, const struct frame *quote, unsigned seen)
+{
+	uint16_t service_port = model->host_port_service[quote->dport];
+	struct model_flow *flow;
+
+	if (!service_port)
+		return outcome(MODEL_PASS, 0);
+	flow = model_find(model, &quote->src, &quote->dst, quote->sport, service_port);
+	if (!flow || !model_backend_of(model, flow) || flow->port != quote->dport)
+		return counted(model, MODEL_PASS, SLUICE_REASON_ICMP_NO_FLOW);
+	if (icmp_moves(model, flow, quote, seen))
+		return again(model, flow, SLUICE_REASON_REDISPATCH);
+	model->reasons[SLUICE_REASON_ICMP_OUT]++;
+	return outcome(MODEL_AS, service_port);
+}
+
 struct model_outcome model_out(struct model *model, const struct frame *packet, unsigned seen)
 {
 	uint16_t service_port = model->host_port_service[packet->sport];
@@ -355,6 +426,11 @@ struct model_outcome model_out(struct model *model, const struct frame *packet, 
 	struct model_flow *flow;
 
 	memset(model->reasons, 0, sizeof(model->reasons));
+	if (model_is_later_fragment(packet) ||
+	    model_is_opaque(packet)) /* nothing is counted before the port is known */
+		return result;
+	if (packet->icmp.is)
+		return icmp_out(model, packet, seen);
 	if (!service_port)
 		return result;
 	flow = model_find(model, &packet->dst, &packet->src, packet->dport, service_port);

@@ -63,7 +63,7 @@ struct model_backend {
 };
 
 struct model_set {
-	bool published;
+	bool published, torn;
 	enum sluice_balance balance;
 	enum sluice_on_empty on_empty;
 	enum sluice_on_full on_full;
@@ -72,7 +72,29 @@ struct model_set {
 	uint16_t table[32];
 };
 
+/* Who may connect to a service: networks of 24 bits, or single addresses by their last byte. */
+struct model_access {
+	bool restricted, network, client[256];
+	bool limited; /* to one new connection a second from each address */
+	struct {
+		bool used;
+		uint64_t taken_ms;
+	} bucket[256];
+};
+
+/* Deliberate mistakes: a comparison that does not see them is broken. */
+enum model_lie {
+	MODEL_LIE_NONE,
+	MODEL_LIE_ACK,	   /* every ACK completes the handshake */
+	MODEL_LIE_MAXCONN, /* one connection fewer */
+	MODEL_LIE_RETIRED, /* delivered to the port's new owner */
+	MODEL_LIE_COUNTER, /* a closed flow is not counted */
+	MODEL_LIE_COUNT,
+};
+
 struct model {
+	enum model_lie lie;
+	struct model_access access[MODEL_SERVICES];
 	uint64_t now_ms;
 	uint16_t service_port[MODEL_SERVICES]; /* index 0 unused */
 	struct model_set sets[MODEL_SERVICES];

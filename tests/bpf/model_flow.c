@@ -102,11 +102,14 @@ enum model_pick model_pick(struct model *model, unsigned service, unsigned exclu
 
 	if (!set->published)
 		return MODEL_PICK_UNSYNCED;
+	if (set->torn)
+		return MODEL_PICK_TORN;
 	recount(model);
 	for (i = 0; i < set->len; i++) {
 		if (!is_candidate(model, set->table[i], service, exclude))
 			continue;
-		if (set->maxconn && model->backends[set->table[i]].active >= (int)set->maxconn)
+		if (set->maxconn && model->backends[set->table[i]].active >=
+					    (int)set->maxconn - (model->lie == MODEL_LIE_MAXCONN))
 			full = true;
 		else if (is_suspect(model, set->table[i]))
 			doubtful[doubtful_count++] = set->table[i];
@@ -341,7 +344,7 @@ void model_hear_backend(struct model *model, struct model_flow *flow, const stru
 			flow->out_marks |= SLUICE_OUT_FIN;
 		}
 	}
-	if (!was_over && is_over(flow))
+	if (!was_over && is_over(flow) && model->lie != MODEL_LIE_COUNTER)
 		model->reasons[SLUICE_REASON_CLOSED]++;
 }
 

@@ -7,7 +7,13 @@
 
 #include "model.h"
 
-enum model_pick { MODEL_PICK_OK, MODEL_PICK_UNSYNCED, MODEL_PICK_EMPTY, MODEL_PICK_FULL };
+enum model_pick {
+	MODEL_PICK_OK,
+	MODEL_PICK_UNSYNCED,
+	MODEL_PICK_EMPTY,
+	MODEL_PICK_FULL,
+	MODEL_PICK_TORN
+};
 
 /* Somebody for a new connection, but not `exclude`; seen is taken if that is allowed. */
 enum model_pick model_pick(struct model *model, unsigned service, unsigned exclude, unsigned seen,

@@ -20,7 +20,7 @@ enum { DEFAULT_STEPS = 200000 };
 
 struct options {
 	const char *name; /* NULL: all */
-	bool list, verbose, no_sweeps;
+	bool list, verbose, no_sweeps, stop;
 	struct sequence_options sequences; /* steps: of each variant */
 };
 
@@ -31,10 +31,10 @@ struct totals {
 static void usage(FILE *to)
 {
 	fprintf(to,
-		"usage: packets [--list] [--case NAME] [-v] [--no-sweeps] [--steps N] [--seed N] [FILE.case...]\n"
+		"usage: packets [--list] [--case NAME] [-v] [--stop] [--no-sweeps] [--steps N] [--seed N] [FILE.case...]\n"
 		"Runs the packet cases of the files (default: tests/bpf/cases/*.case) against\n"
 		"the BPF programs, which are part of this program. --case NAME runs the cases\n"
-		"whose name begins with NAME. -v prints every packet. After all cases random\n"
+		"whose name begins with NAME. -v prints every packet. --stop ends after the first failure. After all cases random\n"
 		"sequences of N steps in all (default 200000) run against the model; with\n"
 		"--case or FILE only if --steps is given. --no-sweeps leaves out the truncations of\n"
 		"the packets, for machines that are slow.\n");
@@ -104,7 +104,7 @@ static int run_all(const struct options *options, const struct cases *cases)
 		printf("0 passed, 1 failed, 0 skipped\n");
 		return EXIT_FAILURE;
 	}
-	for (i = 0; i < cases->count; i++) {
+	for (i = 0; i < cases->count && !(options->stop && totals.failed); i++) {
 		if (options->name &&
 		    strncmp(cases->cases[i].name, options->name, strlen(options->name)))
 			continue;
@@ -120,8 +120,16 @@ static int run_all(const struct options *options, const struct cases *cases)
 			totals.failed++;
 	}
 	for (variant = 0; variant < PLAY_VARIANT_COUNT && options->sequences.steps; variant++) {
+		if (options->stop && totals.failed)
+			break;
 		if (sequence_run(&world, &options->sequences, play_variant_family(variant),
 				 play_variant_is_xdp(variant)))
+			totals.passed++;
+		else
+			totals.failed++;
+	}
+	for (i = MODEL_LIE_NONE + 1; i < MODEL_LIE_COUNT && options->sequences.steps; i++) {
+		if (sequence_canary(&world, (enum model_lie)i))
 			totals.passed++;
 		else
 			totals.failed++;
@@ -135,10 +143,15 @@ static int run_all(const struct options *options, const struct cases *cases)
 static int parse_options(int argc, char **argv, struct options *options)
 {
 	static const struct option longs[] = {
-		{ "list", no_argument, NULL, 'l' },	   { "case", required_argument, NULL, 'c' },
-		{ "verbose", no_argument, NULL, 'v' },	   { "no-sweeps", no_argument, NULL, 't' },
-		{ "steps", required_argument, NULL, 'n' }, { "seed", required_argument, NULL, 's' },
-		{ "help", no_argument, NULL, 'h' },	   { NULL, 0, NULL, 0 },
+		{ "list", no_argument, NULL, 'l' },
+		{ "case", required_argument, NULL, 'c' },
+		{ "verbose", no_argument, NULL, 'v' },
+		{ "no-sweeps", no_argument, NULL, 't' },
+		{ "stop", no_argument, NULL, 'x' },
+		{ "steps", required_argument, NULL, 'n' },
+		{ "seed", required_argument, NULL, 's' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
 	};
 	long steps = -1;
 	int option;
@@ -156,6 +169,9 @@ static int parse_options(int argc, char **argv, struct options *options)
 			break;
 		case 't':
 			options->no_sweeps = true;
+			break;
+		case 'x':
+			options->stop = true;
 			break;
 		case 'n':
 			steps = strtol(optarg, NULL, 10);

@@ -24,6 +24,9 @@ enum sequence_kind {
 	SEQUENCE_STATE,	  /* of a backend */
 	SEQUENCE_BACKEND, /* a new one in the slot; its predecessor is retired */
 	SEQUENCE_RETIRE,
+	SEQUENCE_TEAR,	/* the service's set */
+	SEQUENCE_ALLOW, /* value: last byte of the address, 0: its whole network */
+	SEQUENCE_RATE,	/* one connection a second from each address */
 };
 
 struct sequence_step {
@@ -38,6 +41,7 @@ struct sequence_step {
 struct sequence {
 	unsigned family;
 	bool xdp;
+	enum model_lie lie;
 	unsigned count;
 	struct sequence_step steps[SEQUENCE_STEPS];
 };
@@ -47,6 +51,14 @@ enum sequence_result {
 	SEQUENCE_DIFFERENT,
 	SEQUENCE_DISTURBED, /* took so long that the clock got between the two */
 };
+
+struct sequence_dice {
+	uint64_t state;
+};
+
+/* The next step, by chance and by what the model holds; the first ones make a world. */
+void sequence_choose(struct sequence_dice *dice, struct model *model, unsigned family,
+		     unsigned number, struct sequence_step *step);
 
 /* One sequence as it is played. */
 struct sequence_play {
@@ -78,5 +90,11 @@ struct sequence_options {
 /* Play steps/variants sequences in one variant. False after a difference was printed on stdout. */
 bool sequence_run(struct world *world, const struct sequence_options *options, unsigned family,
 		  bool xdp);
+
+/*
+ * Against a model that makes this mistake, no longer than a few thousand steps: a difference must be found. False, and
+ * a line on stdout, if there is none.
+ */
+bool sequence_canary(struct world *world, enum model_lie lie);
 
 #endif

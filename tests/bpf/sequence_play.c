@@ -34,6 +34,7 @@ int sequence_begin(struct sequence_play *play, struct world *world, const struct
 	memset(play, 0, sizeof(*play));
 	play->world = world;
 	play->start_ms = now_ms();
+	play->model.lie = sequence->lie;
 	err = world_reset(world);
 	if (err)
 		return err;
@@ -100,6 +101,21 @@ static void new_backend(struct sequence_play *play, const struct sequence_step *
 	hport->slot = (uint16_t)step->slot;
 }
 
+static int allow(struct sequence_play *play, const struct sequence_step *step)
+{
+	struct model_access *access = &play->model.access[step->service];
+	struct frame_address network = play->model.local;
+	unsigned length = network.six ? 128 : 32;
+
+	access->restricted = true;
+	if (step->value)
+		access->client[step->value] = true;
+	else
+		access->network = true;
+	network.bytes[15] = (uint8_t)step->value;
+	return world_allow(play->world, step->service, &network, step->value ? length : length - 8);
+}
+
 static int change_world(struct sequence_play *play, const struct sequence_step *step)
 {
 	struct sluice_backend *shared = &play->world->maps->backends[step->slot];
@@ -120,6 +136,15 @@ static int change_world(struct sequence_play *play, const struct sequence_step *
 	case SEQUENCE_BACKEND:
 		new_backend(play, step);
 		break;
+	case SEQUENCE_TEAR:
+		play->model.sets[step->service].torn = true;
+		world_tear(play->world, step->service);
+		break;
+	case SEQUENCE_ALLOW:
+		return allow(play, step);
+	case SEQUENCE_RATE:
+		play->model.access[step->service].limited = true;
+		return world_limit_rate(play->world, step->service, 1, 32, 128);
 	default:
 		backend->generation = shared->generation = 0;
 		break;
@@ -236,8 +261,12 @@ static bool frame_differs(const struct sequence_step *step, const struct model_o
 		return true;
 	if (outcome->verdict == MODEL_DROP)
 		return false;
-	if (outcome->verdict == MODEL_TO)
+	if (outcome->verdict == MODEL_TO && expected.icmp.is)
+		expected.icmp.sport = (struct frame_override){ true, outcome->port };
+	else if (outcome->verdict == MODEL_TO)
 		expected.dport = outcome->port;
+	else if (outcome->verdict == MODEL_AS && expected.icmp.is)
+		expected.icmp.dport = (struct frame_override){ true, outcome->port };
 	else if (outcome->verdict == MODEL_AS)
 		expected.sport = outcome->port;
 	else if (outcome->verdict == MODEL_RESET)
@@ -288,13 +317,16 @@ static void count_traffic(struct model *model, const struct model_outcome *outco
 			  const struct frame *frame, unsigned slot)
 {
 	struct sluice_stats *stats = &model->stats[slot];
+	uint64_t len = frame_packet_len(frame) - 14 - 4 * frame->tag_count;
 
+	if (frame->icmp.is)
+		return;
 	if (outcome->verdict == MODEL_TO && outcome->port) {
 		stats->packets_in++;
-		stats->bytes_in += frame_packet_len(frame) - 14;
+		stats->bytes_in += len;
 	} else if (outcome->verdict == MODEL_AS) {
 		stats->packets_out++;
-		stats->bytes_out += frame_packet_len(frame) - 14;
+		stats->bytes_out += len;
 	}
 }
 
@@ -309,19 +341,20 @@ static bool packet_differs(struct sequence_play *play, const struct sequence *se
 	const struct model_flow *want;
 	struct hook_result *result;
 	struct seen_flow seen;
-	uint16_t port = out ? frame.sport : frame.dport;
+	bool reply = out != frame.icmp.is; /* what is quoted went the other way */
+	uint16_t port = reply ? frame.sport : frame.dport;
 
 	host_port = play->model.host_port_service[port];
 	if (host_port)
 		port = play->model.host_port_service[port];
 	if (hook_run(play->world, out, sequence->xdp, bytes, frame_build(&frame, bytes), &result))
 		return differs(report, "the test run failed", 1, 0);
-	flow = look(play, &frame, out, port, &seen);
+	flow = look(play, &frame, reply, port, &seen);
 	outcome = out ? model_out(&play->model, &frame, flow ? flow->slot : 0)
 		      : model_in(&play->model, &frame, flow ? flow->slot : 0);
 	settle_doubts(play);
-	want = model_find(&play->model, out ? &frame.dst : &frame.src,
-			  out ? &frame.src : &frame.dst, out ? frame.dport : frame.sport, port);
+	want = model_find(&play->model, reply ? &frame.dst : &frame.src,
+			  reply ? &frame.src : &frame.dst, reply ? frame.dport : frame.sport, port);
 	if (want)
 		count_traffic(&play->model, &outcome, &frame, want->slot);
 

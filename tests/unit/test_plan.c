@@ -360,16 +360,17 @@ static void refuses_ports(void **unused)
 {
 	struct world *world = new_world(1);
 	struct wanted_service service;
-	struct wanted_backend b[5] = { up("t1", 22), up("t2", 30999), up("t3", 32001), up("t4", 0),
-				       up("t5", 32000) };
-	struct wanted wanted = one_service(&service, b, 5);
+	struct wanted_backend b[6] = { up("t1", 22), up("t2", 30999), up("t3", 32001),
+				       up("t4", 0),  up("t5", 32000), up("t6", 32000) };
+	struct wanted wanted = one_service(&service, b, 6);
 	struct actual actual = view(world);
 	struct plan plan = { 0 };
 
 	(void)unused;
 	assert_int_equal(plan_build(&plan, &actual, &wanted), 0);
-	assert_int_equal(plan.refusal_count, 4);
+	assert_int_equal(plan.refusal_count, 5);
 	assert_string_equal(plan.refusal[0].reason, "its host-port is below 1024");
+	assert_string_equal(plan.refusal[4].reason, "its host-port belongs to another backend");
 	for (size_t i = 0; i < plan.count; i++)
 		if (plan.step[i].kind == PLAN_CREATE)
 			assert_int_equal(plan.step[i].backend->port, 32000);
@@ -377,7 +378,7 @@ static void refuses_ports(void **unused)
 	/* even if attach was told a range that begins at 1 */
 	actual.port_min = 1;
 	assert_int_equal(plan_build(&plan, &actual, &wanted), 0);
-	assert_int_equal(plan.refusal_count, 3);
+	assert_int_equal(plan.refusal_count, 4);
 	plan_release(&plan);
 	free(world);
 }
