@@ -59,7 +59,7 @@ BENCH_PROG_SRC := $(filter-out %.bpf.c,$(wildcard tools/bench/prog/*.c))
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 SEED_SRC := $(wildcard tests/fuzz/seed_*.c)
 FUZZ_SHARED_SRC := $(filter-out $(FUZZ_SRC) $(SEED_SRC),$(wildcard tests/fuzz/*.c)) \
-	$(filter-out tests/bpf/packets.c,$(PACKETS_SRC))
+	$(filter-out tests/bpf/packets.c,$(PACKETS_SRC)) $(UNIT_SHARED_SRC)
 MAN_PAGES := $(wildcard deploy/man/*.[1-8])
 
 objects = $(patsubst %.c,$(B)/obj/%.o,$(1))
@@ -320,7 +320,7 @@ $(B)/tests/bpf/packets: $(call objects,$(PACKETS_SRC)) $(LIB)
 
 $(B)/fuzz/obj/userspace/%.o: FUZZ_GUIDE := $(FUZZ_GUIDED)
 $(B)/fuzz/obj/userspace/sluiced/%.o: INCLUDES_OWN := -Iuserspace/sluiced
-$(B)/fuzz/obj/tests/%.o: INCLUDES_OWN := -Iuserspace/sluiced -Itests/bpf -Itests/fuzz
+$(B)/fuzz/obj/tests/%.o: INCLUDES_OWN := -Iuserspace/sluiced -Itests/bpf -Itests/fuzz -Itests/unit
 
 $(B)/fuzz/obj/%.o: %.c $(FLAGS) | $(SKEL)
 	$(call say,CC fuzz,$@)
@@ -335,7 +335,7 @@ $(B)/fuzz/libfuzz.a: $(call fuzz_objects,$(LIB_SRC) $(filter-out %/main.c,$(SLUI
 define link_fuzz
 $(call say,LD,$@)
 @mkdir -p $(@D)
-$(Q)$(CLANG) $(UNIT_SAN) $(1) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
+$(Q)$(CLANG) $(UNIT_SAN) $(1) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(CMOCKA_LIBS) $(LIBS)
 endef
 
 $(B)/fuzz/fuzz_%: $(B)/fuzz/obj/tests/fuzz/fuzz_%.o $(B)/fuzz/libfuzz.a

@@ -184,6 +184,9 @@ static void bad(void **state)
 		{ "{\"eventType\":\"app_terminated_event\"}", "without an app" },
 		{ "{\"eventType\":\"api_post_event\"}", "appDefinition is missing" },
 		{ "{\"eventType\":\"deployment_success\",\"plan\":[]}", "plan is not an object" },
+		{ "{\"eventType\":\"deployment_success\",\"plan\":{\"steps\":[{\"actions\":[{\"app\":\"/a\"}]},"
+		  "{\"actions\":7}]}}",
+		  "plan.steps[].actions is not an array" },
 	};
 	struct collected collected;
 	struct json_error error;

@@ -185,7 +185,12 @@ static void too_much_that_is_wanted_is_refused(void **state)
 		err = marathon_sieve_feed(&sieve, filler, sizeof(filler), &error);
 	assert_int_equal(err, -EINVAL);
 	assert_non_null(strstr(error.text, "the wanted apps are more than 1048576 bytes"));
-	assert_true(sieve.size <= 2 * MOST);
+	assert_true(sieve.size <= 2 * MOST && sieve.len == MOST);
+	marathon_sieve_release(&sieve);
+	marathon_sieve_init(&sieve, &wanted,
+			    5); /* the limit is exact, whatever the buffer's size */
+	assert_int_equal(marathon_sieve_feed(&sieve, "{\"a\"", 4, &error), 0);
+	assert_int_equal(marathon_sieve_feed(&sieve, ":1", 2, &error), -EINVAL);
 	marathon_sieve_release(&sieve);
 }
 

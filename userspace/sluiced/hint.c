@@ -108,18 +108,16 @@ struct emitter {
 /*
  * Light or heavy, a plan names each app (or pod) in steps[].actions[]; before 0.10 there is no
  * plan. One app is often in several steps, so a name is emitted once, unless there are more than a
- * handful.
+ * handful. out NULL: nothing is emitted, it only says whether the plan can be read.
  */
-static int emit_deployment(const cJSON *event, const struct emitter *out, struct json_error *error)
+static int walk_plan(const cJSON *plan, const struct emitter *out, size_t *named,
+		     struct json_error *error)
 {
-	const cJSON *plan, *steps = NULL, *step, *actions, *action;
 	struct facts_hint hint = { .kind = FACTS_HINT_APP };
-	size_t emitted = 0;
+	const cJSON *steps, *step, *actions, *action;
 	int err;
 
-	err = json_object(event, "plan", false, "", &plan, error);
-	if (!err)
-		err = json_array(plan, "steps", false, "plan", &steps, error);
+	err = json_array(plan, "steps", false, "plan", &steps, error);
 	if (err)
 		return err;
 	cJSON_ArrayForEach(step, steps)
@@ -140,15 +138,31 @@ static int emit_deployment(const cJSON *event, const struct emitter *out, struct
 				return err;
 			if (!hint.app[0] || strcmp(last, hint.app) == 0)
 				continue;
-			out->emit(out->ctx, &hint);
-			emitted++;
+			if (out)
+				out->emit(out->ctx, &hint);
+			++*named;
 		}
 	}
-	if (!emitted) {
-		hint.app[0] = '\0';
-		hint.kind = plan ? FACTS_HINT_NONE : FACTS_HINT_EVERYTHING;
-		out->emit(out->ctx, &hint);
-	}
+	return 0;
+}
+
+static int emit_deployment(const cJSON *event, const struct emitter *out, struct json_error *error)
+{
+	struct facts_hint hint = { .kind = FACTS_HINT_NONE };
+	size_t named = 0;
+	const cJSON *plan;
+	int err;
+
+	err = json_object(event, "plan", false, "", &plan, error);
+	if (!err)
+		err = walk_plan(plan, NULL, &named, error);
+	if (err)
+		return err;
+	if (named)
+		return walk_plan(plan, out, &named, error);
+	if (!plan)
+		hint.kind = FACTS_HINT_EVERYTHING;
+	out->emit(out->ctx, &hint);
 	return 0;
 }
 

@@ -38,10 +38,9 @@ static int put(struct marathon_sieve *sieve, char c, struct json_error *error)
 
 	if (sieve->dropping)
 		return 0;
+	if (sieve->len >= sieve->most)
+		return json_fail(error, "the wanted apps are more than %zu bytes", sieve->most);
 	if (sieve->len + 1 >= sieve->size) {
-		if (sieve->len >= sieve->most)
-			return json_fail(error, "the wanted apps are more than %zu bytes",
-					 sieve->most);
 		grown = realloc(sieve->text, size);
 		if (!grown)
 			return -ENOMEM;

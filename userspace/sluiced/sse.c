@@ -78,8 +78,8 @@ static void end_event(struct sse *sse)
 
 static void end_line(struct sse *sse)
 {
-	const char *value = sse->line + 5;
 	size_t len = sse->line_len;
+	const char *value;
 
 	sse->line_len = 0;
 	if (!len) {
@@ -88,6 +88,7 @@ static void end_line(struct sse *sse)
 	}
 	if (len < 4 || memcmp(sse->line, "data", 4) != 0 || (len > 4 && sse->line[4] != ':'))
 		return;
+	value = sse->line + (len > 5 ? 5 : len);
 	len = len > 5 ? len - 5 : 0;
 	if (len && *value == ' ') {
 		value++;
