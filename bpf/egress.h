@@ -134,6 +134,9 @@ static __always_inline void egress_syn_ack(const struct owned *owned, const stru
 					   __u32 now)
 {
 	struct sluice_flow *flow = owned->flow;
+	/* The same SYN-ACK once more is a timer's doing, and says nothing of the listener. */
+	const bool repeated = (flow->out_marks & SLUICE_OUT_SYNACK) &&
+			      flow->server_isn == packet->seq;
 
 	if (!(flow->out_marks & SLUICE_OUT_SYNACK))
 		flow->server_isn_before = packet->seq;
@@ -142,6 +145,8 @@ static __always_inline void egress_syn_ack(const struct owned *owned, const stru
 	flow->server_isn = packet->seq;
 	flow->server_next = packet_seq_end(packet);
 	flow->out_marks |= SLUICE_OUT_SYNACK;
+	if (repeated)
+		return;
 	if (owned->backend->suspect)
 		owned->backend->suspect = 0;
 	/* 0 means never, also while jiffies are so far from it that the age says "in the future" */

@@ -334,6 +334,9 @@ static __always_inline int flow_move(const struct owned *owned, struct pick *pic
 	     sluice_age(pick->now, old->answered) >= sluice_age(pick->now, picked)))
 		flow_suspect(old, pick->now);
 	flow_begin(owned->flow, pick, owned->cookie, isn, payload);
+	/* The client has sent its SYN again: that one may go round as often as the first. */
+	if (cause == FLOW_SILENT && owned->half)
+		owned->half->redispatched = 0;
 	flow_count_pick(pick);
 	return PICK_OK;
 }

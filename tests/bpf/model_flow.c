@@ -197,6 +197,8 @@ enum model_pick model_move(struct model *model, struct model_flow *flow, enum mo
 		old->suspect_ms = model->now_ms;
 	}
 	model_begin(model, flow, slot, flow->client_isn, flow->syn_payload);
+	if (cause == MODEL_SILENT) /* it is the client who sent the SYN once more */
+		flow->redispatched = 0;
 	return MODEL_PICK_OK;
 }
 
@@ -361,6 +363,14 @@ void model_hear_half_open(struct model *model, struct model_flow *flow, const st
 	flow->out_marks &= (uint8_t)~SLUICE_OUT_RST;
 	flow->client_rst = false;
 	if (packet->flags & FRAME_SYN) {
+		struct model_backend *backend = &model->backends[flow->slot];
+
+		/* one that is sent again proves nothing new */
+		if (!(flow->out_marks & SLUICE_OUT_SYNACK) || flow->server_isn != packet->seq) {
+			backend->suspect = false;
+			backend->has_answered = true;
+			backend->answered_ms = model->now_ms;
+		}
 		if (!(flow->out_marks & SLUICE_OUT_SYNACK))
 			flow->server_isn_before = packet->seq;
 		else if (flow->server_isn != packet->seq)
@@ -368,9 +378,6 @@ void model_hear_half_open(struct model *model, struct model_flow *flow, const st
 		flow->server_isn = packet->seq;
 		flow->server_next = end_of(packet);
 		flow->out_marks |= SLUICE_OUT_SYNACK;
-		model->backends[flow->slot].suspect = false;
-		model->backends[flow->slot].has_answered = true;
-		model->backends[flow->slot].answered_ms = model->now_ms;
 		recount(model);
 		return;
 	}

@@ -153,13 +153,13 @@ static int change_world(struct sequence_play *play, const struct sequence_step *
 }
 
 /* A mark that is not too old. */
-static bool is_suspect(const struct sequence_play *play, unsigned slot)
+static bool is_suspect(const struct sequence_play *play, unsigned slot, uint32_t *age)
 {
 	const struct sluice_backend *shared = &play->world->maps->backends[slot];
-	uint32_t age = sluice_age(world_jiffies(play->world), shared->suspect_since);
 
+	*age = sluice_age(world_jiffies(play->world), shared->suspect_since);
 	return shared->suspect &&
-	       age < sluice_ms_to_jiffies(SLUICE_SUSPECT_MS, play->world->maps->meta.hz);
+	       *age < sluice_ms_to_jiffies(SLUICE_SUSPECT_MS, play->world->maps->meta.hz);
 }
 
 /* --- comparisons: true if something differs --- */
@@ -212,6 +212,7 @@ static bool backends_differ(const struct sequence_play *play, FILE *report)
 	const struct model_backend *want = play->model.backends;
 	bool bad = false;
 	char what[64];
+	uint32_t age;
 	unsigned i;
 
 	for (i = 1; i < MODEL_SLOTS; i++) {
@@ -223,7 +224,7 @@ static bool backends_differ(const struct sequence_play *play, FILE *report)
 		bad |= differs(report, what, (uint64_t)shared[i].half_open,
 			       (uint64_t)want[i].half_open);
 		snprintf(what, sizeof(what), "backend %u is suspect", i);
-		bad |= differs(report, what, is_suspect(play, i),
+		bad |= differs(report, what, is_suspect(play, i, &age),
 			       want[i].suspect &&
 				       play->model.now_ms - want[i].suspect_ms < SLUICE_SUSPECT_MS);
 	}
@@ -299,16 +300,20 @@ static const struct sluice_flow *look(struct sequence_play *play, const struct f
 	return seen->in_est ? &seen->est.flow : seen->in_half ? &seen->half.flow : NULL;
 }
 
-/* What the model leaves open is as the programs have it. */
+/* What the model leaves open is as the programs have it: an older suspicion may be all there is. */
 static void settle_doubts(struct sequence_play *play)
 {
+	const uint32_t hz = play->world->maps->meta.hz;
 	struct model_backend *backend;
+	uint32_t age;
 	unsigned i;
 
 	for (i = 1; i < MODEL_SLOTS; i++) {
 		backend = &play->model.backends[i];
-		if (backend->unsure)
-			backend->suspect = is_suspect(play, i);
+		if (backend->unsure) {
+			backend->suspect = is_suspect(play, i, &age);
+			backend->suspect_ms = play->model.now_ms - (uint64_t)age * 1000 / hz;
+		}
 		backend->unsure = false;
 	}
 }
