@@ -165,6 +165,36 @@ static void operator_drains_and_weighs(void **unused)
 	world_stop(&w);
 }
 
+/* Else what is drained would never be gone. An answer that lacks it by accident is no end. */
+static void an_ended_tasks_drain_ends(void **unused)
+{
+	const struct sluice_override drain = { .drain = 1 };
+	struct world w;
+
+	(void)unused;
+	world_start(&w, true, true);
+	world_healthy(&w, 3);
+	world_everybody_says(&w);
+	for (int i = 0; i < 2; i++)
+		model_override(w.model, "web", world_task_id(&w, i), 0, &drain);
+	world_tick(&w);
+	assert_state(&w, 0, DRAINING);
+	w.listed[0] = w.listed[1] = false;
+	world_marathon_says(&w);
+	assert_state(&w, 0, DRAINING);
+	assert_state(&w, 1, DRAINING);
+	w.listed[1] = true; /* the answer was wrong about this one: its drain still holds */
+	w.listens[0] = false;
+	world_everybody_says(&w);
+	assert_state(&w, 0, GONE); /* the kernel confirms it */
+	assert_state(&w, 1, DRAINING);
+	world_pass(&w, DRAIN_MS);
+	assert_null(world_find(&w, "t0"));
+	assert_state(&w, 1, DRAINING);
+	assert_int_equal(world_count_up(&w), 1);
+	world_stop(&w);
+}
+
 static void slowstart_ramps_the_newcomer(void **unused)
 {
 	struct world w;
@@ -316,6 +346,7 @@ int main(void)
 		cmocka_unit_test(restart_into_empty_answers),
 		cmocka_unit_test(reload_keeps_backends),
 		cmocka_unit_test(operator_drains_and_weighs),
+		cmocka_unit_test(an_ended_tasks_drain_ends),
 		cmocka_unit_test(slowstart_ramps_the_newcomer),
 		cmocka_unit_test(several_registrars_one_backend),
 		cmocka_unit_test(our_entry_decides),
