@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-only
-# The operator's word: drain, undrain and weight, with the daemon and without it, and the record of what became of it.
+# The operator's word: drain, undrain and weight, with the daemon and without it; why, and the record of what became of it.
 
 source "${BATS_TEST_DIRNAME}/lab.bash"
 
@@ -88,6 +88,46 @@ shares() {
 	shares 60 | holds 'length == 3'
 }
 
+@test "why: sources, rule, operator, what stands behind the port, the record; --json the same" {
+	local port task pid
+	port=$(ctl --json backends | jq '.[0].port')
+	task=$(ctl --json backends | jq -r '.[0].task')
+	pid=$(lab status --json | jq --arg t "$task" '.tasks[] | select(.id == $t) | .pid')
+	ctl weight "web/$port" 50
+	run ctl why "$port"
+	[[ $status == 0 && $output == *"web/$port: up "*"rule:      row 9: "*"Marathon:  running"*"Consul:    passing, our own entry"* ]]
+	[[ $output == *"operator:  gave it weight 50"*"listens on "*":$port, pid $pid"*" waiting "* ]]
+	ctl drain "web/$port"
+	ctl --json why "web/$port" | holds '.daemon.running and .port == $p and (.backends | length) == 1 and
+		.backends[0].state == "draining" and .backends[0].override.drain and .facts[0].row.number == 1 and
+		.facts[0].operator == { drain: true, weight: 50 } and .facts[0].kernel.listens == "yes" and
+		any(.behind.sockets[]; .pid == $pid) and .changes[-1].source == "operator" and
+		(.sources | length) == 3 and all(.sources[]; .connected)' --argjson p "$port" --argjson pid "$pid"
+	ctl --json why "$task" | holds '.backends[0].task == $t and .port == $p' --arg t "$task" --argjson p "$port"
+	ctl undrain "web/$port"
+	ctl weight "web/$port" 100
+}
+
+@test "why with the daemon dead says so; ports that nobody knows are one line and 1" {
+	local port
+	port=$(ctl --json backends | jq '.[0].port')
+	lab kill slave1 sluiced
+	run ctl why "$port"
+	[[ $status == 0 && $output == "sluiced: not running: this is what the maps and the record say"*"web/$port: up "* ]]
+	ctl --json why "$port" | holds '.daemon.running == false and .facts == null and .sources == null and
+		.backends[0].state == "up" and (.behind.sockets | length) == 1 and (.changes | length) > 0'
+	lab start slave1 sluiced
+	wait_for "sluiced knows its sources again" sources_connected
+	run ctl why 31999
+	[[ $status == 1 && ${#lines[@]} == 1 && $output == *"31999: no backend has this host-port"* ]]
+	run ctl why 80
+	[[ $status == 1 && ${#lines[@]} == 1 && $output == *"80 is the port of service web"* ]]
+	run ctl why no-such-task
+	[[ $status == 1 && ${#lines[@]} == 1 && $output == *"no-such-task: no such task"* ]]
+	run ctl why web/port
+	[[ $status == 2 ]]
+}
+
 @test "sluiced killed in the middle of changes: the record is whole" {
 	local i scaling
 	for i in 1 2 3; do
@@ -101,4 +141,15 @@ shares() {
 	# each backend's changes follow on each other
 	ctl --json changes | holds 'group_by([.slot, .generation]) | all(.[]; . as $l | .[0].from == null and
 		all(range(1; length); $l[.].from == $l[. - 1].to and $l[.].age_ms <= $l[. - 1].age_ms))'
+}
+
+@test "why of a task that runs here and has no such port" {
+	local task
+	task=$(ctl --json backends | jq -r '.[0].task')
+	lab config slave1 service.extra.port=81 service.extra.marathon_app=/web service.extra.port_index=3
+	wait_for "it is told as a problem" eval "ctl --json status | jq -e '.problems | length >= 3'"
+	ctl status | grep "no backend of extra: $task: "
+	ctl --json why "$task" | holds '.problems[0].service == "extra" and .problems[0].task == $t' --arg t "$task"
+	run ctl why "$task"
+	[[ $status == 0 && $output == *"$task: runs here and cannot be a backend of extra"* ]]
 }

@@ -5,55 +5,19 @@
  */
 #include "preflight.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "config.h"
 #include "firewall.h"
-
-#define OUTPUT_MAX (1 << 20)
-
-/* Output of the command into a new string, NULL if it is not there or fails. */
-static char *output_of(char *const argv[])
-{
-	posix_spawn_file_actions_t actions;
-	char *text = calloc(1, OUTPUT_MAX);
-	int pipes[2], status = 1, err;
-	size_t len = 0;
-	ssize_t got;
-	pid_t child;
-
-	if (!text || pipe2(pipes, O_CLOEXEC) < 0) {
-		free(text);
-		return NULL;
-	}
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_adddup2(&actions, pipes[1], STDOUT_FILENO);
-	posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-	err = posix_spawnp(&child, argv[0], &actions, NULL, argv, environ);
-	posix_spawn_file_actions_destroy(&actions);
-	close(pipes[1]);
-	while (!err && len < OUTPUT_MAX - 1 &&
-	       (got = read(pipes[0], text + len, OUTPUT_MAX - 1 - len)) > 0)
-		len += (size_t)got;
-	close(pipes[0]);
-	if (!err && waitpid(child, &status, 0) == child && !status)
-		return text;
-	free(text);
-	return NULL;
-}
+#include "program.h"
 
 static void check_iptables(struct preflight *preflight, const char *command)
 {
 	const struct config *config = preflight->config;
 	char *name = strdup(command), *argv[] = { name, NULL };
-	char *rules = name ? output_of(argv) : NULL;
+	char *rules = name ? program_output(argv) : NULL;
 	char reason[160];
 
 	if (!rules)
@@ -74,7 +38,7 @@ static void check_nft(struct preflight *preflight)
 {
 	static char nft[] = "nft", json[] = "-j", list[] = "list", ruleset[] = "ruleset";
 	const struct config *config = preflight->config;
-	char *argv[] = { nft, json, list, ruleset, NULL }, *rules = output_of(argv);
+	char *argv[] = { nft, json, list, ruleset, NULL }, *rules = program_output(argv);
 	char reason[160];
 	bool understood = false;
 

@@ -10,16 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "admin_client.h"
 #include "attach.h"
 #include "attach_needs.h"
 #include "command.h"
 #include "config.h"
+#include "daemon.h"
 #include "maps.h"
 #include "table.h"
 #include "views.h"
-
-#define ANSWER_MS 3000
 
 struct status {
 	const struct config *config;
@@ -32,28 +30,6 @@ struct status {
 	cJSON *daemon;	     /* its answer; NULL: none */
 	char no_daemon[160]; /* why there is none */
 };
-
-static void ask_daemon(struct status *status)
-{
-	const char *socket_path = status->config->admin_socket;
-	char *answer = NULL;
-	int err = admin_client_call(socket_path, "status", ANSWER_MS, &answer);
-
-	if (!err) {
-		status->daemon = cJSON_Parse(answer);
-		free(answer);
-		if (!cJSON_IsObject(status->daemon)) {
-			cJSON_Delete(status->daemon);
-			status->daemon = NULL;
-			err = -EBADMSG;
-		}
-	}
-	if (err == -ENOENT || err == -ECONNREFUSED)
-		snprintf(status->no_daemon, sizeof(status->no_daemon), "not running");
-	else if (err)
-		snprintf(status->no_daemon, sizeof(status->no_daemon), "%.108s: %s", socket_path,
-			 strerror(-err));
-}
 
 /* false after an error was printed */
 static bool read_maps(struct status *status)
@@ -177,6 +153,7 @@ static void add_daemon(cJSON *document, const struct status *status)
 static int print_json(const struct status *status)
 {
 	cJSON *guards = cJSON_GetObjectItemCaseSensitive(status->daemon, "guards");
+	cJSON *problems = cJSON_GetObjectItemCaseSensitive(status->daemon, "problems");
 	cJSON *document = cJSON_CreateObject();
 
 	if (status->attached) {
@@ -200,6 +177,9 @@ static int print_json(const struct status *status)
 	cJSON_AddItemToObject(document, "guards",
 			      cJSON_IsArray(guards) ? cJSON_Duplicate(guards, true)
 						    : cJSON_CreateArray());
+	cJSON_AddItemToObject(document, "problems",
+			      cJSON_IsArray(problems) ? cJSON_Duplicate(problems, true)
+						      : cJSON_CreateArray());
 	return command_print_json(document);
 }
 
@@ -319,6 +299,25 @@ static int print_guards(const struct status *status)
 	return err;
 }
 
+/* Tasks that run here and cannot be backends; nothing if there is none. */
+static void print_problems(const struct status *status)
+{
+	const cJSON *problem;
+
+	cJSON_ArrayForEach(problem, cJSON_GetObjectItemCaseSensitive(status->daemon, "problems"))
+	{
+		const char *service =
+			cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(problem, "service"));
+		const char *task =
+			cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(problem, "task"));
+		const char *reason =
+			cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(problem, "reason"));
+
+		printf("\nno backend of %s: %s: %s\n", service ? service : "?", task ? task : "?",
+		       reason ? reason : "?");
+	}
+}
+
 static int print_services(const struct status *status)
 {
 	static const char *const titles[] = { "SERVICE",   ">PORT",	   ">UP", ">DOWN",
@@ -360,6 +359,7 @@ static int print_text(const struct status *status)
 		err = print_services(status);
 	if (!err)
 		err = print_guards(status);
+	print_problems(status);
 	if (!err)
 		return EXIT_SUCCESS;
 	command_error("out of memory");
@@ -375,7 +375,8 @@ int verb_status(const struct command *command)
 	if (!config)
 		return EXIT_FAILURE;
 	if (read_maps(&status)) {
-		ask_daemon(&status);
+		status.daemon = daemon_ask(config, "status", status.no_daemon,
+					   sizeof(status.no_daemon), NULL);
 		code = command->json ? print_json(&status) : print_text(&status);
 	}
 	free(status.services);

@@ -21,6 +21,7 @@
 #include "attached.h"
 #include "clock.h"
 #include "config.h"
+#include "config_value.h"
 #include "consul.h"
 #include "hostname.h"
 #include "listeners.h"
@@ -35,6 +36,7 @@
 #include "sandbox.h"
 #include "state.h"
 #include "status.h"
+#include "why.h"
 
 #define REFRESH_MS 5000	      /* has attach been run again? */
 #define SCAN_MS 30000	      /* exact counts, when nobody waits for them */
@@ -523,6 +525,18 @@ static char *answer_status(struct daemon *daemon)
 	return status_json(&input);
 }
 
+/* why SERVICE PORT; "*" is any service. */
+static char *answer_why(const struct daemon *daemon, const char *service, const char *port_text)
+{
+	const char *problem;
+	uint16_t port;
+
+	if (config_value_port(port_text, &port, &problem))
+		return status_result_json(false, problem);
+	return why_json(daemon->model, strcmp(service, "*") != 0 ? service : NULL, port,
+			clock_ms());
+}
+
 static char *on_admin(void *ctx, int argc, char **argv)
 {
 	char message[CONFIG_ERROR_LEN + 64];
@@ -531,6 +545,10 @@ static char *on_admin(void *ctx, int argc, char **argv)
 
 	if (argc == 1 && !strcmp(argv[0], "status"))
 		return answer_status(daemon);
+	if (argc == 3 && !strcmp(argv[0], "why"))
+		return answer_why(daemon, argv[1], argv[2]);
+	if (argc == 1 && !strcmp(argv[0], "wanted"))
+		return why_wanted_json(daemon->model);
 	if (argc == 1 && !strcmp(argv[0], "reload")) {
 		err = reload(daemon, message, sizeof(message));
 		return status_result_json(!err, message);

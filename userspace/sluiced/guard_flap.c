@@ -9,7 +9,7 @@
 #define REST_MS 60000 /* up for so long, and as long as its hold: what was before is forgotten */
 #define MAX_FLAPS 64
 
-static int64_t hold_ms(const struct model *model, const struct model_backend *backend)
+int64_t guard_flap_hold_ms(const struct model *model, const struct model_backend *backend)
 {
 	const struct config_guards *guards = &model->config->guards;
 	uint64_t hold = guards->flap_hold_ms;
@@ -30,7 +30,7 @@ void guard_flap_note(const struct model *model, struct model_backend *backend, i
 		backend->table_up_ms = now_ms;
 	} else if (backend->out.state == SLUICE_BACKEND_DOWN && backend->table_up) {
 		backend->table_up = false;
-		if (now_ms - backend->table_up_ms >= REST_MS + hold_ms(model, backend))
+		if (now_ms - backend->table_up_ms >= REST_MS + guard_flap_hold_ms(model, backend))
 			backend->flaps = 0;
 		backend->flaps += backend->flaps < MAX_FLAPS;
 		backend->table_down_ms = now_ms;
@@ -45,7 +45,7 @@ void guard_flap(const struct model *model, struct model_service *service, int64_
 	for (b = service->backends; b; b = b->next)
 		usable += model_usable(b);
 	for (b = service->backends; b; b = b->next) {
-		int64_t hold = hold_ms(model, b);
+		int64_t hold = guard_flap_hold_ms(model, b);
 
 		if (!model_usable(b) || b->state_before != SLUICE_BACKEND_DOWN ||
 		    now_ms - b->table_down_ms >= hold)

@@ -88,6 +88,12 @@ void model_set_on_change(struct model *model, model_on_change on_change, void *c
 /* Decide. The result is valid until the next call of a model function; NULL with errno set: keep what is. */
 const struct wanted *model_tick(struct model *model, int64_t now_ms);
 
+/*
+ * The last tick's result again, for questions: its texts may be newer by the facts that have come since. Empty before the first tick and
+ * after model_configure().
+ */
+const struct wanted *model_wanted(const struct model *model);
+
 /* What is held back or overruled after the table, as of the last tick. Valid until the next call. */
 struct model_guard {
 	/*

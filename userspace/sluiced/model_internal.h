@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The model's own structures, shared by model.c (services, backends, tick), model_facts.c and model_consul.c (what comes in), guard.c
- * and guard_mass.c (what comes after the table) and model_register.c (what goes to Consul). Nobody else includes this.
+ * and guard_mass.c (what comes after the table), model_register.c (what goes to Consul) and model_why.c (what is told of it). Nobody else
+ * includes this.
  */
 #ifndef SLUICED_MODEL_INTERNAL_H
 #define SLUICED_MODEL_INTERNAL_H
@@ -181,6 +182,8 @@ void model_m_has(struct model_backend *backend);
 bool model_is_local_name(const struct model *model, const char *host);
 
 /* Reading as the table wants it. */
+enum state_m model_m(const struct model *model, const struct model_service *service,
+		     const struct model_backend *backend);
 enum state_c model_c(const struct model *model, const struct model_service *service,
 		     const struct model_backend *backend);
 /* Marathon's health of it, UNKNOWN if that is too old to say anything. */
@@ -225,7 +228,13 @@ void guard_kernel_mass(const struct model *model, struct model_service *service)
 /* guard_flap.c: note what the table says; hold those that go up and down */
 void guard_flap_note(const struct model *model, struct model_backend *backend, int64_t now_ms);
 void guard_flap(const struct model *model, struct model_service *service, int64_t now_ms);
+/* How long it is held after it went down, with as many times as it has by now. */
+int64_t guard_flap_hold_ms(const struct model *model, const struct model_backend *backend);
 void guard_last(const struct model *model, struct model_service *service, int64_t now_ms);
+
+/* Its share of new connections: the operator's word, or the default, less what slowstart holds back. */
+uint32_t model_weight(const struct model_service *service, const struct model_backend *backend,
+		      int64_t now_ms);
 
 /* Two owners of one port: marks port_taken on all but the newest. */
 void guard_ports(struct model *model);

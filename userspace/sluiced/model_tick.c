@@ -64,8 +64,8 @@ enum state_k model_k(const struct model *model, const struct model_backend *back
 	return backend->listens ? STATE_K_YES : STATE_K_NO;
 }
 
-static enum state_m now_m(const struct model *model, const struct model_service *service,
-			  const struct model_backend *backend)
+enum state_m model_m(const struct model *model, const struct model_service *service,
+		     const struct model_backend *backend)
 {
 	bool connected = model_by_marathon(model, service)
 				 ? model->marathon_connected
@@ -106,7 +106,7 @@ static void decide(const struct model *model, const struct model_service *servic
 {
 	struct state_input in = {
 		.operator_drain = operator_drains(model, service, backend, now_ms),
-		.m = now_m(model, service, backend),
+		.m = model_m(model, service, backend),
 		.m_last = backend->m_last,
 		.health = model_health(model, backend),
 		.c = model_c(model, service, backend),
@@ -217,8 +217,8 @@ static void decide_service(const struct model *model, struct model_service *serv
 		settle(model, service, backend, others, now_ms);
 }
 
-static uint32_t weight(const struct model_service *service, const struct model_backend *backend,
-		       int64_t now_ms)
+uint32_t model_weight(const struct model_service *service, const struct model_backend *backend,
+		      int64_t now_ms)
 {
 	uint32_t full = backend->op_has_weight ? backend->op_weight : MODEL_WEIGHT;
 	int64_t length = (int64_t)service->config->slowstart_ms;
@@ -246,6 +246,7 @@ static int reserve(struct model *model)
 		if (!grown)
 			return -ENOMEM;
 		model->wanted_backend = grown;
+		model->wanted.backend = grown; /* what it was is asked for if the tick gives up */
 		model->wanted_capacity = count;
 	}
 	if (count > model->guard_capacity) {
@@ -340,7 +341,7 @@ static void write_service(struct model *model, size_t s, int64_t now_ms)
 			.port_index = b->port_index,
 			.port = b->port,
 			.state = b->state,
-			.weight = weight(service, b, now_ms),
+			.weight = model_weight(service, b, now_ms),
 			.reason = b->reason,
 			.source = b->source,
 		};
@@ -366,6 +367,11 @@ const struct wanted *model_tick(struct model *model, int64_t now_ms)
 		write_service(model, s, now_ms);
 	}
 	model->wanted.backend = model->wanted_backend;
+	return &model->wanted;
+}
+
+const struct wanted *model_wanted(const struct model *model)
+{
 	return &model->wanted;
 }
 

@@ -5,6 +5,9 @@
  */
 #include "state.h"
 
+#define WORD(words, value) \
+	((size_t)(value) < sizeof(words) / sizeof((words)[0]) ? (words)[value] : "unknown")
+
 static struct state_output decide(unsigned row, enum sluice_backend_state state, const char *source,
 				  const char *reason)
 {
@@ -114,4 +117,53 @@ const char *state_name(enum sluice_backend_state state)
 		return "gone";
 	}
 	return "unknown";
+}
+
+const char *state_row_text(unsigned row)
+{
+	static const char *const texts[] = {
+		"",
+		"the operator drains it: draining",
+		"Marathon is killing it: draining",
+		"Marathon no longer has it: draining, then gone once somebody else confirms it",
+		"nobody listens on its port: down",
+		"Consul has it in maintenance: draining",
+		"a check in Consul is critical: down",
+		"a check in Consul warns: as [consul] warning says",
+		"Marathon is starting it: not yet",
+		"all its checks in Consul pass: up",
+		"Consul says nothing of it: Marathon's health decides, and unknown health keeps its state",
+	};
+
+	return row < sizeof(texts) / sizeof(texts[0]) ? texts[row] : "";
+}
+
+const char *state_m_name(enum state_m m)
+{
+	static const char *const words[] = { "starting", "running", "killing",
+					     "lost",	 "gone",    "silent" };
+
+	return WORD(words, m);
+}
+
+const char *state_c_name(enum state_c c)
+{
+	static const char *const words[] = { "passing", "warning", "critical",
+					     "maint",	"none",	   "silent" };
+
+	return WORD(words, c);
+}
+
+const char *state_k_name(enum state_k k)
+{
+	static const char *const words[] = { "yes", "no", "unknown" };
+
+	return WORD(words, k);
+}
+
+const char *state_health_name(enum facts_health health)
+{
+	static const char *const words[] = { "unknown", "good", "bad", "no checks" };
+
+	return WORD(words, health);
 }

@@ -67,6 +67,15 @@ struct state_output state_decide(const struct state_input *in);
 /* M after "lost or silent: the last known M counts"; SILENT if nothing was ever known. */
 enum state_m state_effective_m(enum state_m m, enum state_m m_last);
 
+/* What row 1..10 of the table says, in words, or "". */
+const char *state_row_text(unsigned row);
+
+/* The words in which sources are told of: running, passing, yes, good, ... */
+const char *state_m_name(enum state_m m);
+const char *state_c_name(enum state_c c);
+const char *state_k_name(enum state_k k);
+const char *state_health_name(enum facts_health health);
+
 /* "up", "waiting" and so on: the words of the command line's contract. */
 const char *state_name(enum sluice_backend_state state);
 
