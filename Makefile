@@ -157,10 +157,11 @@ mutants: ## seed defects into a copy, as root: the fast suites must notice each 
 bench-prog: $(BENCH_PROG) ## nanoseconds a packet of every program and path, as root; QUICK=1 for a quarter of the time
 	$(Q)$(BENCH_PROG) $(if $(filter 1,$(QUICK)),--quick) --json $(B)/bench/prog.json
 
-soak: ## ten minutes of flapping backends, publications and replaced programs under 10,000 connections; TIME=600
+soak: ## ten minutes of flapping backends and replaced programs under 10,000 connections, then failing registries; TIME=600
 	$(Q)tools/deps
 	$(Q)$(MAKE) --no-print-directory -j$(shell nproc) tests
 	$(Q)SOAK="$(or $(TIME),600)" LIMIT="$$(($(or $(TIME),600) + 600))" E2E=soak tests/run e2e
+	$(Q)LONG=1 LIMIT=5400 E2E=registries tests/run e2e
 
 lint: ## style, shell, Python and stale-success checks
 	$(Q)tools/lint/run

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-only
-# What Marathon and Consul say, or fail to say, and what becomes of the backends.
+# What Marathon and Consul say, and what becomes of the backends. How they fail is in registries.bats.
 
 source "${BATS_TEST_DIRNAME}/lab.bash"
 
@@ -30,41 +30,6 @@ same_set() {
 		printf 'the set was %s\nand is now %s\n' "$1" "$now"
 		return 1
 	}
-}
-
-polled() {
-	[[ $(sim requests | jq '[.requests[] | select(.path | startswith("/v2/")) | .count] | add // 0') -ge $1 ]]
-}
-
-# set_survives MODE...: Marathon is asked several times in that mode, and all three stay
-set_survives() {
-	local before
-	wait_for "three are up" backends_hold '[.[] | select(.state == "up")] | length == 3'
-	before=$(up)
-	lab marathon "$@"
-	sim requests/reset '{}' >/dev/null
-	wait_for "sluiced has asked Marathon often enough" polled 4
-	same_set "$before"
-	ask --url "http://$SLAVE1/" --requests 60 --connections 3 --close | holds '.failed == 0 and (.tasks | length) == 3'
-	lab marathon normal
-	wait_for "Marathon is good again" sources_connected
-	same_set "$before"
-}
-
-@test "Marathon answers 500: the last good set stays" {
-	set_survives error 500
-}
-
-@test "Marathon answers with JSON cut in half: the last good set stays" {
-	set_survives half
-}
-
-@test "Marathon answers that there is no app at all: the last good set stays" {
-	set_survives empty
-}
-
-@test "Marathon knows no health after a leader change: the last good set stays" {
-	set_survives unhealthy-unknown
 }
 
 @test "Marathon's stream is silent: changes are still learned" {
@@ -115,23 +80,6 @@ in_catalog() {
 registered() {
 	on slave1 curl -sS --fail --max-time 10 http://127.0.0.1:8500/v1/agent/services |
 		jq -e --argjson n "$1" '[keys[] | select(startswith("sluice:"))] | length == $n'
-}
-
-@test "Consul's agent gone: the last good set stays, and it is used again when it is back" {
-	local before
-	before=$(up)
-	lab kill slave1 consul
-	wait_for "sluiced has noticed" ctl_says '.sources | any(.[]; .name == "consul" and (.connected | not))'
-	same_set "$before"
-	ask --url "http://$SLAVE1/" --requests 60 --connections 3 --close | holds '.failed == 0 and (.tasks | length) == 3'
-	lab start slave1 consul
-	wait_for "sluiced is connected again" sources_connected
-	same_set "$before"
-	wait_for "all are registered again" registered 3
-}
-
-ctl_says() {
-	ctl --json status | jq -e "$@"
 }
 
 @test "a reload that is refused changes nothing" {

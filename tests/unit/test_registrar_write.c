@@ -21,6 +21,7 @@
 #include "config.h"
 #include "facts.h"
 #include "registrar.h"
+#include "registrar_plan.h"
 
 #define DEADLINE_S 30
 
@@ -156,10 +157,48 @@ static void nothing_is_written_to_another_hosts_agent(void **state)
 	close_world(&world);
 }
 
+/* What the catalog holds is right. Only the agent itself may know nothing of it any more, and then it is told again. */
+static void an_agent_that_was_away_is_told_again(void **state)
+{
+	static const struct registrar_entry entry = {
+		.task = "web.1", .app = "/web", .address = "", .port = 31000, .service = "web"
+	};
+	const struct timeval moment = { .tv_usec = 300000 };
+	struct facts_entry held = { .ours = true };
+	const struct facts_consul answer = { .entry_count = 1, .entries = &held };
+	struct registrar_host host = { .tag = "n", .address = "10.0.0.1" };
+	struct registration registration;
+	struct world world;
+	size_t skipped;
+
+	(void)state;
+	open_world(&world);
+	host.boot_id = held.boot_id = registrar_boot_id();
+	assert_non_null(held.boot_id);
+	assert_int_equal(registration_make(&entry, &host, &registration, &skipped), 0);
+	held.id = registration.id;
+	held.definition = registration.definition;
+	assert_int_equal(registrar_want(world.registrar, &entry, 1), 0);
+	registrar_consul(world.registrar, &answer);
+	while (!world.asked)
+		event_base_loop(world.base, EVLOOP_ONCE);
+	event_base_loopexit(world.base, &moment);
+	event_base_dispatch(world.base);
+	assert_int_equal(world.refused, 0);
+	registrar_agent_was_away(world.registrar);
+	registrar_consul(world.registrar, &answer); /* says the same as ever */
+	while (!world.refused)
+		event_base_loop(world.base, EVLOOP_ONCE);
+	close_world(&world);
+	registration_release(&registration);
+	free(held.boot_id);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_refused_id_waits_alone),
+		cmocka_unit_test(an_agent_that_was_away_is_told_again),
 		cmocka_unit_test(nothing_is_written_to_another_hosts_agent),
 	};
 

@@ -61,6 +61,7 @@ struct daemon {
 	struct notify *notify;
 	struct event *turn, *second, *on_hup, *on_term, *on_int;
 	bool facts_changed;			   /* since registrations were handed over */
+	bool consul_lost;			   /* it was connected, and is not */
 	bool failed;				   /* cannot go on */
 	bool detached;				   /* said so already */
 	struct ask ask_marathon, ask_consul;	   /* for confirming answers */
@@ -120,11 +121,20 @@ static void take_listeners(void *ctx, const struct facts_listeners *listeners, i
 	turn_soon(daemon);
 }
 
+static void note_consul(struct daemon *daemon, const struct facts_source *source)
+{
+	if (source->connected && daemon->consul_lost)
+		registrar_agent_was_away(daemon->registrar);
+	daemon->consul_lost = !source->connected && source->last_good_ms > 0;
+}
+
 static void take_source(void *ctx, const struct facts_source *source, int64_t now_ms)
 {
 	struct daemon *daemon = ctx;
 
 	model_source(daemon->model, source, now_ms);
+	if (!strcmp(source->name, "consul"))
+		note_consul(daemon, source);
 	turn_soon(daemon);
 }
 

@@ -49,6 +49,7 @@ struct registrar {
 	size_t registration_count;
 	struct facts_consul held;
 	bool held_known;
+	bool doubted; /* the agent was away: what the catalog holds the agent may have lost */
 	bool changed; /* wants or held, since the last plan */
 	struct registrar_refusals refusals;
 	bool resting; /* the timer waits for refused ids only; any change comes before */
@@ -337,6 +338,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	if (registrar->step == registrar->step_count) {
 		forget_steps(registrar);
 		registrar->backoff.failures = 0;
+		registrar->doubted = false;
 		rest(registrar);
 		return;
 	}
@@ -376,6 +378,22 @@ int registrar_want(struct registrar *registrar, const struct registrar_entry *en
 	return 0;
 }
 
+/* Without its digest an entry is none that we have written: it is written again. */
+static void doubt_held(struct registrar *registrar)
+{
+	for (size_t i = 0; i < registrar->held.entry_count; i++)
+		registrar->held.entries[i].definition[0] = '\0';
+}
+
+void registrar_agent_was_away(struct registrar *registrar)
+{
+	if (!registrar->timer)
+		return;
+	registrar->doubted = true;
+	doubt_held(registrar);
+	note_change(registrar);
+}
+
 void registrar_consul(struct registrar *registrar, const struct facts_consul *answer)
 {
 	if (!registrar->timer)
@@ -383,6 +401,8 @@ void registrar_consul(struct registrar *registrar, const struct facts_consul *an
 	if (registrar_copy_held(&registrar->held, answer))
 		return; /* the next answer comes within a minute */
 	registrar->held_known = true;
+	if (registrar->doubted)
+		doubt_held(registrar);
 	note_change(registrar);
 }
 

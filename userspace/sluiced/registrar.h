@@ -59,4 +59,11 @@ int registrar_want(struct registrar *registrar, const struct registrar_entry *en
 /* What Consul's last good answer said of this node; nothing is written before the first. Copied. */
 void registrar_consul(struct registrar *registrar, const struct facts_consul *answer);
 
+/*
+ * The agent answers again after it did not. It may have lost its services while the catalog, from which answers come, still holds
+ * them: an agent without a default token that may write cannot clear what it does not know. So all is written once more. What is in
+ * maintenance stays so.
+ */
+void registrar_agent_was_away(struct registrar *registrar);
+
 #endif

@@ -23,7 +23,7 @@ def say(text):
 
 
 def cmd_up(args):
-    from . import world
+    from . import consul, world
     events = args.events or "sse"
     if events == "callback" and args.version != "1.4":
         raise LabError("--events callback needs --version 1.4: later ones have no event subscriptions")
@@ -32,7 +32,7 @@ def cmd_up(args):
     if args.mtu and not 576 <= args.mtu <= 1500:
         raise LabError(f"--mtu: not from 576 to 1500: {args.mtu}")
     options = {"slaves": args.slaves, "containers": args.containers, "mtu": args.mtu, "version": args.version,
-               "events": events, "features": "" if args.features == "none" else args.features, "daemon": not args.no_daemon, "keep": args.keep}
+               "events": events, "features": "" if args.features == "none" else args.features, "daemon": not args.no_daemon, "consul_acl": consul.new_manager() if args.consul_acl else None, "keep": args.keep}
     world.up(Lab(), options, say if not args.quiet else lambda text: None)
 
 
@@ -58,6 +58,8 @@ def cmd_exec(args):
             environment["DOCKER_HOST"] = f"unix://{lab.docker_socket(args.host)}"
     if args.host != "elb":
         environment["CONSUL_HTTP_ADDR"] = "http://127.0.0.1:8500"
+        if lab.data.get("consul_acl"):
+            environment["CONSUL_HTTP_TOKEN"] = lab.data["consul_acl"]
     sys.stdout.flush()
     os.execvpe("nsenter", processes.on_host(lab, args.host, *command), environment)
 
@@ -183,6 +185,7 @@ def _parser():
     sub.add_argument("--events", choices=("sse", "callback"), help="how sluiced hears of changes (default sse)")
     sub.add_argument("--features", metavar="NAMES", default="task_killing",
                      help="of Marathon (default task_killing: it says that a task will end before it gets SIGTERM), or none")
+    sub.add_argument("--consul-acl", action="store_true", help="with access control: nothing goes without a token")
     sub.add_argument("--no-daemon", action="store_true", help="network and attached programs only")
     sub.add_argument("--keep", action="store_true", help="after a failure leave everything for a look")
     sub.add_argument("--quiet", action="store_true")

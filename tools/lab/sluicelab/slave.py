@@ -37,7 +37,7 @@ events = {events}
 
 [consul]
 url = http://127.0.0.1:8500
-
+{token}
 [admin]
 socket = {socket}
 metrics_listen = 127.0.0.1:9180
@@ -58,7 +58,7 @@ def write_config(lab, host, events):
     callback = _CALLBACK.format(address=address, master=MASTER_ADDRESS) if events == "callback" else ""
     text = _CONFIG.format(host=host, domain=DOMAIN, address=address, pin_dir=os.path.join(lab.bpffs, host),
                           group=DAEMON_ID, master=MASTER_ADDRESS, events=events,
-                          callback=callback, socket=lab.admin_socket(host))
+                          callback=callback, token=f"token_file = {lab.consul_token}\n" if lab.data.get("consul_acl") else "", socket=lab.admin_socket(host))
     with open(lab.config(host), "w", encoding="utf-8") as file:
         file.write(text)
 
@@ -88,7 +88,9 @@ def attach(lab, host):
 
 
 def start(lab, host):
-    spawn(lab, host, "sluiced", [*_AS_DAEMON, lab.program("sluiced"), "--config", lab.config(host)])
+    """LAB_DAEMON_ENV: words NAME=VALUE, an environment for the daemon alone."""
+    more = ["env", *os.environ["LAB_DAEMON_ENV"].split()] if os.environ.get("LAB_DAEMON_ENV") else []
+    spawn(lab, host, "sluiced", [*_AS_DAEMON, *more, lab.program("sluiced"), "--config", lab.config(host)])
 
 
 def wait(lab, host):

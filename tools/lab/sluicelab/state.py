@@ -58,6 +58,10 @@ class Lab:
     def control(self):
         return self.path("master", "marathon.sock")
 
+    @property
+    def consul_token(self):
+        return self.path("consul.token")
+
     def path(self, *parts):
         return os.path.join(self.work, *parts)
 

@@ -19,10 +19,10 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self.path)
 
 
-def _ask(connection, method, path, body):
+def _ask(connection, method, path, body, headers=None):
     try:
         data = None if body is None else json.dumps(body)
-        headers = {"Accept": "application/json"} | ({"Content-Type": "application/json"} if data else {})
+        headers = {"Accept": "application/json"} | (headers or {}) | ({"Content-Type": "application/json"} if data else {})
         connection.request(method, path, data, headers)
         answer = connection.getresponse()
         text = answer.read().decode("utf-8", "replace")
@@ -36,11 +36,11 @@ def _ask(connection, method, path, body):
         return answer.status, text
 
 
-def ask(lab, host, address, method, path, body=None, timeout=10):
+def ask(lab, host, address, method, path, body=None, timeout=10, headers=None):
     """(status, decoded JSON or the text). OSError if there is no answer."""
     name, port = address.split(":")
     with inside(lab, host):
-        return _ask(http.client.HTTPConnection(name, int(port), timeout=timeout), method, path, body)
+        return _ask(http.client.HTTPConnection(name, int(port), timeout=timeout), method, path, body, headers)
 
 
 def ask_unix(path, method, where, body=None, timeout=30):

@@ -77,6 +77,8 @@ def _parallel(calls, lab, hosts):
 def _start_master_consul(lab, host):
     consul.start(lab, host)
     consul.wait(lab, host)
+    if lab.data["consul_acl"]:
+        consul.write_token(lab)
 
 
 def _start_slave(lab, host):
