@@ -24,7 +24,7 @@ offloads() {
 # both_ways MODE
 both_ways() {
 	local state size
-	size=$(long 20000000 1000000000)
+	size=$(long 10000000 1000000000)
 	in_mode "$1" || lab config slave1 "node.mode=$1"
 	in_mode "$1"
 	for state in on off; do

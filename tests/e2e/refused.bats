@@ -71,7 +71,7 @@ queue_is_full() {
 	kill "$HOLDER"
 	lab kill "$task" --signal CONT
 	start_daemon
-	cat "$BATS_TEST_TMPDIR/hung"
+	figure "connect, one of four hangs: $(jq -c .connect_us "$BATS_TEST_TMPDIR/hung")"
 	# two time-outs are 3 s, or 2 s where the first ones grow by nothing (Linux 6.5, tcp_syn_linear_timeouts)
 	holds '.failed == 0 and .answered == 200 and .connect_us.max < 4000000 and ([.tasks[] | select(.port == $port)] | length) == 0' \
 		--argjson port "$port" <"$BATS_TEST_TMPDIR/hung"

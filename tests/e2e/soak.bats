@@ -16,9 +16,9 @@ teardown_file() {
 # attach_again N: the programs are replaced every five seconds
 attach_again() {
 	local i
-	for ((i = 0; i < $1; i++)); do
-		ctl attach || return 1
+	for ((i = 1; i <= $1; i++)); do
 		sleep 5
+		ctl attach || return 1
 	done
 }
 
@@ -38,9 +38,10 @@ attach_again() {
 	load_more anew 100
 	load_stop keep >"$BATS_TEST_TMPDIR/keep"
 	load_stop anew >"$BATS_TEST_TMPDIR/anew"
-	cat "$BATS_TEST_TMPDIR/publisher" "$BATS_TEST_TMPDIR/attach"
+	cat "$BATS_TEST_TMPDIR/attach"
+	figure "$(cat "$BATS_TEST_TMPDIR/publisher"), $(grep -c . "$BATS_TEST_TMPDIR/attach") lines of attach"
 	for name in keep anew; do
-		jq -c '{answered, failed, failures, connections, moved, latency_us, first_failures}' "$BATS_TEST_TMPDIR/$name"
+		figure "$name: $(jq -c '{answered, failed, failures, connections, moved, latency_us, first_failures}' "$BATS_TEST_TMPDIR/$name")"
 	done
 	holds '.failed == 0 and .moved == 0 and .connections == 10000 and .idle_closed == 0' <"$BATS_TEST_TMPDIR/keep"
 	holds '.failed == 0 and (.tasks | length) == 4' <"$BATS_TEST_TMPDIR/anew"
