@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ask.h"
 #include "events.h"
 #include "play.h"
 #include "sequence.h"
@@ -21,6 +22,7 @@ enum { DEFAULT_STEPS = 200000 };
 struct options {
 	const char *name; /* NULL: all */
 	bool list, verbose, no_sweeps, stop;
+	bool all;			   /* every case there is */
 	struct sequence_options sequences; /* steps: of each variant */
 };
 
@@ -100,6 +102,8 @@ static int run_all(const struct options *options, const struct cases *cases)
 	err = world_open(&world);
 	if (!err)
 		err = events_open(&world);
+	if (!err)
+		err = ask_open(&world);
 	if (err) {
 		printf("0 passed, 1 failed, 0 skipped\n");
 		return EXIT_FAILURE;
@@ -112,6 +116,12 @@ static int run_all(const struct options *options, const struct cases *cases)
 			if (play_wants(&cases->cases[i], variant))
 				run_case(&world, &cases->cases[i], variant, options->verbose,
 					 &totals);
+	}
+	if (options->all) {
+		if (ask_was_used(stdout))
+			totals.passed++;
+		else
+			totals.failed++;
 	}
 	if (!options->name) {
 		if (events_try_flood(&world, stdout))
@@ -134,6 +144,7 @@ static int run_all(const struct options *options, const struct cases *cases)
 		else
 			totals.failed++;
 	}
+	ask_close();
 	events_release();
 	world_release(&world);
 	printf("%u passed, %u failed, %u skipped\n", totals.passed, totals.failed, totals.skipped);
@@ -187,6 +198,7 @@ static int parse_options(int argc, char **argv, struct options *options)
 			return -EINVAL;
 		}
 	}
+	options->all = !options->name && optind == argc;
 	if (steps < 0)
 		steps = options->name || optind < argc ? 0 : DEFAULT_STEPS;
 	options->sequences.steps =

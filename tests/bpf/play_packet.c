@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ask.h"
 #include "events.h"
 #include "hook.h"
 #include "play_step.h"
@@ -254,6 +255,8 @@ enum play_result play_packet(struct play *play, const struct step_packet *packet
 		if (verdict != PLAY_PASSED)
 			return verdict;
 	}
+	if (!packet->out && !ask_before(play->world, &frame, 0, play->report))
+		return play_fail(play, "asking went wrong");
 	events_begin();
 	err = hook_run(play->world, packet->out, play_variant_is_xdp(play->variant), sent, len,
 		       &result);
@@ -282,6 +285,8 @@ enum play_result play_packet(struct play *play, const struct step_packet *packet
 	}
 	if (verdict == PLAY_PASSED)
 		verdict = compare_reasons(play, result->reasons, packet->reasons);
+	if (verdict == PLAY_PASSED && !packet->out && !ask_agrees(result, play->report))
+		verdict = play_fail(play, "what was explained differs");
 	if (verdict == PLAY_PASSED && !events_agree(packet->out, &frame, result, play->report))
 		verdict = play_fail(play, "what was told differs");
 	if (verdict == PLAY_PASSED)
@@ -327,6 +332,8 @@ static enum play_result spread_send(struct play *play, const struct step_spread 
 	if (play_variant_family(play->variant) == 6)
 		frame_make_six(&frame);
 	len = frame_build(&frame, sent);
+	if (!ask_before(play->world, &frame, i, play->report))
+		return play_fail(play, "asking went wrong");
 	err = hook_run(play->world, false, play_variant_is_xdp(play->variant), sent, len, &result);
 	if (err)
 		return play_fail(play, "test run: %s", strerror(-err));
@@ -336,6 +343,8 @@ static enum play_result spread_send(struct play *play, const struct step_spread 
 	if (verdict != PLAY_PASSED)
 		return verdict;
 	want_len = build_expected(play, &packet, &frame, result, want);
+	if (!ask_agrees(result, play->report))
+		return play_fail(play, "what was explained differs");
 	seen->slots[i] = play->last_slot;
 	seen->per_slot[play->last_slot]++;
 	return want_len ? compare_frame(play, result, want, want_len) : PLAY_FAILED;

@@ -54,6 +54,7 @@ int verb_weight(const struct command *command);
 int verb_preflight(const struct command *command);
 int verb_version(const struct command *command);
 int verb_why(const struct command *command);
+int verb_explain(const struct command *command);
 int verb_monitor(const struct command *command);
 int verb_later(const struct command *command); /* verbs of the contract that are not built yet */
 

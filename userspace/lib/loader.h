@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Loads the BPF object that is built into this program, with the maps that are pinned already where there are some. The
- * one user of the skeleton. Attaches nothing; hooks.h does. For root: attach and tests.
+ * Loads the BPF object that is built into this program, with the maps that are pinned already where there are some. Besides
+ * explain.h, which loads a copy to ask, the one user of the skeleton. Attaches nothing; hooks.h does. For root: attach and tests.
  */
 #ifndef SLUICE_LOADER_H
 #define SLUICE_LOADER_H
