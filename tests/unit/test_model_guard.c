@@ -533,9 +533,30 @@ static void a_renamed_service_keeps_its_backends(void **unused)
 	}
 }
 
+/* A warning that counts as up says nothing against it. */
+static void a_hint_takes_no_last_backend_that_warns(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_start(&w, true, true);
+	world_healthy(&w, 2);
+	w.status[0] = FACTS_STATUS_WARNING;
+	w.listens[1] = false;
+	world_everybody_says(&w);
+	w.status[1] = FACTS_STATUS_CRITICAL;
+	world_everybody_says(&w);
+	assert_int_equal(world_count_up(&w), 1);
+	world_hint(&w, "t0", "", text_name);
+	assert_state(&w, 0, UP);
+	assert_true(world_guarded(&w, "last-backend"));
+	world_stop(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_hint_takes_no_last_backend_that_warns),
 		cmocka_unit_test(reload_forgets_the_last_results),
 		cmocka_unit_test(absence_alone_makes_no_first_set),
 		cmocka_unit_test(no_empty_first_set_without_a_name),

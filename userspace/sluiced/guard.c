@@ -129,6 +129,9 @@ static bool proved(const struct model *model, const struct model_service *servic
 	enum state_c c = model_c(model, service, backend);
 	bool two = model_by_marathon(model, service) && model_by_consul(model, service);
 
+	/* the table calls it up, a warning that counts so included: a hint took it, and a hint is no proof */
+	if (backend->out.state == SLUICE_BACKEND_UP)
+		return false;
 	if (c != STATE_C_SILENT && model_c_is_kept(backend))
 		c = STATE_C_NONE;
 	switch (backend->out.row) {

@@ -64,9 +64,11 @@ static bool is_vouched_for(const struct model *model, const struct model_service
 		return true;
 	case STATE_C_WARNING:
 		return model->config->warning_is_up;
-	case STATE_C_SILENT:
+	case STATE_C_SILENT: /* its last word counts */
 		if (backend->c_present && backend->c == FACTS_STATUS_PASSING)
-			return true; /* its last word */
+			return true;
+		if (backend->c == FACTS_STATUS_CRITICAL || backend->c == FACTS_STATUS_MAINT)
+			return false;
 		break;
 	case STATE_C_NONE:
 		break;

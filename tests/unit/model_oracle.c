@@ -1,0 +1,553 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * See model_oracle.h. The record is kept from what the world said alone; the model's own memory is never asked, only its verdict.
+ */
+#include "model_oracle.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <sluice/abi.h>
+
+#include "model_world.h"
+#include "registrar.h"
+#include "state.h"
+
+enum { TASKS = 3 }; /* few, so that pools run empty often */
+
+/* What was really said, kept by the test alone. */
+struct record {
+	unsigned m_absent, c_absent;
+	int64_t m_absent_at, c_absent_at, m_absent_since;
+	bool m_bad, m_ended, c_seen, c_none, c_bad, listening, listened;
+	int64_t m_named_since, m_named_at; /* absent from answers that name the app; 0: not so */
+	bool m_running, m_killed;
+	bool c_pass, c_maint;
+	unsigned maint_lacks;
+	int64_t maint_lack_at;
+	int64_t lost_at; /* when its listener vanished last */
+	bool drained;	 /* by the operator */
+	int64_t hinted_at;
+};
+
+static void record_marathon(struct record *r, const struct world *w)
+{
+	for (int i = 0; i < PORTS; i++) {
+		bool lost = w->listed[i] && w->state[i] == FACTS_TASK_LOST;
+		bool listed = w->listed[i] && !w->app_missing;
+		bool absent = !listed || w->state[i] == FACTS_TASK_GONE || (lost && r[i].m_ended);
+
+		/* that it has ended stands until Marathon lists it in another state; lost is none */
+		if (listed && w->state[i] != FACTS_TASK_LOST)
+			r[i].m_ended = w->state[i] == FACTS_TASK_GONE;
+		if (listed && !lost)
+			r[i].m_killed = w->state[i] == FACTS_TASK_KILLING;
+		if (!lost || absent)
+			r[i].m_running = !absent && w->state[i] == FACTS_TASK_RUNNING;
+		if (!absent || w->app_missing)
+			r[i].m_named_since = 0;
+		else if (!r[i].m_named_since)
+			r[i].m_named_since = w->now;
+		r[i].m_named_at = w->now;
+		/* a lost task's health is no news, an unknown one neither */
+		if (!absent && w->state[i] != FACTS_TASK_LOST &&
+		    w->health[i] != FACTS_HEALTH_UNKNOWN)
+			r[i].m_bad = w->health[i] == FACTS_HEALTH_BAD;
+		if (!absent)
+			r[i].m_absent = 0;
+		else if (!r[i].m_absent++)
+			r[i].m_absent_since = w->now;
+		if (absent)
+			r[i].m_absent_at = w->now;
+	}
+}
+
+/* Maintenance ends when the entry says something else, or when two answers list others and not it. */
+static void record_maintenance(struct record *r, const struct world *w)
+{
+	bool empty = true;
+
+	for (int i = 0; i < PORTS; i++)
+		empty &= !w->registered[i];
+	for (int i = 0; i < PORTS; i++) {
+		if (w->registered[i]) {
+			r[i].c_maint = w->status[i] == FACTS_STATUS_MAINT;
+			r[i].maint_lacks = 0;
+		} else if (!empty &&
+			   (!r[i].maint_lacks || w->now - r[i].maint_lack_at >= MODEL_SECOND_MS)) {
+			r[i].maint_lack_at = w->now;
+			r[i].c_maint &= ++r[i].maint_lacks < 2;
+		}
+	}
+}
+
+static void record_consul(struct record *r, const struct world *w)
+{
+	for (int i = 0; i < PORTS; i++) {
+		r[i].c_seen |= w->registered[i];
+		r[i].c_pass = w->registered[i] && w->status[i] == FACTS_STATUS_PASSING;
+		r[i].c_none = w->registered[i] &&
+			      w->status[i] == FACTS_STATUS_NONE; /* no check of its own has run */
+		r[i].c_absent = w->registered[i] ? 0 : r[i].c_absent + 1;
+		r[i].c_bad = w->registered[i] && (w->status[i] == FACTS_STATUS_CRITICAL ||
+						  w->status[i] == FACTS_STATUS_MAINT);
+	}
+}
+
+static bool proof(const struct record *r, bool marathon, bool consul, int64_t now)
+{
+	if (r->drained || (r->listened && !r->listening))
+		return true;
+	if (consul && r->c_bad)
+		return true;
+	if (marathon && r->m_bad && (!consul || r->c_absent || !r->c_seen || r->c_none))
+		return true;
+	if (consul && (r->m_absent >= 2 || r->m_ended) && r->c_absent >= 2 &&
+	    (!r->listening || now - r->m_absent_since >= DRAIN_MS))
+		return true;
+	/* Marathon's word alone, for as long as a drain may take */
+	if (marathon && consul && r->m_ended && now - r->m_absent_since >= DRAIN_MS)
+		return true;
+	if (marathon && consul && r->m_named_since && r->m_named_at - r->m_named_since >= DRAIN_MS)
+		return true;
+	/* our own registration says nothing if it has no check */
+	return r->m_absent >= 2 && (!r->c_seen || r->c_none) && !r->listening &&
+	       now - r->m_absent_since >= DRAIN_MS;
+}
+
+/* Most of those that listen and were up went in one answer, on absence alone. */
+static bool is_mass_removal(const struct world *w, const struct record *r, const bool *up_before,
+			    int up, bool consul)
+{
+	int missing = 0;
+
+	for (int i = 0; i < PORTS; i++)
+		missing += up_before[i] && world_state_of(w, i) != SLUICE_BACKEND_UP &&
+			   r[i].m_absent && !r[i].m_ended && !r[i].m_killed && r[i].listening &&
+			   !r[i].drained && !(consul && r[i].c_bad) &&
+			   r[i].m_absent_at - r[i].m_absent_since < 5000;
+	return missing >= 2 && missing * 2 > up;
+}
+
+/* The pool ran empty because two or more listeners vanished together, which Consul and Marathon both speak for. */
+static bool is_kernel_mass(const struct world *w, const struct record *r, const bool *up_before,
+			   bool consul)
+{
+	int lost = 0;
+
+	for (int i = 0; i < PORTS; i++)
+		lost += up_before[i] && r[i].lost_at == w->now && r[i].m_running && consul &&
+			r[i].c_pass;
+	return lost >= 2;
+}
+
+/* --- a sequence --- */
+
+struct course {
+	struct world w;
+	struct record record[PORTS];
+	const struct oracle_chance *chance;
+	struct oracle_seen *seen;
+	bool marathon, consul; /* connected */
+	bool marathon_spoke, consul_spoke;
+	bool up_before[PORTS];
+	int before; /* usable ones */
+	unsigned step;
+	bool forgot; /* a drain: the overrides are to be told again */
+};
+
+static unsigned below(const struct course *course, unsigned limit)
+{
+	return course->chance->below(course->chance->ctx, limit);
+}
+
+/* Something of what is true changes; nobody has said it yet. */
+static void change_facts(struct course *course)
+{
+	struct world *w = &course->w;
+	int i = (int)below(course, TASKS);
+
+	switch (below(course, 12)) {
+	case 0:
+		w->app_missing = below(course, 2);
+		world_forget(w->listed);
+		break;
+	case 1:
+		world_forget(w->registered);
+		break;
+	case 2:
+		world_healthy(w, TASKS);
+		w->app_missing = false;
+		break;
+	case 3:
+		w->listed[i] = !w->listed[i];
+		break;
+	case 4:
+		w->registered[i] = !w->registered[i];
+		break;
+	case 5:
+		w->listens[i] = !w->listens[i];
+		break;
+	case 6:
+	case 7:
+		w->state[i] = below(course, 5);
+		break;
+	case 8:
+	case 9:
+		w->health[i] = below(course, 3);
+		break;
+	default:
+		w->status[i] = below(course, 5);
+	}
+}
+
+static void marathon_says(struct course *course)
+{
+	if (!course->marathon)
+		return;
+	course->marathon_spoke = true;
+	record_marathon(course->record, &course->w);
+	world_marathon_says(&course->w);
+}
+
+static void consul_says(struct course *course)
+{
+	if (!course->consul)
+		return;
+	course->consul_spoke = true;
+	record_consul(course->record, &course->w);
+	record_maintenance(course->record, &course->w);
+	world_consul_says(&course->w);
+}
+
+static void kernel_says(struct course *course)
+{
+	for (int i = 0; i < PORTS; i++) {
+		struct record *r = &course->record[i];
+
+		if (r->listening && !course->w.listens[i])
+			r->lost_at = course->w.now;
+		r->listening = course->w.listens[i];
+		r->listened |= course->w.listens[i];
+	}
+	world_kernel_says(&course->w);
+}
+
+static void connect_marathon(struct course *course, bool connected)
+{
+	course->marathon = connected;
+	course->marathon_spoke = false;
+	world_source(&course->w, "marathon", connected);
+}
+
+static void connect_consul(struct course *course, bool connected)
+{
+	course->consul = connected;
+	course->consul_spoke = false;
+	world_source(&course->w, "consul", connected);
+}
+
+static void tell_overrides(struct course *course)
+{
+	const struct sluice_override drain = { .drain = 1 };
+
+	model_overrides_clear(course->w.model);
+	for (int i = 0; i < TASKS; i++)
+		if (course->record[i].drained)
+			model_override(course->w.model, "web", world_task_id(&course->w, i), 0,
+				       &drain);
+}
+
+static void operator_says(struct course *course)
+{
+	struct record *r = &course->record[below(course, TASKS)];
+
+	r->drained = !r->drained;
+	tell_overrides(course);
+	world_tick(&course->w);
+}
+
+static void an_event_hints(struct course *course)
+{
+	int i = (int)below(course, TASKS);
+
+	course->record[i].hinted_at = course->w.now;
+	world_hint(&course->w, world_task_id(&course->w, i), "", text_name);
+}
+
+/* The daemon ends and starts: what the maps hold is all that it knows. */
+static void restart(struct course *course)
+{
+	enum sluice_backend_state state[PORTS];
+	struct world *w = &course->w;
+
+	for (int i = 0; i < PORTS; i++)
+		state[i] = world_find(w, world_task_id(w, i)) ? world_state_of(w, i)
+							      : SLUICE_BACKEND_FREE;
+	model_free(w->model);
+	w->model = model_new(&w->config, text_boot, w->now);
+	assert_non_null(w->model);
+	assert_int_equal(model_addresses(w->model, (const char *const[]){ text_address }, 1), 0);
+	for (int i = 0; i < PORTS; i++)
+		if (state[i] != SLUICE_BACKEND_FREE)
+			world_adopt(w, world_task_id(w, i), (uint16_t)(FIRST + i), state[i],
+				    "marathon");
+	if (course->before)
+		model_adopt_synced(w->model, "web");
+	/* what they said before is not known */
+	for (int i = 0; i < PORTS; i++)
+		course->record[i].c_maint = course->record[i].listened =
+			course->record[i].listening = false;
+	connect_marathon(course, course->marathon);
+	connect_consul(course, course->consul);
+	tell_overrides(course);
+	world_tick(w);
+	course->seen->restarts++;
+}
+
+/* --- what must hold --- */
+
+static bool is_guarded(const struct world *w, const char *task)
+{
+	const struct model_guard *guards;
+	size_t count = model_guards(w->model, &guards);
+
+	for (size_t i = 0; i < count; i++)
+		if (!strcmp(guards[i].task, task))
+			return true;
+	return false;
+}
+
+/* DESIGN's table once more, for what all have just said. false: what was before counts, too. */
+static bool table(const struct world *w, const struct record *r, int i,
+		  enum sluice_backend_state *state)
+{
+	bool listed = w->listed[i] && !w->app_missing;
+	enum facts_status c = w->registered[i] ? w->status[i] : FACTS_STATUS_NONE;
+
+	*state = SLUICE_BACKEND_DRAINING;
+	/* the operator's drain ends with the task */
+	if (!listed || w->state[i] == FACTS_TASK_GONE || w->state[i] == FACTS_TASK_LOST)
+		return false;
+	if (r->drained || w->state[i] == FACTS_TASK_KILLING)
+		return true;
+	/* whether it is down hangs on whether this very generation has listened */
+	if (!r->listening)
+		return false;
+	if (c == FACTS_STATUS_MAINT)
+		return true;
+	*state = SLUICE_BACKEND_DOWN;
+	if (c == FACTS_STATUS_CRITICAL)
+		return true;
+	*state = SLUICE_BACKEND_UP;
+	if (c == FACTS_STATUS_WARNING)
+		return true;
+	*state = SLUICE_BACKEND_WAITING;
+	if (w->state[i] == FACTS_TASK_STARTING)
+		return true;
+	*state = SLUICE_BACKEND_UP;
+	if (c == FACTS_STATUS_PASSING || w->health[i] == FACTS_HEALTH_GOOD)
+		return true;
+	*state = SLUICE_BACKEND_DOWN;
+	return w->health[i] == FACTS_HEALTH_BAD;
+}
+
+static void check_table(struct course *course)
+{
+	struct world *w = &course->w;
+	enum sluice_backend_state want, is;
+
+	for (int i = 0; i < TASKS; i++) {
+		const char *task = world_task_id(w, i);
+
+		if (!world_find(w, task) || is_guarded(w, task) ||
+		    !table(w, &course->record[i], i, &want))
+			continue;
+		is = world_state_of(w, i);
+		course->seen->by_the_table++;
+		if (is != want)
+			fail_msg("step %u: all have said it, and task %d is %s, not %s: %s",
+				 course->step, i, state_name(is), state_name(want),
+				 world_find(w, task)->reason);
+	}
+}
+
+static void check_emptied(struct course *course)
+{
+	struct world *w = &course->w;
+
+	assert_false(is_kernel_mass(w, course->record, course->up_before, course->consul_spoke));
+	course->seen->emptied++;
+	for (int i = 0; i < PORTS; i++) {
+		const struct wanted_backend *found = world_find(w, world_task_id(w, i));
+		const struct record *r = &course->record[i];
+
+		if (course->up_before[i] &&
+		    !proof(r, course->marathon_spoke, course->consul_spoke, w->now))
+			fail_msg(
+				"step %u: task %d is %s without proof: %s; Marathon lacks it %u times, Consul %u",
+				course->step, i, found ? state_name(found->state) : "not there",
+				found ? found->reason : "", r->m_absent, r->c_absent);
+	}
+}
+
+static void check_step(struct course *course)
+{
+	struct world *w = &course->w;
+
+	assert_false(is_mass_removal(w, course->record, course->up_before, course->before,
+				     course->consul_spoke));
+	for (int i = 0; i < PORTS; i++) {
+		struct record *r = &course->record[i];
+		bool there = world_find(w, world_task_id(w, i)) != NULL;
+
+		if (!there) { /* it is forgotten, and what was said of it ends */
+			course->forgot |= r->drained;
+			r->c_maint = r->listened = r->drained = false;
+		}
+		r->listened |= there && r->listening;
+		assert_false(r->c_maint && world_state_of(w, i) == SLUICE_BACKEND_UP);
+		assert_false(r->drained && !r->m_absent && there &&
+			     world_state_of(w, i) == SLUICE_BACKEND_UP);
+	}
+	course->seen->mass += world_guarded(w, "mass-removal");
+	course->seen->kernel += world_guarded(w, "kernel-mass");
+	course->seen->kept += world_guarded(w, "entry-missing");
+	course->seen->held += world_guarded(w, "last-backend");
+	if (course->before && !world_count_up(w))
+		check_emptied(course);
+	course->before = world_count_up(w);
+	for (int i = 0; i < PORTS; i++)
+		course->up_before[i] = world_state_of(w, i) == SLUICE_BACKEND_UP;
+}
+
+/* All say what is true, twice, and no hint is believed any more: then the table alone decides. */
+static void settle(struct course *course)
+{
+	bool any = false;
+
+	for (int i = 0; i < PORTS; i++)
+		any |= course->w.registered[i];
+	if (!course->marathon)
+		connect_marathon(course, true);
+	if (!course->consul)
+		connect_consul(course, true);
+	tell_overrides(course);
+	for (int i = 0; i < 3; i++) {
+		course->w.now += MODEL_HINT_MS;
+		marathon_says(course);
+		check_step(course);
+		consul_says(course);
+		check_step(course);
+		kernel_says(course);
+		check_step(course);
+		if (course->forgot)
+			return;
+	}
+	/* an empty answer of Consul's is believed by nobody */
+	if (any)
+		check_table(course);
+}
+
+static void take_step(struct course *course)
+{
+	switch (below(course, 13)) {
+	case 0:
+	case 1:
+	case 2:
+	case 3:
+		marathon_says(course);
+		break;
+	case 4:
+	case 5:
+	case 6:
+	case 7:
+		consul_says(course);
+		break;
+	case 8:
+	case 9:
+		kernel_says(course);
+		break;
+	case 10:
+		if (below(course, 2))
+			connect_marathon(course, !course->marathon);
+		else
+			connect_consul(course, !course->consul);
+		world_pass(&course->w, below(course, 20) * 1000);
+		break;
+	case 11:
+		an_event_hints(course);
+		break;
+	default:
+		switch (below(course, 4)) {
+		case 0:
+			restart(course);
+			break;
+		case 1:
+			settle(course);
+			break;
+		default:
+			operator_says(course);
+		}
+	}
+}
+
+/* Everybody says the truth again, for long enough: that is what there is. */
+static void check_the_end(struct course *course)
+{
+	struct world *w = &course->w;
+
+	for (int i = 0; i < PORTS; i++)
+		course->record[i].drained = false;
+	tell_overrides(course);
+	connect_marathon(course, true);
+	connect_consul(course, true);
+	world_forget(w->listed);
+	world_forget(w->registered);
+	world_forget(w->listens);
+	world_healthy(w, TASKS);
+	w->app_missing = false;
+	for (int i = 0; i < 3; i++) {
+		world_everybody_says(w);
+		world_pass(w, DRAIN_MS);
+	}
+	/* one that flapped is held for a few minutes at most */
+	for (int i = 0; i < 12 && world_guarded(w, "flapping"); i++) {
+		world_everybody_says(w);
+		world_pass(w, DRAIN_MS);
+	}
+	assert_int_equal(world_count_up(w), TASKS);
+	assert_int_equal(w->wanted->backend_count, TASKS);
+	assert_false(world_guarded(w, "last-backend"));
+}
+
+void oracle_sequence(const struct oracle_chance *chance, unsigned steps, struct oracle_seen *seen)
+{
+	struct course course = { .chance = chance, .seen = seen, .marathon = true, .consul = true };
+
+	world_start(&course.w, true, true);
+	world_healthy(&course.w, TASKS);
+	world_everybody_says(&course.w);
+	record_marathon(course.record, &course.w);
+	record_consul(course.record, &course.w);
+	kernel_says(&course);
+	course.marathon_spoke = course.consul_spoke = true;
+	check_step(&course);
+	for (; course.step < steps; course.step++) {
+		if (chance->ended && chance->ended(chance->ctx))
+			break;
+		change_facts(&course);
+		if (course.forgot)
+			tell_overrides(&course);
+		course.forgot = false;
+		take_step(&course);
+		check_step(&course);
+		course.w.now += 1 + below(&course, 250) * 12;
+	}
+	check_the_end(&course);
+	world_stop(&course.w);
+}
