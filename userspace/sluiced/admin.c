@@ -91,11 +91,12 @@ static void on_readable(struct bufferevent *stream, void *ctx)
 {
 	struct evbuffer *input = bufferevent_get_input(stream);
 	struct client *client = ctx;
-	char *line = evbuffer_readln(input, NULL, EVBUFFER_EOL_LF);
+	size_t len = 0;
+	char *line = evbuffer_readln(input, &len, EVBUFFER_EOL_LF);
 
-	if (line)
+	if (line && len <= MAX_LINE)
 		answer(client, line);
-	else if (evbuffer_get_length(input) > MAX_LINE)
+	else if (line || evbuffer_get_length(input) > MAX_LINE)
 		drop_client(client);
 	free(line);
 }
