@@ -300,7 +300,7 @@ static void restart(struct course *course)
 		model_adopt_synced(w->model, "web");
 	/* what they said before is not known */
 	for (int i = 0; i < PORTS; i++)
-		course->record[i].c_maint = course->record[i].listened =
+		course->record[i].c_maint = course->record[i].c_seen = course->record[i].listened =
 			course->record[i].listening = false;
 	connect_marathon(course, course->marathon);
 	connect_consul(course, course->consul);
