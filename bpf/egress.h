@@ -194,8 +194,9 @@ static __always_inline void egress_half_open(const struct owned *owned, const st
  * Does the packet say that the backend will not take the SYN, and is there somebody who may? *half
  * is then the flow whose SYN is to be sent in again.
  */
-static __always_inline bool egress_refuses(struct scratch *scratch, const struct owned *owned,
-					   enum family family, __u32 now, struct sluice_half **half)
+static __always_inline bool egress_refuses(struct __sk_buff *skb, struct scratch *scratch,
+					   const struct owned *owned, enum family family, __u32 now,
+					   struct sluice_half **half)
 {
 	const struct packet *packet = &scratch->packet;
 
@@ -206,7 +207,8 @@ static __always_inline bool egress_refuses(struct scratch *scratch, const struct
 		return redispatch_syn(owned, &scratch->key, family, FLOW_REFUSED, now);
 	}
 	*half = &scratch->half;
-	return redispatch_has_newer(owned->flow) && redispatch_newer(scratch, owned, family, now);
+	return redispatch_has_newer(owned->flow) &&
+	       redispatch_newer(skb, scratch, owned, family, now);
 }
 
 /*
@@ -245,8 +247,9 @@ static __always_inline enum verdict egress_direct(struct scratch *scratch,
  * VERDICT_REWRITE it becomes the packet's source port; after VERDICT_REDISPATCH *half is the flow
  * whose SYN is to be sent in again.
  */
-static __always_inline enum verdict egress(struct scratch *scratch, __be16 service_port,
-					   enum family family, struct sluice_half **half)
+static __always_inline enum verdict egress(struct __sk_buff *skb, struct scratch *scratch,
+					   __be16 service_port, enum family family,
+					   struct sluice_half **half)
 {
 	const struct packet *packet = &scratch->packet;
 	union flow_key *key = &scratch->key;
@@ -267,7 +270,7 @@ static __always_inline enum verdict egress(struct scratch *scratch, __be16 servi
 	if (owner != EGRESS_OWN)
 		return egress_direct(scratch, &owned, owner, family, half);
 	now = flow_now();
-	if ((packet->flags & TCP_RST) && egress_refuses(scratch, &owned, family, now, half))
+	if ((packet->flags & TCP_RST) && egress_refuses(skb, scratch, &owned, family, now, half))
 		return VERDICT_REDISPATCH;
 	count_out(owned.slot, owned.service, packet->ip_len);
 	if ((packet->flags & TCP_SYN) && !egress_answers(owned.flow, packet)) {

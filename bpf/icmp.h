@@ -111,8 +111,9 @@ static __always_inline bool icmp_is_refusal(const struct scratch *scratch, enum 
 }
 
 /* Was the packet that is quoted a SYN, and may it go to somebody else? As egress_refuses(). */
-static __always_inline bool icmp_refuses(struct scratch *scratch, const struct owned *owned,
-					 enum family family, struct sluice_half **half)
+static __always_inline bool icmp_refuses(struct __sk_buff *skb, struct scratch *scratch,
+					 const struct owned *owned, enum family family,
+					 struct sluice_half **half)
 {
 	const struct sluice_flow *flow = owned->flow;
 	const __u32 seq = scratch->quote.seq;
@@ -126,16 +127,16 @@ static __always_inline bool icmp_refuses(struct scratch *scratch, const struct o
 	}
 	*half = &scratch->half;
 	return seq == flow->next_isn && redispatch_has_newer(flow) &&
-	       redispatch_newer(scratch, owned, family, flow_now());
+	       redispatch_newer(skb, scratch, owned, family, flow_now());
 }
 
 /*
  * An error of this host's (or of a router behind us): it quotes what the client sent, as we had
  * rewritten it. After VERDICT_REDISPATCH *half is the flow whose SYN is to be sent in again.
  */
-static __always_inline enum verdict icmp_out(struct scratch *scratch, __be16 service_port,
-					     enum family family, struct icmp_change *change,
-					     struct sluice_half **half)
+static __always_inline enum verdict icmp_out(struct __sk_buff *skb, struct scratch *scratch,
+					     __be16 service_port, enum family family,
+					     struct icmp_change *change, struct sluice_half **half)
 {
 	const struct packet *quote = &scratch->quote;
 	struct owned owned;
@@ -144,7 +145,7 @@ static __always_inline enum verdict icmp_out(struct scratch *scratch, __be16 ser
 	flow_find(&owned, &scratch->key, family);
 	if (!owned.flow || !owned.backend || owned.port != quote->dport)
 		return verdict_pass(SLUICE_REASON_ICMP_NO_FLOW, HOOK_TC);
-	if (icmp_refuses(scratch, &owned, family, half))
+	if (icmp_refuses(skb, scratch, &owned, family, half))
 		return VERDICT_REDISPATCH;
 	change->check_off = scratch->packet.l4_off + ICMP_CHECK;
 	change->port_off = quote->l4_off + sizeof(__be16);

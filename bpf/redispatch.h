@@ -88,12 +88,46 @@ static __always_inline bool redispatch_syn(const struct owned *owned, const unio
 }
 
 /*
+ * Does this host's kernel hold the connection still? Then it was a firewall that turned the SYN
+ * away, and the SYN may be forged. A container's socket lies in another network namespace and is
+ * not seen.
+ */
+static __always_inline bool redispatch_lives_on(struct __sk_buff *skb, const union flow_key *key,
+						__be16 port, enum family family)
+{
+	struct bpf_sock_tuple tuple = {};
+	struct bpf_sock *sock;
+	bool lives;
+
+	if (family == FAMILY_4) {
+		tuple.ipv4.saddr = key->v4.client;
+		tuple.ipv4.daddr = key->v4.local;
+		tuple.ipv4.sport = key->v4.client_port;
+		tuple.ipv4.dport = port;
+	} else {
+		__builtin_memcpy(tuple.ipv6.saddr, key->v6.client, sizeof(tuple.ipv6.saddr));
+		__builtin_memcpy(tuple.ipv6.daddr, key->v6.local, sizeof(tuple.ipv6.daddr));
+		tuple.ipv6.sport = key->v6.client_port;
+		tuple.ipv6.dport = port;
+	}
+	sock = bpf_skc_lookup_tcp(skb, &tuple,
+				  family == FAMILY_4 ? sizeof(tuple.ipv4) : sizeof(tuple.ipv6),
+				  BPF_F_CURRENT_NETNS, 0);
+	if (!sock)
+		return false;
+	lives = sock->state != BPF_TCP_LISTEN && sock->state != BPF_TCP_TIME_WAIT;
+	bpf_sk_release(sock);
+	return lives;
+}
+
+/*
  * A backend refuses the newer SYN of a connection that was there: for its kernel that is over, and
  * nobody listens any more. The SYN that was kept goes to another backend, in place of the old flow.
  * After success scratch->half is the flow that the SYN opens.
  */
-static __always_inline bool redispatch_newer(struct scratch *scratch, const struct owned *owned,
-					     enum family family, __u32 now)
+static __always_inline bool redispatch_newer(struct __sk_buff *skb, struct scratch *scratch,
+					     const struct owned *owned, enum family family,
+					     __u32 now)
 {
 	const union flow_key *key = &scratch->key;
 	struct pick pick = {
@@ -114,7 +148,7 @@ static __always_inline bool redispatch_newer(struct scratch *scratch, const stru
 	isn = half->flow.client_isn;
 	payload = half->flow.syn_payload;
 	if (half->flow.cookie != owned->cookie || isn != owned->flow->next_isn ||
-	    pick_backend(&pick) != PICK_OK)
+	    redispatch_lives_on(skb, key, owned->port, family) || pick_backend(&pick) != PICK_OK)
 		return false;
 	flow_suspect(owned->backend, now);
 	flow_remove(owned, key, family);

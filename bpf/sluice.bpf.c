@@ -298,7 +298,7 @@ static __always_inline int tc_icmp_out(struct __sk_buff *skb, struct scratch *sc
 	service_port = service_port_of(scratch->quote.dport);
 	if (!service_port)
 		return TC_ACT_UNSPEC;
-	switch (icmp_out(scratch, service_port, family, &change, &half)) {
+	switch (icmp_out(skb, scratch, service_port, family, &change, &half)) {
 	case VERDICT_REWRITE:
 		return tc_rewritten(rewrite_field(skb, change.check_off, change.port_off,
 						  change.from, change.to));
@@ -324,7 +324,7 @@ static __always_inline int tc_out(struct __sk_buff *skb, struct scratch *scratch
 		count_reason(reason);
 		return TC_ACT_UNSPEC;
 	}
-	switch (egress(scratch, service_port, family, &half)) {
+	switch (egress(skb, scratch, service_port, family, &half)) {
 	case VERDICT_REWRITE:
 		tcp = packet_tcp(packet, skb_data(skb), skb_data_end(skb));
 		return tc_rewritten(rewrite_tc(skb, packet, tcp, offsetof(struct tcphdr, source),
