@@ -95,3 +95,22 @@ registered() {
 	scale /web 4
 	scale /web 3
 }
+
+@test "a second sluiced on the same pin folder is refused, the first goes on" {
+	local first
+	first=$(host_pid slave1 sluiced)
+	run on slave1 setpriv --reuid=64080 --regid=64080 --clear-groups timeout 30 sluiced --config "$(conf_file slave1)"
+	[[ $status == 1 && $output == *"$(pin_dir): another sluiced is running on it"* ]]
+	[[ $(host_pid slave1 sluiced) == "$first" ]]
+	scale /web 4
+	scale /web 3
+}
+
+@test "metrics follow Prometheus' text format" {
+	on slave1 curl -sS --fail --max-time 10 http://127.0.0.1:9180/metrics >"$BATS_TEST_TMPDIR/metrics"
+	grep -q '^sluice_' "$BATS_TEST_TMPDIR/metrics"
+	"$BATS_TEST_DIRNAME/exposition.py" <"$BATS_TEST_TMPDIR/metrics"
+	# the judge sees offences
+	run "$BATS_TEST_DIRNAME/exposition.py" < <(cat "$BATS_TEST_TMPDIR/metrics" "$BATS_TEST_TMPDIR/metrics")
+	[[ $status == 1 && $output == *"comes twice"* ]]
+}

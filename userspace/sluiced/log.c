@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define MAX_LINE 1024
@@ -35,6 +36,7 @@ void log_event(int priority, const char *event, const char *format, ...)
 		len = snprintf(line, sizeof(line), "sluiced: %s: %s ", words[priority & 7], event);
 	if (len < 0 || len >= MAX_LINE - 1)
 		return;
+	format += strspn(format, " "); /* the blank before it is there already */
 	va_start(args, format);
 	more = vsnprintf(line + len, sizeof(line) - len, format, args);
 	va_end(args);
