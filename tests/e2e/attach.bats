@@ -70,6 +70,20 @@ refused() {
 	load_stop hold | holds '.failed == 0 and .moved == 0 and .connections == 8'
 }
 
+@test "a new service does not begin with the counters of the one whose place it takes; one that stays keeps its own" {
+	on elb curl -sS --fail --max-time 5 "http://$SLAVE1/" >/dev/null
+	ctl attach
+	ctl --json services | holds '.[0].name == "web" and .[0].connections > 0'
+	sed 's/^\[service web\]/[service shop]/' "$LAB_CONFIG" >"$BATS_TEST_TMPDIR/shop.conf"
+	ctl --config "$BATS_TEST_TMPDIR/shop.conf" attach
+	ctl --json services | holds 'length == 1 and .[0].name == "shop" and .[0].connections == 0 and .[0].packets_in == 0'
+	ctl attach
+	ctl --json services | holds '.[0].name == "web" and .[0].connections == 0'
+	lab stop slave1 sluiced
+	lab start slave1 sluiced
+	wait_for "web is served again" on elb curl -sS --fail --max-time 5 "http://$SLAVE1/"
+}
+
 @test "checksums in native mode, to a process on the host" {
 	checksums native
 }

@@ -9,6 +9,7 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "allow.h"
@@ -42,6 +43,19 @@ static int clear_port(struct maps *maps, uint16_t port, unsigned service)
 static void make_unsynced(struct maps *maps, unsigned service)
 {
 	__atomic_store_n(&maps->active[service].version, 0, __ATOMIC_SEQ_CST);
+}
+
+/* Counters go with the index: a new service must not begin with those of the one whose place it takes. */
+static int reset_counters(const struct maps *maps, __u32 service)
+{
+	struct sluice_stats *zero = calloc(maps->cpus, sizeof(*zero));
+	int err;
+
+	if (!zero)
+		return -ENOMEM;
+	err = bpf_map_update_elem(maps->sstats_fd, &service, zero, BPF_ANY) < 0 ? -errno : 0;
+	free(zero);
+	return err;
 }
 
 static struct sluice_service wanted_service(const struct config_service *config)
@@ -131,9 +145,12 @@ static int give(struct maps *maps, const struct config *config, struct sluice_se
 		index = find_index(maps, actual, wanted.name);
 		if (!index)
 			return -ENOSPC;
-		if (!actual[index].name[0])
+		if (!actual[index].name[0]) {
 			make_unsynced(maps, index);
-		err = allow_add(maps, index, &config->service[i]);
+			err = reset_counters(maps, index);
+		}
+		if (!err)
+			err = allow_add(maps, index, &config->service[i]);
 		if (!err && memcmp(&actual[index], &wanted, sizeof(wanted)) != 0)
 			err = write_service(maps, index, &wanted);
 		if (!err)
