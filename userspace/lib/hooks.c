@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "clsact.h"
+#include "links.h"
 #include "pins.h"
 
 /* enum bpf_attach_type of Linux 6.6; also the two ends of the uapi's promise that it never renumbers */
@@ -58,52 +59,6 @@ static bool is_link(int fd)
 	return strstr(target, "bpf_link") || strstr(target, "bpf-link");
 }
 
-/* The pinned link with its interface and program, *fd -1 if there is none. */
-static int open_link(const char *path, int *fd, struct bpf_link_info *info)
-{
-	__u32 len = sizeof(*info);
-	int err = 0;
-
-	memset(info, 0, sizeof(*info));
-	*fd = bpf_obj_get(path);
-	if (*fd < 0) {
-		err = errno == ENOENT ? 0 : -errno;
-		*fd = -1;
-		return err;
-	}
-	if (bpf_obj_get_info_by_fd(*fd, info, &len) < 0) {
-		err = -errno;
-		close(*fd);
-		*fd = -1;
-	}
-	return err;
-}
-
-/* Detach first: the last close of a link detaches it only some time later. */
-static int drop_link(int fd, const char *path)
-{
-	/* ENOLINK: its interface is gone */
-	if (bpf_link_detach(fd) < 0 && errno != ENOLINK && errno != EOPNOTSUPP)
-		return -errno;
-	return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
-}
-
-static int create_link(const char *path, int prog_fd, unsigned ifindex, enum bpf_attach_type type,
-		       unsigned flags)
-{
-	LIBBPF_OPTS(bpf_link_create_opts, options, .flags = flags);
-	int fd = bpf_link_create(prog_fd, (int)ifindex, type, &options), err = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (bpf_obj_pin(fd, path) < 0) {
-		err = -errno;
-		bpf_link_detach(fd);
-	}
-	close(fd);
-	return err;
-}
-
 /* --- XDP --- */
 
 static __u32 attached_xdp(const struct bpf_xdp_query_opts *query)
@@ -141,7 +96,7 @@ int hooks_check_xdp(const struct hooks *hooks, const char *ifname, unsigned ifin
 	if (!err)
 		err = hook_path(hooks, HOOK_XDP, ifname, path);
 	if (!err)
-		err = open_link(path, &fd, &info);
+		err = links_open(path, &fd, &info);
 	if (err) {
 		snprintf(error, len, "%s: cannot ask for its XDP program: %s", ifname,
 			 strerror(-err));
@@ -168,12 +123,12 @@ static unsigned xdp_flags(bool native)
 static int change_xdp(int link_fd, const char *path, unsigned ifindex, int prog_fd, bool native,
 		      bool was_ours)
 {
-	int err = drop_link(link_fd, path);
+	int err = links_drop(link_fd, path);
 
 	if (!err)
-		err = create_link(path, prog_fd, ifindex, BPF_XDP, xdp_flags(native));
+		err = links_create(path, prog_fd, (int)ifindex, BPF_XDP, xdp_flags(native));
 	if (err && was_ours)
-		create_link(path, prog_fd, ifindex, BPF_XDP, xdp_flags(!native));
+		links_create(path, prog_fd, (int)ifindex, BPF_XDP, xdp_flags(!native));
 	return err;
 }
 
@@ -181,13 +136,13 @@ static int attach_xdp(const char *path, unsigned ifindex, int prog_fd, bool nati
 {
 	LIBBPF_OPTS(bpf_xdp_query_opts, query);
 	struct bpf_link_info info;
-	int fd, err = open_link(path, &fd, &info);
+	int fd, err = links_open(path, &fd, &info);
 	bool ours;
 
 	if (err)
 		return err;
 	if (fd < 0)
-		return create_link(path, prog_fd, ifindex, BPF_XDP, xdp_flags(native));
+		return links_create(path, prog_fd, (int)ifindex, BPF_XDP, xdp_flags(native));
 	/* A link whose interface is gone has interface 0. */
 	ours = info.xdp.ifindex == ifindex && !bpf_xdp_query((int)ifindex, 0, &query) &&
 	       info.prog_id == attached_xdp(&query);
@@ -244,7 +199,7 @@ static int drop_hook(const struct hooks *hooks, enum hook hook, const char *ifna
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -errno;
 	if (is_link(fd)) {
-		err = drop_link(fd, path);
+		err = links_drop(fd, path);
 	} else {
 		err = ifindex ? clsact_detach(ifindex, hook == HOOK_TC_OUT, filter_program(fd)) : 0;
 		if (!err && unlink(path) < 0)
@@ -261,7 +216,7 @@ static int attach_tcx(const struct hooks *hooks, enum hook hook, const char *ifn
 	enum bpf_attach_type type = hook == HOOK_TC_IN ? ATTACH_TCX_INGRESS : ATTACH_TCX_EGRESS;
 	char beside[PINS_PATH_LEN + 4];
 	struct bpf_link_info info;
-	int fd, err = open_link(path, &fd, &info);
+	int fd, err = links_open(path, &fd, &info);
 
 	if (err)
 		return err;
@@ -277,7 +232,7 @@ static int attach_tcx(const struct hooks *hooks, enum hook hook, const char *ifn
 	snprintf(beside, sizeof(beside), "%s:new", path);
 	if (unlink(beside) < 0 && errno != ENOENT)
 		return -errno;
-	err = create_link(beside, prog_fd, ifindex, type, 0);
+	err = links_create(beside, prog_fd, (int)ifindex, type, 0);
 	if (!err)
 		err = drop_hook(hooks, hook, ifname);
 	if (!err && rename(beside, path) < 0)
@@ -314,7 +269,7 @@ static int attach_clsact(const struct hooks *hooks, enum hook hook, const char *
 	if (created && !err)
 		err = mark_clsact(hooks, ifname);
 	if (!err && link)
-		err = drop_link(old, path);
+		err = links_drop(old, path);
 	if (!err && unlink(path) < 0 && errno != ENOENT)
 		err = -errno;
 	if (!err && bpf_obj_pin(prog_fd, path) < 0)
