@@ -10,6 +10,8 @@
 #define SLUICE_BPF_MAPS_H
 
 #include <linux/bpf.h>
+#include <stdbool.h>
+
 #include <bpf/bpf_helpers.h>
 
 #include <sluice/abi.h>
@@ -24,6 +26,13 @@ const volatile __u16 sluice_port_max = 32000;
 const volatile __u32 sluice_hz = 250;
 /* An established flow without a packet for so long is taken for dead. */
 const volatile __u32 sluice_established_idle_s = 7200;
+/*
+ * Cookie of the network namespace that the host's own processes live in; 0: the initial one, where
+ * the kernel cannot tell user space (SO_NETNS_COOKIE, Linux 5.14).
+ */
+const volatile __u64 sluice_host_netns = 0;
+/* Has the kernel bpf_skc_to_mptcp_sock() (Linux 5.19) for the programs on a cgroup? */
+const volatile bool sluice_knows_mptcp = false;
 
 #define SLUICE_SLOTS (SLUICE_MAX_BACKENDS + 1)
 #define SLUICE_INDEXES (SLUICE_MAX_SERVICES + 1)
@@ -184,6 +193,15 @@ struct {
 	__type(key, struct sluice_flow_key6);
 	__type(value, struct sluice_flow);
 } sluice_est6 SEC(".maps");
+
+/* No LRU: an entry lives as long as its socket. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 262144);
+	__type(key, __u64); /* socket cookie */
+	__type(value, struct sluice_local);
+} sluice_local SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

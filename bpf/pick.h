@@ -157,8 +157,7 @@ struct pick_candidate {
 /*
  * What a walk over the table remembers. In a map and not on the stack for the verifier's sake: it
  * follows every combination of values that it knows through all turns of the loop, and values in a
- * map it does not know. Only softirq and egress with softirqs off come here, so one a CPU is
- * enough.
+ * map it does not know. Softirqs and egress with softirqs off share one a CPU, tasks have desks.
  */
 struct pick_walk {
 	struct pick_candidate candidate; /* being looked at */
@@ -192,21 +191,17 @@ static __always_inline bool pick_is_better(const struct pick_candidate *candidat
 /*
  * Looks at one entry of the table. What the daemon may change meanwhile is copied once and then
  * judged; the generation is read first and compared last, so a slot that is given away in between
- * is not taken. A global function, so that the verifier looks at it once and not in each of the
- * walk's turns; 0 always.
+ * is not taken.
  */
-__noinline int sluice_consider(__u32 slot, __u32 service, __u32 exclude, __u32 now, __u32 maxconn)
+static __always_inline void pick_look(struct pick_walk *walk, __u32 slot, __u32 service,
+				      __u32 exclude, __u32 now, __u32 maxconn)
 {
 	struct sluice_backend *backend = bpf_map_lookup_elem(&sluice_backends, &slot);
 	const volatile struct sluice_backend *shared = backend;
-	struct pick_candidate *to;
-	struct pick_walk *walk;
-	__u32 zero = 0;
+	struct pick_candidate *to = &walk->candidate;
 
-	walk = bpf_map_lookup_elem(&sluice_walk, &zero);
-	if (!walk || !backend || slot == exclude)
-		return 0;
-	to = &walk->candidate;
+	if (!backend || slot == exclude)
+		return;
 	to->slot = slot;
 	to->generation = shared->generation;
 	to->port = shared->port;
@@ -214,22 +209,67 @@ __noinline int sluice_consider(__u32 slot, __u32 service, __u32 exclude, __u32 n
 	to->load = pick_positive(shared->active) + pick_positive(shared->half_open);
 	if (!to->generation || shared->state != SLUICE_BACKEND_UP || !to->weight ||
 	    shared->service != service || shared->generation != to->generation)
-		return 0;
+		return;
 	if (!pick_port_allowed(to->port)) {
 		walk->refused = 1;
-		return 0;
+		return;
 	}
 	if (maxconn && pick_positive(shared->active) >= maxconn) {
 		walk->full = 1;
-		return 0;
+		return;
 	}
 	if (pick_is_suspect(backend, now)) {
 		if (!walk->doubtful.slot)
 			walk->doubtful = *to;
-		return 0;
+		return;
 	}
 	if (!walk->best.slot || pick_is_better(to, &walk->best))
 		walk->best = *to;
+}
+
+/*
+ * The same on this CPU's walk. A global function, so that the verifier looks at it once and not in
+ * each of the walk's turns; 0 always.
+ */
+__noinline int sluice_consider(__u32 slot, __u32 service, __u32 exclude, __u32 now, __u32 maxconn)
+{
+	struct pick_walk *walk;
+	__u32 zero = 0;
+
+	walk = bpf_map_lookup_elem(&sluice_walk, &zero);
+	if (walk)
+		pick_look(walk, slot, service, exclude, now, maxconn);
+	return 0;
+}
+
+/*
+ * A walk of its own for who may be interrupted in it: a connect(2), which runs in a task. By the
+ * socket's cookie, for the time of the pick.
+ */
+struct pick_desk {
+	struct pick_walk walk;
+	/* asked for; maxconn is the set's */
+	__u32 service;
+	__be32 client;
+	__u32 exclude[2]; /* slots that must not be chosen, 0: none */
+	__u32 now;	  /* jiffies */
+	__u32 maxconn;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u64);
+	__type(value, struct pick_desk);
+} sluice_desks SEC(".maps");
+
+__noinline int sluice_consider_at(__u32 slot, __u64 cookie)
+{
+	struct pick_desk *desk = bpf_map_lookup_elem(&sluice_desks, &cookie);
+
+	if (desk && slot != desk->exclude[1])
+		pick_look(&desk->walk, slot, desk->service, desk->exclude[0], desk->now,
+			  desk->maxconn);
 	return 0;
 }
 
@@ -258,29 +298,52 @@ __noinline int sluice_search(__u32 index, __u32 from, __u32 service, __u32 exclu
 	return walk->best.slot != 0;
 }
 
+/* The same on a desk. */
+__noinline int sluice_search_at(__u32 index, __u32 from, __u64 cookie)
+{
+	const struct sluice_set *set = bpf_map_lookup_elem(&sluice_sets, &index);
+	const struct pick_desk *desk = bpf_map_lookup_elem(&sluice_desks, &cookie);
+	__u32 i, members;
+
+	if (!set || !desk)
+		return 0;
+	members = set->members;
+	for (i = 0; i < PICK_CHUNK; i++) {
+		if (desk->walk.best.slot)
+			return 1;
+		from -= members & ((__s32)(members - 1 - from) >> 31);
+		sluice_consider_at(set->member[from & SLUICE_MAX_BACKENDS], cookie);
+		from++;
+	}
+	return desk->walk.best.slot != 0;
+}
+
 /*
  * The algorithm's way found nobody: anybody will do. Each member is looked at, so that the only
  * usable one of thousands is found; that takes long only where almost nobody is usable.
  */
 static __always_inline void pick_anybody(const struct sluice_set *set, __u32 index, __u32 service,
-					 __u32 exclude, __u32 now)
+					 __u32 exclude, __u32 now, __u64 desk)
 {
 	const __u32 members = set->members;
-	__u32 i, from;
+	__u32 i, from, at;
 
 	if (!members || members > SLUICE_MAX_BACKENDS)
 		return;
 	from = pick_below(bpf_get_prandom_u32(), members);
 	for (i = 0; i < (SLUICE_MAX_BACKENDS + 1) / PICK_CHUNK; i++) {
-		if (i * PICK_CHUNK >= members ||
-		    sluice_search(index, (from + i * PICK_CHUNK) % members, service, exclude, now))
+		if (i * PICK_CHUNK >= members)
+			break;
+		at = (from + i * PICK_CHUNK) % members;
+		if (desk ? sluice_search_at(index, at, desk)
+			 : sluice_search(index, at, service, exclude, now))
 			break;
 	}
 }
 
-/* Goes the algorithm's way through the table. */
+/* Goes the algorithm's way through the table. desk: where the walk lies, 0: it is the CPU's. */
 static __always_inline int pick_choose(struct pick_walk *walk, const struct sluice_set *set,
-				       __u32 index, const struct pick *asked)
+				       __u32 index, const struct pick *asked, __u64 desk)
 {
 	__u32 len = set->len, turns, at, i;
 	struct pick_way way;
@@ -294,8 +357,11 @@ static __always_inline int pick_choose(struct pick_walk *walk, const struct slui
 	for (i = 0; i < PICK_TRIES; i++) {
 		if (i >= turns || (i >= way.enough && walk->best.slot))
 			break;
-		sluice_consider(set->table[at & (SLUICE_SET_TABLE - 1)], asked->service,
-				asked->exclude, asked->now, set->maxconn);
+		if (desk)
+			sluice_consider_at(set->table[at & (SLUICE_SET_TABLE - 1)], desk);
+		else
+			sluice_consider(set->table[at & (SLUICE_SET_TABLE - 1)], asked->service,
+					asked->exclude, asked->now, set->maxconn);
 		/*
 		 * round the table's end, without a comparison: it would split what the verifier
 		 * knows in two with each turn
@@ -304,7 +370,7 @@ static __always_inline int pick_choose(struct pick_walk *walk, const struct slui
 		at -= len & ((__s32)(len - 1 - at) >> 31);
 	}
 	if (!walk->best.slot)
-		pick_anybody(set, index, asked->service, asked->exclude, asked->now);
+		pick_anybody(set, index, asked->service, asked->exclude, asked->now, desk);
 	if (!walk->best.slot)
 		walk->best = walk->doubtful; /* better a suspect than nobody */
 	if (!walk->best.slot)
@@ -356,7 +422,33 @@ __noinline int sluice_pick(__u32 service, __be32 client, __u32 exclude, __u32 no
 	walk = bpf_map_lookup_elem(&sluice_walk, &zero);
 	if (!walk || *(const volatile __u64 *)&set->version != version)
 		return PICK_TORN;
-	result = pick_choose(walk, set, index, &asked);
+	result = pick_choose(walk, set, index, &asked, 0);
+	if (*(const volatile __u64 *)&set->version != version)
+		return PICK_TORN;
+	return result;
+}
+
+/* The same on a desk. */
+__noinline int sluice_pick_at(__u64 cookie)
+{
+	struct pick_desk *desk = bpf_map_lookup_elem(&sluice_desks, &cookie);
+	struct pick asked = {};
+	const struct sluice_set *set;
+	__u64 version;
+	__u32 index;
+	int result;
+
+	if (!desk)
+		return PICK_TORN;
+	asked.service = desk->service;
+	asked.client = desk->client;
+	set = pick_set(desk->service, &version, &index);
+	if (!set)
+		return PICK_UNSYNCED;
+	if (*(const volatile __u64 *)&set->version != version)
+		return PICK_TORN;
+	desk->maxconn = set->maxconn;
+	result = pick_choose(&desk->walk, set, index, &asked, cookie);
 	if (*(const volatile __u64 *)&set->version != version)
 		return PICK_TORN;
 	return result;

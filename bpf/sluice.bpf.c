@@ -16,8 +16,10 @@
  *   rewrite.h  changing a port and the checksum
  *   answer.h   resets, and SYNs sent again to another backend
  *   scratch.h  where all of this lies while a packet is worked on
+ *   local.h    clients on this host: no packets, but sockets
  *
- * sluice_xdp is attached in native or generic mode, sluice_tc_in and sluice_tc_out in every mode.
+ * sluice_xdp is attached in native or generic mode, sluice_tc_in and sluice_tc_out in every mode;
+ * the others to a cgroup.
  */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
@@ -44,6 +46,8 @@
 #include "redispatch.h"
 
 #include "rewrite.h"
+
+#include "local.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -366,4 +370,103 @@ int sluice_tc_out(struct __sk_buff *skb)
 		return TC_ACT_UNSPEC;
 	return scratch->packet.family == FAMILY_4 ? tc_out(skb, scratch, service_port, FAMILY_4)
 						  : tc_out(skb, scratch, service_port, FAMILY_6);
+}
+
+/* --- sockets of this host and its containers --- */
+
+/*
+ * A connect4 or connect6. The socket's lock is held. Always 1: go on, with the address as it is
+ * now.
+ */
+SEC("cgroup/connect4")
+int sluice_connect4(struct bpf_sock_addr *ctx)
+{
+	struct local_ask ask = { .family = FAMILY_4, .port = ctx->user_port };
+	struct bpf_sock *sk = ctx->sk;
+	__be16 port;
+
+	if (ctx->protocol != IPPROTO_TCP || !sk)
+		return 1;
+	ask.cookie = bpf_get_socket_cookie(ctx);
+	local_forget(ask.cookie);
+	ask.service = service_on(ask.port);
+	if (!ask.service)
+		return 1;
+	ask.netns = bpf_get_netns_cookie(ctx);
+	ask.address[0] = ctx->user_ip4;
+	ask.client[0] = sk->src_ip4;
+	ask.client_port = bpf_htons(sk->src_port);
+	port = local_connect(ctx, sk, &ask);
+	if (port != ask.port)
+		ctx->user_port = port;
+	return 1;
+}
+
+SEC("cgroup/connect6")
+int sluice_connect6(struct bpf_sock_addr *ctx)
+{
+	struct local_ask ask = { .family = FAMILY_6, .port = ctx->user_port };
+	struct bpf_sock *sk = ctx->sk;
+	__be16 port;
+
+	if (ctx->protocol != IPPROTO_TCP || ctx->user_family != 10 /* AF_INET6 */ || !sk)
+		return 1;
+	ask.cookie = bpf_get_socket_cookie(ctx);
+	local_forget(ask.cookie);
+	ask.service = service_on(ask.port);
+	if (!ask.service)
+		return 1;
+	ask.netns = bpf_get_netns_cookie(ctx);
+	ask.address[0] = ctx->user_ip6[0];
+	ask.address[1] = ctx->user_ip6[1];
+	ask.address[2] = ctx->user_ip6[2];
+	ask.address[3] = ctx->user_ip6[3];
+	ask.client[0] = sk->src_ip6[0];
+	ask.client[1] = sk->src_ip6[1];
+	ask.client[2] = sk->src_ip6[2];
+	ask.client[3] = sk->src_ip6[3];
+	ask.client_port = bpf_htons(sk->src_port);
+	if (local_is_mapped(ask.address)) {
+		ask.family = FAMILY_4;
+		ask.address[0] = ask.address[3];
+		ask.address[2] = ask.address[3] = 0;
+		ask.client[0] = ask.client[3];
+		ask.client[2] = ask.client[3] = 0;
+	}
+	port = local_connect(ctx, sk, &ask);
+	if (port != ask.port)
+		ctx->user_port = port;
+	return 1;
+}
+
+/* The peer is who was asked for. */
+static __always_inline int local_peer(struct bpf_sock_addr *ctx)
+{
+	__u64 cookie = bpf_get_socket_cookie(ctx);
+	const struct sluice_local *entry = bpf_map_lookup_elem(&sluice_local, &cookie);
+
+	if (entry && (__be16)ctx->user_port == entry->port)
+		ctx->user_port = entry->service_port;
+	return 1;
+}
+
+SEC("cgroup/getpeername4")
+int sluice_peer4(struct bpf_sock_addr *ctx)
+{
+	return local_peer(ctx);
+}
+
+SEC("cgroup/getpeername6")
+int sluice_peer6(struct bpf_sock_addr *ctx)
+{
+	return local_peer(ctx);
+}
+
+/* Every socket that is closed comes by here. */
+SEC("cgroup/sock_release")
+int sluice_release(struct bpf_sock *ctx)
+{
+	if (ctx->protocol == IPPROTO_TCP)
+		local_forget(bpf_get_socket_cookie(ctx));
+	return 1;
 }

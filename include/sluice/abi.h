@@ -15,7 +15,7 @@
 
 #include <linux/types.h>
 
-#define SLUICE_ABI 2
+#define SLUICE_ABI 3
 #define SLUICE_MAGIC 0x534c5543u /* "SLUC" */
 
 #define SLUICE_MAX_SERVICES 64	 /* services have the indexes 1..64 */
@@ -61,8 +61,10 @@ struct sluice_meta {
 	 */
 	__u64 clock_jiffies;
 	__u64 clock_ktime_ns; /* CLOCK_MONOTONIC */
+	/* the cgroup whose processes' own connects are balanced (its inode); 0: nobody's are */
+	__u64 cgroup;
 };
-_Static_assert(sizeof(struct sluice_meta) == 112, "ABI");
+_Static_assert(sizeof(struct sluice_meta) == 120, "ABI");
 
 /*
  * --- services: maps sluice_ports (by port) and sluice_services (by index). Written by attach, as
@@ -411,6 +413,35 @@ struct sluice_half {
 };
 _Static_assert(sizeof(struct sluice_half) == 112, "ABI");
 
+/*
+ * A connection that a process of this host, or of a container on it, made to a service port; map
+ * sluice_local, by socket cookie. From connect(2) until the socket is closed, whatever becomes of the
+ * connection. Its packets never carry the service's port, so it stands in no flow table.
+ */
+struct sluice_local {
+	__u64 netns; /* cookie of the client's network namespace */
+	__u32 generation;
+	__u16 slot;
+	__u16 service;
+	__be16 port;	     /* the backend's host-port */
+	__be16 service_port; /* the one that the client asked for */
+	__u8 ip_version;     /* of the addresses: 4 or 6; 4 also for an IPv4-mapped one */
+	__u8 origin;	     /* enum sluice_origin */
+	__be16 client_port;  /* 0: not known when it connected */
+	__u32 connected;     /* jiffies */
+	__u32 pad;
+	__be32 client[4]; /* IPv4 in the first word, as in local; all 0: not known */
+	__be32 local[4];  /* what it connected to */
+};
+_Static_assert(sizeof(struct sluice_local) == 64, "ABI");
+
+/* Where a client is. */
+enum sluice_origin {
+	SLUICE_ORIGIN_NETWORK,	 /* its packets came by an interface */
+	SLUICE_ORIGIN_HOST,	 /* in the network namespace that attach ran in */
+	SLUICE_ORIGIN_CONTAINER, /* in another one of this machine */
+};
+
 #define SLUICE_REDISPATCH_MAX 2
 #define SLUICE_RST_LINGER_MS \
 	2000 /* a client's RST that the backend did not answer closes the flow */
@@ -517,7 +548,13 @@ static inline enum sluice_flow_state sluice_flow_state(const struct sluice_flow 
 	X(ICMP_IN, icmp_in, "an ICMP error about a flow: its quoted port was rewritten on the way in") \
 	X(ICMP_OUT, icmp_out, "the same on the way out") \
 	X(ICMP_NO_FLOW, icmp_no_flow, "an ICMP error about a port of ours, but no flow: passed") \
-	X(CONFLICT_MOVED, conflict_moved, "a direct connection held a balanced SYN's ports: the SYN was given another backend")
+	X(CONFLICT_MOVED, conflict_moved, "a direct connection held a balanced SYN's ports: the SYN was given another backend") \
+	X(LOCAL_NEW, local_new, "a connect of this host's own was given a backend") \
+	X(LOCAL_CLOSED, local_closed, "such a socket was closed, or connected anew") \
+	X(LOCAL_REFUSED, local_refused, "such a connect found no usable backend: refused") \
+	X(LOCAL_PASS, local_pass, "such a connect was left to the host's own listener") \
+	X(LOCAL_MOVED, local_moved, "such a connect passed over a backend whose port nobody listens on") \
+	X(LOCAL_UNCOUNTED, local_uncounted, "such a connect was balanced, but is not remembered: no room, or Multipath TCP")
 /* clang-format on */
 
 enum sluice_reason {
@@ -578,6 +615,7 @@ _Static_assert(sizeof(struct sluice_event) == 72, "ABI");
 #define SLUICE_MAP_HALF6 "sluice_half6"
 #define SLUICE_MAP_EST6 "sluice_est6"
 #define SLUICE_MAP_EST4 "sluice_est4"
+#define SLUICE_MAP_LOCAL "sluice_local"
 #define SLUICE_MAP_BSTATS "sluice_bstats"
 #define SLUICE_MAP_SSTATS "sluice_sstats"
 #define SLUICE_MAP_REASONS "sluice_reasons"

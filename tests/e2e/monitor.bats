@@ -120,8 +120,8 @@ lines_hold() {
 }
 
 @test "how full the tables are" {
-	ctl --json status | holds '.tables | length == 4 and all(.capacity >= 1024 and .entries >= 0 and .percent == 0)
-		and map(.name) == ["half-open4", "half-open6", "established4", "established6"]
+	ctl --json status | holds '.tables | length == 5 and all(.capacity >= 1024 and .entries >= 0 and .percent == 0)
+		and map(.name) == ["half-open4", "half-open6", "established4", "established6", "local"]
 		and (map(.entries) | add) > 0'
 	ctl status | grep -q 'tables: half-open4 [0-9]* of 262144'
 }

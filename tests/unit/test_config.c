@@ -450,7 +450,7 @@ static void test_bad_values(void **state)
 		{ "node", "mode = xdp",
 		  "none of the words that stand here: auto, native, tc, generic" },
 		{ "node", "pin_dir = sluice", "not an absolute path" },
-		{ "node", "cgroup = /docker", "not built yet (only auto and off)" },
+		{ "node", "cgroup = docker", "neither auto, off nor an absolute path" },
 		{ "node", "cgroup = no", "neither auto, off nor an absolute path" },
 		{ "node", "ports = 31000-", "not a range of ports (MIN-MAX)" },
 		{ "node", "ports = 32000-31000", "the range ends before it begins" },

@@ -36,6 +36,11 @@ static int print_report(const struct command *command, const struct config *conf
 		cJSON_AddStringToObject(document, "mode", attach_mode_name(report->mode));
 		cJSON_AddStringToObject(document, "why", report->why);
 		cJSON_AddBoolToObject(document, "replaced", report->replaced);
+		cJSON_AddBoolToObject(document, "local", report->local);
+		if (report->local)
+			cJSON_AddNullToObject(document, "local_why");
+		else
+			cJSON_AddStringToObject(document, "local_why", report->local_why);
 		interfaces = cJSON_AddArrayToObject(document, "interfaces");
 		for (i = 0; i < config->interface_count; i++)
 			cJSON_AddItemToArray(interfaces, cJSON_CreateString(config->interface[i]));
@@ -46,6 +51,10 @@ static int print_report(const struct command *command, const struct config *conf
 		printf("%s %s", i ? "," : "", config->interface[i]);
 	printf(" in mode %s (%s)%s\n", attach_mode_name(report->mode), report->why,
 	       report->replaced ? "; flows were kept" : "");
+	if (report->local)
+		printf("clients on this host are balanced too (cgroup %s)\n", config->cgroup);
+	else
+		printf("clients on this host are not balanced (%s)\n", report->local_why);
 	return EXIT_SUCCESS;
 }
 

@@ -7,6 +7,7 @@
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "config.h"
 #include "maps.h"
@@ -25,6 +26,18 @@ static bool same_mode(enum sluice_mode attached, enum config_mode wanted)
 		break;
 	}
 	return true;
+}
+
+/* The same for auto, and a cgroup that cannot be looked at is no reason to attach. */
+static bool same_cgroup(const struct sluice_meta *meta, const struct config *config)
+{
+	struct stat info;
+
+	if (!strcmp(config->cgroup, "auto"))
+		return true;
+	if (!strcmp(config->cgroup, "off"))
+		return !meta->cgroup;
+	return stat(config->cgroup, &info) < 0 || info.st_ino == meta->cgroup;
 }
 
 static bool same_interfaces(const struct sluice_meta *meta, const struct config *config)
@@ -50,6 +63,8 @@ bool attach_needs(const struct maps *maps, const struct config *config, char *wh
 		snprintf(what, len, "node.interface");
 	} else if (!same_mode(meta->mode, config->mode)) {
 		snprintf(what, len, "node.mode");
+	} else if (!same_cgroup(meta, config)) {
+		snprintf(what, len, "node.cgroup");
 	} else if (meta->port_min != config->port_min || meta->port_max != config->port_max) {
 		snprintf(what, len, "node.ports");
 	} else {

@@ -29,6 +29,7 @@ static cJSON *flow_json(const struct views_flow *flow)
 	cJSON_AddNumberToObject(object, "slot", flow->slot);
 	cJSON_AddNumberToObject(object, "generation", flow->generation);
 	cJSON_AddStringToObject(object, "state", views_flow_state(flow->state));
+	cJSON_AddStringToObject(object, "origin", views_origin(flow->origin));
 	cJSON_AddNumberToObject(object, "age_ms", (double)flow->age_ms);
 	cJSON_AddNumberToObject(object, "idle_ms", (double)flow->idle_ms);
 	return object;

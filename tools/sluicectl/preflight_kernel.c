@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cgroup.h"
 #include "config.h"
 #include "loader.h"
 #include "realtime.h"
@@ -132,10 +133,65 @@ static void check_jit(struct preflight *preflight)
 			      "off: programs are interpreted (sysctl net.core.bpf_jit_enable=1)");
 }
 
+/* What can be said before the programs are loaded; fills what loading them takes. */
+static bool check_cgroup(struct preflight *preflight, struct loader_options *options)
+{
+	const char *cgroup = preflight->config->cgroup;
+	char error[200];
+	int fd;
+
+	if (!strcmp(cgroup, "off")) {
+		preflight_add(preflight, PREFLIGHT_OK, "kernel.cgroup",
+			      "[node] cgroup = off: clients on this host are not balanced");
+		return false;
+	}
+	fd = cgroup_open(cgroup, error, sizeof(error));
+	if (fd >= 0 && !cgroup_netns(&options->host_netns, error, sizeof(error))) {
+		options->local = true;
+	} else {
+		preflight_add(preflight,
+			      strcmp(cgroup, "auto") != 0 ? PREFLIGHT_BLOCK : PREFLIGHT_WARNING,
+			      "kernel.cgroup", "clients on this host will not be balanced: %s",
+			      error);
+	}
+	if (fd >= 0)
+		close(fd);
+	return options->local;
+}
+
+/*
+ * The programs for a cgroup are loaded on top of those that have been loaded without; that tells whose fault it is if
+ * the kernel takes them not.
+ */
+static void check_local(struct preflight *preflight, struct loader_options *options)
+{
+	struct loader loader;
+	char error[200];
+
+	if (!check_cgroup(preflight, options))
+		return;
+	if (loader_load(&loader, options, error, sizeof(error))) {
+		preflight_add(preflight,
+			      strcmp(preflight->config->cgroup, "auto") != 0 ? PREFLIGHT_BLOCK
+									     : PREFLIGHT_WARNING,
+			      "kernel.cgroup", "clients on this host will not be balanced: %s",
+			      error);
+		return;
+	}
+	loader_release(&loader);
+	preflight_add(preflight, PREFLIGHT_OK, "kernel.cgroup",
+		      "clients on this host will be balanced: the processes of %s%s%s",
+		      strcmp(preflight->config->cgroup, "auto") != 0
+			      ? preflight->config->cgroup
+			      : "the root of cgroup v2, which are all",
+		      options->host_netns ? "" : "; the initial network namespace is the host's",
+		      cgroup_knows_mptcp() ? "" : "; a Multipath TCP client's stays counted");
+}
+
 /* The real programs, with tables of the least size, pinned nowhere. */
 static void check_load(struct preflight *preflight)
 {
-	const struct loader_options options = {
+	struct loader_options options = {
 		.port_min = preflight->config->port_min,
 		.port_max = preflight->config->port_max,
 		.flows = 1024,
@@ -155,6 +211,7 @@ static void check_load(struct preflight *preflight)
 	}
 	loader_release(&loader);
 	preflight_add(preflight, PREFLIGHT_OK, "kernel.load", "the programs load");
+	check_local(preflight, &options);
 }
 
 static void check_realtime(struct preflight *preflight)

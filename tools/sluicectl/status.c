@@ -170,6 +170,7 @@ static int print_json(const struct status *status)
 		cJSON_AddNullToObject(document, "needs_attach");
 	cJSON_AddStringToObject(document, "pin_dir", status->config->pin_dir);
 	cJSON_AddItemToObject(document, "interfaces", interfaces_json(status));
+	cJSON_AddBoolToObject(document, "local", status->attached && status->maps.meta.cgroup);
 	add_daemon(document, status);
 	cJSON_AddItemToObject(document, "sources", sources_json(status));
 	cJSON_AddItemToObject(document, "services", services_json(status));
@@ -220,6 +221,11 @@ static void print_attached(const struct status *status)
 	printf(" in mode %s, ABI %u, host-ports %u-%u\n", attach_mode_name(status->maps.meta.mode),
 	       status->maps.meta.abi, status->maps.meta.port_min, status->maps.meta.port_max);
 	print_tables(status);
+	printf("clients on this host: %s\n",
+	       status->maps.meta.cgroup ? "balanced"
+	       : !strcmp(status->config->cgroup, "off")
+		       ? "not balanced ([node] cgroup = off)"
+		       : "not balanced (sluicectl preflight says why)");
 	if (status->needs_attach[0])
 		printf("needs attach: %s differs from what is attached\n", status->needs_attach);
 }

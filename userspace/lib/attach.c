@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cgroup.h"
 #include "config.h"
 #include "hooks.h"
 #include "loader.h"
@@ -28,6 +29,7 @@ struct attach {
 	struct hooks hooks;
 	unsigned ifindex[SLUICE_MAX_IFINDEX];
 	gid_t gid;
+	int cgroup_fd; /* -1: none */
 	char *error;
 	size_t len;
 };
@@ -196,6 +198,7 @@ static int write_meta(struct attach *attach, struct loader *loader)
 	memset(meta->ifindex, 0, sizeof(meta->ifindex));
 	for (i = 0; i < attach->config->interface_count; i++)
 		meta->ifindex[i] = attach->ifindex[i];
+	meta->cgroup = attach->report->local ? cgroup_id(attach->cgroup_fd) : 0;
 	meta->attached_at_ns = (__u64)now.tv_sec * 1000000000 + (__u64)now.tv_nsec;
 	err = loader_write_meta(loader);
 	if (err)
@@ -213,11 +216,88 @@ static int add_addresses(struct attach *attach, const struct loader *loader)
 	return err;
 }
 
+/* --- clients on this host --- */
+
+/* Without them there is still all else, if the configuration leaves it to us. */
+static int do_without(struct attach *attach, int err)
+{
+	if (strcmp(attach->config->cgroup, "auto") != 0)
+		return err;
+	attach->report->local = false;
+	snprintf(attach->report->local_why, sizeof(attach->report->local_why), "%.239s",
+		 attach->error);
+	attach->error[0] = '\0';
+	return 0;
+}
+
+/* The cgroup and the namespace that are meant. */
+static int prepare_local(struct attach *attach, struct loader_options *options)
+{
+	int err = 0;
+
+	if (!strcmp(attach->config->cgroup, "off")) {
+		snprintf(attach->report->local_why, sizeof(attach->report->local_why),
+			 "[node] cgroup = off");
+		return 0;
+	}
+	attach->cgroup_fd = cgroup_open(attach->config->cgroup, attach->error, attach->len);
+	if (attach->cgroup_fd < 0)
+		err = attach->cgroup_fd;
+	if (!err)
+		err = cgroup_netns(&options->host_netns, attach->error, attach->len);
+	if (err)
+		return do_without(attach, err);
+	attach->report->local = options->local = true;
+	return 0;
+}
+
+/* Programs that the kernel does not take for their hooks' sake would take all others along. */
+static int load(struct attach *attach, struct loader_options *options, struct loader *loader)
+{
+	int err = loader_load(loader, options, attach->error, attach->len);
+
+	if (!err || !options->local || do_without(attach, err))
+		return err;
+	options->local = false;
+	return loader_load(loader, options, attach->error, attach->len);
+}
+
+static int attach_local(struct attach *attach, struct loader *loader)
+{
+	int progs[CGROUP_HOOKS], hook, err;
+	bool moved = false;
+
+	if (attach->report->local) {
+		for (hook = 0; hook < CGROUP_HOOKS; hook++)
+			progs[hook] = loader_cgroup_fd(loader, (enum cgroup_hook)hook);
+		err = cgroup_attach(attach->config->pin_dir, attach->cgroup_fd, progs, &moved,
+				    attach->error, attach->len);
+		if (err) {
+			err = do_without(attach, err);
+			if (err)
+				return err;
+		}
+	}
+	if (!attach->report->local) {
+		err = cgroup_detach(attach->config->pin_dir, NULL, attach->error, attach->len);
+		if (err)
+			return err;
+	}
+	if (attach->report->local && !moved)
+		return 0;
+	/* sockets of which nobody will tell us any more that they are closed */
+	err = maps_forget_local(&loader->maps);
+	if (err)
+		snprintf(attach->error, attach->len, "map " SLUICE_MAP_LOCAL ": %s",
+			 strerror(-err));
+	return err;
+}
+
 /* Everything behind the checks, under the lock. */
 static int put_in_force(struct attach *attach)
 {
 	const struct config *config = attach->config;
-	const struct loader_options options = {
+	struct loader_options options = {
 		.pin_dir = config->pin_dir,
 		.group = attach->gid,
 		.port_min = config->port_min,
@@ -226,8 +306,10 @@ static int put_in_force(struct attach *attach)
 		.half_flows = config->half_flows,
 	};
 	struct loader loader;
-	int err = loader_load(&loader, &options, attach->error, attach->len);
+	int err = prepare_local(attach, &options);
 
+	if (!err)
+		err = load(attach, &options, &loader);
 	if (err)
 		return err;
 	attach->report->replaced = loader.maps.meta.attached_at_ns != 0;
@@ -241,6 +323,8 @@ static int put_in_force(struct attach *attach)
 	if (!err)
 		err = hooks_detach(&attach->hooks, is_wanted, attach, NULL, attach->error,
 				   attach->len);
+	if (!err)
+		err = attach_local(attach, &loader);
 	if (!err)
 		err = write_meta(attach, &loader);
 	loader_release(&loader);
@@ -260,6 +344,7 @@ static void remove_all(struct attach *attach)
 {
 	char ignored[256];
 
+	cgroup_detach(attach->hooks.pin_dir, NULL, ignored, sizeof(ignored));
 	hooks_detach(&attach->hooks, NULL, NULL, NULL, ignored, sizeof(ignored));
 	pins_remove(attach->hooks.pin_dir, ignored, sizeof(ignored));
 }
@@ -271,6 +356,7 @@ int attach_run(const struct config *config, bool no_tcx, struct attach_report *r
 		.config = config,
 		.report = report,
 		.hooks = { .pin_dir = config->pin_dir, .no_tcx = no_tcx },
+		.cgroup_fd = -1,
 		.error = error,
 		.len = len,
 	};
@@ -297,6 +383,8 @@ int attach_run(const struct config *config, bool no_tcx, struct attach_report *r
 		err = put_in_force(&attach);
 	if (err && !pinned)
 		remove_all(&attach);
+	if (attach.cgroup_fd >= 0)
+		close(attach.cgroup_fd);
 	close(lock);
 	return err;
 }
@@ -304,7 +392,7 @@ int attach_run(const struct config *config, bool no_tcx, struct attach_report *r
 int attach_undo(const char *pin_dir, bool *was, char *error, size_t len)
 {
 	const struct hooks hooks = { .pin_dir = pin_dir };
-	unsigned count = 0;
+	unsigned count = 0, local = 0;
 	int lock = -1, err;
 
 	*was = is_pinned(pin_dir);
@@ -313,10 +401,12 @@ int attach_undo(const char *pin_dir, bool *was, char *error, size_t len)
 		return *was ? pins_remove(pin_dir, error, len) : 0;
 	if (err)
 		return err;
-	err = hooks_detach(&hooks, NULL, NULL, &count, error, len);
+	err = cgroup_detach(pin_dir, &local, error, len);
+	if (!err)
+		err = hooks_detach(&hooks, NULL, NULL, &count, error, len);
 	if (!err)
 		err = pins_remove(pin_dir, error, len);
-	*was = *was || count;
+	*was = *was || count || local;
 	close(lock);
 	return err;
 }

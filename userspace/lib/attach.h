@@ -18,6 +18,8 @@ struct attach_report {
 	enum sluice_mode mode;
 	char why[160]; /* why this mode, for the user */
 	bool replaced; /* programs were there already and have been replaced; maps and flows were kept */
+	bool local;	     /* clients on this host are balanced */
+	char local_why[240]; /* why not */
 };
 
 /*

@@ -245,13 +245,10 @@ static int set_cgroup(const struct config_key *key, void *base, const char *text
 	if (strcmp(text, "auto") != 0 && strcmp(text, "off") != 0) {
 		int err = config_value_path(text, why);
 
-		if (!err) {
-			*why = "not built yet (only auto and off)";
-			err = -EOPNOTSUPP;
-		} else {
+		if (err) {
 			*why = "neither auto, off nor an absolute path";
+			return err;
 		}
-		return err;
 	}
 	return replace(FIELD(char *), text, why);
 }

@@ -253,6 +253,25 @@ static int adopt_maps(struct loader *loader, char *error, size_t len)
 
 /* --- the whole --- */
 
+static struct bpf_program *cgroup_program(const struct loader *loader, enum cgroup_hook hook)
+{
+	switch (hook) {
+	case CGROUP_RELEASE:
+		return loader->skel->progs.sluice_release;
+	case CGROUP_PEER4:
+		return loader->skel->progs.sluice_peer4;
+	case CGROUP_PEER6:
+		return loader->skel->progs.sluice_peer6;
+	case CGROUP_CONNECT4:
+		return loader->skel->progs.sluice_connect4;
+	case CGROUP_CONNECT6:
+		return loader->skel->progs.sluice_connect6;
+	case CGROUP_HOOKS:
+		break;
+	}
+	return NULL;
+}
+
 static int open_object(struct loader *loader, const struct loader_options *options, uint32_t hz,
 		       char *error, size_t len)
 {
@@ -268,6 +287,11 @@ static int open_object(struct loader *loader, const struct loader_options *optio
 	loader->skel->rodata->sluice_port_max = options->port_max;
 	loader->skel->rodata->sluice_hz = hz;
 	loader->skel->rodata->sluice_established_idle_s = SLUICE_ESTABLISHED_IDLE_S;
+	loader->skel->rodata->sluice_host_netns = options->host_netns;
+	loader->skel->rodata->sluice_knows_mptcp = options->local && cgroup_knows_mptcp();
+	for (int hook = 0; hook < CGROUP_HOOKS; hook++)
+		bpf_program__set_autoload(cgroup_program(loader, (enum cgroup_hook)hook),
+					  options->local);
 	return 0;
 }
 
@@ -336,4 +360,11 @@ int loader_tc_in_fd(const struct loader *loader)
 int loader_tc_out_fd(const struct loader *loader)
 {
 	return bpf_program__fd(loader->skel->progs.sluice_tc_out);
+}
+
+int loader_cgroup_fd(const struct loader *loader, enum cgroup_hook hook)
+{
+	int fd = bpf_program__fd(cgroup_program(loader, hook));
+
+	return fd < 0 ? -1 : fd;
 }

@@ -6,10 +6,12 @@
 #ifndef SLUICE_LOADER_H
 #define SLUICE_LOADER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "cgroup.h"
 #include "maps.h"
 
 struct sluice_bpf; /* the skeleton, sluice.skel.h */
@@ -19,6 +21,8 @@ struct loader_options {
 	gid_t group;	     /* of the pins */
 	uint16_t port_min, port_max;
 	uint32_t flows, half_flows; /* 0: as the object says */
+	bool local;		    /* with the programs for a cgroup */
+	uint64_t host_netns;	    /* as cgroup_netns() tells */
 };
 
 struct loader {
@@ -42,5 +46,7 @@ void loader_release(struct loader *loader);
 int loader_xdp_fd(const struct loader *loader);
 int loader_tc_in_fd(const struct loader *loader);
 int loader_tc_out_fd(const struct loader *loader);
+/* -1 if they were not asked for. */
+int loader_cgroup_fd(const struct loader *loader, enum cgroup_hook hook);
 
 #endif

@@ -63,6 +63,8 @@ const struct maps_kind maps_kinds[MAPS_COUNT] = {
 	  sizeof(struct sluice_flow), 0, false },
 	{ SLUICE_MAP_EST4, offsetof(struct maps, est4_fd), 0, sizeof(struct sluice_flow_key4),
 	  sizeof(struct sluice_flow), 0, false },
+	{ SLUICE_MAP_LOCAL, offsetof(struct maps, local_fd), 0, sizeof(__u64),
+	  sizeof(struct sluice_local), 0, false },
 	KIND(SLUICE_MAP_BSTATS, bstats_fd, struct sluice_stats, SLUICE_MAX_BACKENDS + 1, false),
 	KIND(SLUICE_MAP_SSTATS, sstats_fd, struct sluice_stats, SLUICE_MAX_SERVICES + 1, false),
 	KIND(SLUICE_MAP_REASONS, reasons_fd, __u64, SLUICE_REASON_COUNT, false),

@@ -27,7 +27,7 @@ struct maps {
 	enum maps_access access;
 	int meta_fd, ports_fd, services_fd, active_fd, sets_fd, backends_fd, labels_fd, hports_fd,
 		override_fd, changes_fd, addrs4_fd, addrs6_fd, allow4_fd, allow6_fd;
-	int half4_fd, half6_fd, est4_fd, est6_fd, bstats_fd, sstats_fd, reasons_fd;
+	int half4_fd, half6_fd, est4_fd, est6_fd, local_fd, bstats_fd, sstats_fd, reasons_fd;
 	struct sluice_meta meta; /* as it was when opened */
 	unsigned cpus;		 /* possible CPUs: values per element of a per-CPU map */
 	/*
@@ -51,7 +51,7 @@ struct maps_kind {
 	bool daemon_writes; /* decides the mode of the pin as well */
 };
 
-#define MAPS_COUNT 21
+#define MAPS_COUNT 22
 extern const struct maps_kind maps_kinds[MAPS_COUNT];
 
 /*
@@ -108,9 +108,14 @@ uint32_t maps_jiffies(const struct maps *maps);
  * Call visit for every flow of all tables, by batch look-up. It may see a flow twice or miss one
  * that moves meanwhile (kernel Documentation/bpf/map_hash.rst). visit returns false to stop. 0 or
  * negative errno.
+ *
+ * A connection of this host's own comes as a flow too: established, touched just now; all else that only packets can
+ * tell is 0, and its client's address and port are, if they were not known when it connected.
  */
 struct maps_flow {
-	int family;		    /* AF_INET or AF_INET6 */
+	int family; /* AF_INET or AF_INET6 */
+	enum sluice_origin origin;
+	__u64 cookie;		    /* of the socket; 0 if the client is not of this host */
 	__be32 client[4], local[4]; /* IPv4 in the first word */
 	__be16 client_port, service_port;
 	const struct sluice_flow *flow; /* valid during the call */
@@ -118,12 +123,15 @@ struct maps_flow {
 typedef bool (*maps_visit_flow)(void *ctx, const struct maps_flow *flow);
 int maps_scan_flows(const struct maps *maps, maps_visit_flow visit, void *ctx);
 
-/* How full each flow table is, entries of flows that are over included: they hold a place until it is needed. */
+/*
+ * How full each flow table is, entries of flows that are over included: they hold a place until it is needed. The last
+ * is the map of local connections, where none is over.
+ */
 struct maps_occupancy {
-	const char *name; /* half-open4, half-open6, established4, established6 */
+	const char *name; /* half-open4, half-open6, established4, established6, local */
 	uint32_t entries, capacity;
 };
-#define MAPS_TABLES 4
+#define MAPS_TABLES 5
 /* By batch look-up; 0 or negative errno. */
 int maps_count_entries(const struct maps *maps, struct maps_occupancy tables[MAPS_TABLES]);
 unsigned maps_percent(const struct maps_occupancy *table); /* rounded down */
@@ -145,5 +153,8 @@ struct maps_flow_counts {
 	uint32_t active[SLUICE_MAX_BACKENDS + 1]; /* established and closing, not idle for too long */
 };
 int maps_count_flows(const struct maps *maps, struct maps_flow_counts *counts);
+
+/* Forget all connections of this host's own, and count them no longer (MAPS_ROOT). 0 or negative errno. */
+int maps_forget_local(struct maps *maps);
 
 #endif

@@ -38,8 +38,8 @@ uint32_t maps_jiffies(const struct maps *maps)
 
 /* One table, and room for a batch of it. */
 struct scan {
-	int fd, family;
-	size_t key_size, value_size; /* a value begins with its struct sluice_flow */
+	int fd, family;		     /* AF_UNSPEC: the map of local connections */
+	size_t key_size, value_size; /* a flow table's value begins with its struct sluice_flow */
 	char *keys, *values;
 	__u32 size; /* of a batch, in elements */
 };
@@ -76,10 +76,38 @@ static void describe(const struct scan *scan, __u32 i, struct maps_flow *flow)
 	}
 }
 
+static void describe_local(const struct scan *scan, __u32 i, __u32 now, struct sluice_flow *as_flow,
+			   struct maps_flow *flow)
+{
+	struct sluice_local local;
+
+	memcpy(&local, scan->values + i * scan->value_size, sizeof(local));
+	*as_flow = (struct sluice_flow){
+		.generation = local.generation,
+		.slot = local.slot,
+		.port = local.port,
+		.service = local.service,
+		.picked = local.connected,
+		.touched = now,
+		.done = 1,
+	};
+	*flow = (struct maps_flow){
+		.family = local.ip_version == 4 ? AF_INET : AF_INET6,
+		.origin = local.origin,
+		.client_port = local.client_port,
+		.service_port = local.service_port,
+		.flow = as_flow,
+	};
+	memcpy(&flow->cookie, scan->keys + i * scan->key_size, sizeof(flow->cookie));
+	memcpy(flow->client, local.client, sizeof(flow->client));
+	memcpy(flow->local, local.local, sizeof(flow->local));
+}
+
 /* 1: visit wants no more; 0: the whole table was seen. */
-static int scan_table(struct scan *scan, maps_visit_flow visit, void *ctx)
+static int scan_table(struct scan *scan, __u32 now, maps_visit_flow visit, void *ctx)
 {
 	__u32 position = 0, next = 0, count, i;
+	struct sluice_flow as_flow;
 	struct maps_flow flow;
 	void *from = NULL;
 	int err = scan_resize(scan, BATCH);
@@ -98,7 +126,10 @@ static int scan_table(struct scan *scan, maps_visit_flow visit, void *ctx)
 		if (err && err != -ENOENT)
 			return err;
 		for (i = 0; i < count; i++) {
-			describe(scan, i, &flow);
+			if (scan->family == AF_UNSPEC)
+				describe_local(scan, i, now, &as_flow, &flow);
+			else
+				describe(scan, i, &flow);
 			if (!visit(ctx, &flow))
 				return 1;
 		}
@@ -120,6 +151,8 @@ static void describe_tables(const struct maps *maps, struct scan scans[MAPS_TABL
 		  sizeof(struct sluice_flow), NULL, NULL, 0 },
 		{ maps->est6_fd, AF_INET6, sizeof(struct sluice_flow_key6),
 		  sizeof(struct sluice_flow), NULL, NULL, 0 },
+		{ maps->local_fd, AF_UNSPEC, sizeof(__u64), sizeof(struct sluice_local), NULL, NULL,
+		  0 },
 	};
 
 	memcpy(scans, all, sizeof(all));
@@ -139,7 +172,7 @@ int maps_scan_flows(const struct maps *maps, maps_visit_flow visit, void *ctx)
 
 	describe_tables(maps, scans);
 	for (i = 0; i < MAPS_TABLES && !err; i++)
-		err = scan_table(&scans[i], visit, ctx);
+		err = scan_table(&scans[i], maps_jiffies(maps), visit, ctx);
 	for (i = 0; i < MAPS_TABLES; i++)
 		scan_free(&scans[i]);
 	return err < 0 ? err : 0;
@@ -166,7 +199,7 @@ static int capacity_of(int fd, uint32_t *capacity)
 int maps_count_entries(const struct maps *maps, struct maps_occupancy tables[MAPS_TABLES])
 {
 	static const char *const names[MAPS_TABLES] = { "half-open4", "half-open6", "established4",
-							"established6" };
+							"established6", "local" };
 	struct scan scans[MAPS_TABLES];
 	int err = 0;
 	size_t i;
@@ -176,7 +209,7 @@ int maps_count_entries(const struct maps *maps, struct maps_occupancy tables[MAP
 		tables[i] = (struct maps_occupancy){ .name = names[i] };
 		err = capacity_of(scans[i].fd, &tables[i].capacity);
 		if (!err)
-			err = scan_table(&scans[i], count_entry, &tables[i].entries);
+			err = scan_table(&scans[i], 0, count_entry, &tables[i].entries);
 	}
 	for (i = 0; i < MAPS_TABLES; i++)
 		scan_free(&scans[i]);
@@ -243,4 +276,28 @@ unsigned maps_pressure(const struct maps_occupancy *table, unsigned *level)
 		return 0;
 	*level = now;
 	return now;
+}
+
+int maps_forget_local(struct maps *maps)
+{
+	__u64 key, previous = 0;
+	bool first = true;
+
+	/* a key that is gone makes the walk begin anew, and by then there are fewer */
+	while (!bpf_map_get_next_key(maps->local_fd, first ? NULL : &previous, &key)) {
+		struct sluice_local local;
+
+		first = false;
+		previous = key;
+		if (bpf_map_lookup_elem(maps->local_fd, &key, &local) < 0 ||
+		    bpf_map_delete_elem(maps->local_fd, &key) < 0) {
+			if (errno != ENOENT)
+				return -errno;
+			continue; /* its socket was closed meanwhile */
+		}
+		if (local.slot && local.slot <= SLUICE_MAX_BACKENDS &&
+		    maps->backends[local.slot].generation == local.generation)
+			__atomic_fetch_sub(&maps->backends[local.slot].active, 1, __ATOMIC_RELAXED);
+	}
+	return errno == ENOENT ? 0 : -errno;
 }

@@ -30,6 +30,13 @@ const char *views_flow_state(enum sluice_flow_state state)
 	return WORD(words, state);
 }
 
+const char *views_origin(enum sluice_origin origin)
+{
+	static const char *const words[] = { "network", "host", "container" };
+
+	return WORD(words, origin);
+}
+
 const char *views_balance(enum sluice_balance balance)
 {
 	static const char *const words[] = { "unset", "roundrobin", "leastconn", "random",
@@ -217,6 +224,8 @@ static bool add_flow(void *ctx, const struct maps_flow *found)
 	view = &list->views[list->count++];
 	*view = (struct views_flow){
 		.family = found->family,
+		.origin = found->origin,
+		.cookie = found->cookie,
 		.client_port = ntohs(found->client_port),
 		.service_port = ntohs(found->service_port),
 		.port = ntohs(flow->port),
@@ -244,7 +253,9 @@ static int by_client(const void *a, const void *b)
 		order = left->client_port - right->client_port;
 	if (!order)
 		order = left->service_port - right->service_port;
-	return order ? order : memcmp(left->local, right->local, sizeof(left->local));
+	if (!order)
+		order = memcmp(left->local, right->local, sizeof(left->local));
+	return order ? order : (left->cookie > right->cookie) - (left->cookie < right->cookie);
 }
 
 /* A flow that was promoted during the scan was seen in both tables: the later sight counts. */

@@ -32,7 +32,9 @@ struct views_backend {
 };
 
 struct views_flow {
-	int family;		    /* AF_INET or AF_INET6 */
+	int family; /* AF_INET or AF_INET6 */
+	enum sluice_origin origin;
+	uint64_t cookie;	    /* of a local client's socket, else 0 */
 	__be32 client[4], local[4]; /* IPv4 in the first word */
 	uint16_t client_port, service_port, port;
 	char service[SLUICE_NAME_LEN];
@@ -65,6 +67,7 @@ int views_services(const struct maps *maps, struct views_service **list, size_t 
 /* The words of the contract: up, half-open, leastconn, ... */
 const char *views_backend_state(enum sluice_backend_state state);
 const char *views_flow_state(enum sluice_flow_state state);
+const char *views_origin(enum sluice_origin origin);
 const char *views_balance(enum sluice_balance balance);
 const char *views_on_empty(enum sluice_on_empty on_empty);
 const char *views_reason_name(enum sluice_reason reason);

@@ -219,7 +219,10 @@ out:
 	return err;
 }
 
-/* A table near full is said before it is full: then it forgets what was longest unused. */
+/*
+ * A table near full is said before it is full: then it forgets what was longest unused, and the one of local connections
+ * counts no further ones.
+ */
 static void look_at_tables(struct reconcile *reconcile)
 {
 	unsigned i, percent;

@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 
-from . import inifile
+from . import cgroups, inifile
 from .failure import LabError, wait_until
 from .processes import on_host, pid_of, run, spawn, stop
 from .state import DAEMON_ID, DOMAIN, MASTER_ADDRESS
@@ -19,7 +19,7 @@ name = {host}.{domain}, {address}
 interface = eth0
 mode = native
 pin_dir = {pin_dir}
-cgroup = off
+cgroup = {cgroup}
 ports = 31000-32000
 group = {group}
 flows = 65536
@@ -50,6 +50,10 @@ callback_from = {master}/32
 """
 
 
+def _token(lab):
+    return f"token_file = {lab.consul_token}\n" if lab.data.get("consul_acl") else ""
+
+
 def write_config(lab, host, events):
     admin = os.path.dirname(lab.admin_socket(host))
     os.makedirs(admin, exist_ok=True)
@@ -57,8 +61,8 @@ def write_config(lab, host, events):
     address = lab.address(host)
     callback = _CALLBACK.format(address=address, master=MASTER_ADDRESS) if events == "callback" else ""
     text = _CONFIG.format(host=host, domain=DOMAIN, address=address, pin_dir=os.path.join(lab.bpffs, host),
-                          group=DAEMON_ID, master=MASTER_ADDRESS, events=events,
-                          callback=callback, token=f"token_file = {lab.consul_token}\n" if lab.data.get("consul_acl") else "", socket=lab.admin_socket(host))
+                          cgroup=cgroups.slave_folder(lab, host), group=DAEMON_ID, master=MASTER_ADDRESS,
+                          events=events, callback=callback, token=_token(lab), socket=lab.admin_socket(host))
     with open(lab.config(host), "w", encoding="utf-8") as file:
         file.write(text)
 
