@@ -53,9 +53,9 @@ int verb_undrain(const struct command *command);
 int verb_weight(const struct command *command);
 int verb_preflight(const struct command *command);
 int verb_version(const struct command *command);
+int verb_verify(const struct command *command);
 int verb_why(const struct command *command);
 int verb_explain(const struct command *command);
 int verb_monitor(const struct command *command);
-int verb_later(const struct command *command); /* verbs of the contract that are not built yet */
 
 #endif

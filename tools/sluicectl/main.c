@@ -35,7 +35,7 @@ static const struct verb {
 	  "why a backend is in its state, and what stands behind it", verb_why },
 	{ "explain", "CLIENT:PORT [LOCAL:PORT]", "where a connection would go, and why (root)",
 	  verb_explain },
-	{ "verify", NULL, "do maps, hooks and listeners agree? (not built yet)", verb_later },
+	{ "verify", NULL, "do maps, hooks, listeners, counters and sluiced agree?", verb_verify },
 	{ "monitor", "[--count N] [--for TIME] [--past]",
 	  "what happens to connections, as it happens (root)", verb_monitor },
 	{ "drain", "BACKEND|--all [--wait TIME]", "stop new connections, let the others end",

@@ -39,8 +39,8 @@ static void entry_name(const char *prefix, const char *ifname, char entry[ENTRY_
 		*dot = ':';
 }
 
-static int hook_path(const struct hooks *hooks, enum hook hook, const char *ifname,
-		     char path[PINS_PATH_LEN])
+int hooks_pin_path(const struct hooks *hooks, enum hook hook, const char *ifname,
+		   char path[PINS_PATH_LEN])
 {
 	char entry[ENTRY_LEN];
 
@@ -48,8 +48,8 @@ static int hook_path(const struct hooks *hooks, enum hook hook, const char *ifna
 	return pins_attach_path(hooks->pin_dir, entry, path);
 }
 
-/* Is the pin a link (as opposed to a program)? Only the name of its anonymous inode tells. */
-static bool is_link(int fd)
+/* Only the name of its anonymous inode tells. */
+bool hooks_is_link(int fd)
 {
 	char path[64], target[64] = "";
 
@@ -94,7 +94,7 @@ int hooks_check_xdp(const struct hooks *hooks, const char *ifname, unsigned ifin
 	if (!err && !attached_xdp(&query))
 		return 0;
 	if (!err)
-		err = hook_path(hooks, HOOK_XDP, ifname, path);
+		err = hooks_pin_path(hooks, HOOK_XDP, ifname, path);
 	if (!err)
 		err = links_open(path, &fd, &info);
 	if (err) {
@@ -159,7 +159,7 @@ int hooks_attach_xdp(const struct hooks *hooks, const char *ifname, unsigned ifi
 {
 	char path[PINS_PATH_LEN];
 	const char *hint = "";
-	int err = hook_path(hooks, HOOK_XDP, ifname, path);
+	int err = hooks_pin_path(hooks, HOOK_XDP, ifname, path);
 
 	if (!err)
 		err = attach_xdp(path, ifindex, prog_fd, native);
@@ -181,7 +181,7 @@ static __u32 filter_program(int fd)
 	struct bpf_prog_info info = {};
 	__u32 len = sizeof(info);
 
-	if (fd < 0 || is_link(fd) || bpf_obj_get_info_by_fd(fd, &info, &len) < 0)
+	if (fd < 0 || hooks_is_link(fd) || bpf_obj_get_info_by_fd(fd, &info, &len) < 0)
 		return 0;
 	return info.id;
 }
@@ -191,14 +191,14 @@ static int drop_hook(const struct hooks *hooks, enum hook hook, const char *ifna
 {
 	unsigned ifindex = if_nametoindex(ifname);
 	char path[PINS_PATH_LEN];
-	int err = hook_path(hooks, hook, ifname, path), fd;
+	int err = hooks_pin_path(hooks, hook, ifname, path), fd;
 
 	if (err)
 		return err;
 	fd = bpf_obj_get(path);
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -errno;
-	if (is_link(fd)) {
+	if (hooks_is_link(fd)) {
 		err = links_drop(fd, path);
 	} else {
 		err = ifindex ? clsact_detach(ifindex, hook == HOOK_TC_OUT, filter_program(fd)) : 0;
@@ -221,7 +221,7 @@ static int attach_tcx(const struct hooks *hooks, enum hook hook, const char *ifn
 	if (err)
 		return err;
 	/* libbpf 1.1's bpf_link_info has no tcx; its only member that counts, ifindex, is where xdp has its own */
-	if (fd >= 0 && is_link(fd) && info.xdp.ifindex == ifindex) {
+	if (fd >= 0 && hooks_is_link(fd) && info.xdp.ifindex == ifindex) {
 		err = bpf_link_update(fd, prog_fd, NULL) < 0 ? -errno : 0;
 		close(fd);
 		return err;
@@ -264,7 +264,7 @@ static int attach_clsact(const struct hooks *hooks, enum hook hook, const char *
 	bool created = false, link;
 	int old = bpf_obj_get(path), err;
 
-	link = old >= 0 && is_link(old);
+	link = old >= 0 && hooks_is_link(old);
 	err = clsact_attach(ifindex, hook == HOOK_TC_OUT, prog_fd, filter_program(old), &created);
 	if (created && !err)
 		err = mark_clsact(hooks, ifname);
@@ -283,7 +283,7 @@ int hooks_attach_tc(const struct hooks *hooks, enum hook hook, const char *ifnam
 		    int prog_fd, char *error, size_t len)
 {
 	char path[PINS_PATH_LEN];
-	int err = hook_path(hooks, hook, ifname, path);
+	int err = hooks_pin_path(hooks, hook, ifname, path);
 
 	if (!err)
 		err = hooks->no_tcx ? -EINVAL
@@ -332,7 +332,7 @@ static int drop_clsact(const struct hooks *hooks, const char *ifname)
 	int err = 0;
 
 	for (hook = HOOK_TC_IN; hook <= HOOK_TC_OUT; hook++) {
-		err = hook_path(hooks, hook, ifname, path);
+		err = hooks_pin_path(hooks, hook, ifname, path);
 		if (err || !access(path, F_OK))
 			return err;
 	}

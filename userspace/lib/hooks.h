@@ -15,6 +15,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "pins.h"
+
 enum hook {
 	HOOK_XDP,
 	HOOK_TC_IN,
@@ -46,5 +48,27 @@ int hooks_attach_tc(const struct hooks *hooks, enum hook hook, const char *ifnam
 int hooks_detach(const struct hooks *hooks,
 		 bool (*keep)(const void *ctx, enum hook hook, const char *ifname), const void *ctx,
 		 unsigned *count, char *error, size_t len);
+
+/* Where the hook of the interface is pinned. -ENAMETOOLONG. */
+int hooks_pin_path(const struct hooks *hooks, enum hook hook, const char *ifname,
+		   char path[PINS_PATH_LEN]);
+
+/* Is the pin a link (as opposed to a clsact filter's program)? */
+bool hooks_is_link(int fd);
+
+#define HOOKS_MAX_BEFORE 8
+
+/* What is really at work on a hook, next to what its pin says. Ids are the kernel's, 0: none. */
+struct hooks_seen {
+	unsigned pinned;   /* the program that the pin names */
+	unsigned attached; /* the same if it runs on the interface; for XDP whatever runs there */
+	bool native;	   /* XDP: in the driver */
+	unsigned before[HOOKS_MAX_BEFORE]; /* tcx: other programs that run before ours */
+	unsigned before_count;
+};
+
+/* hooks_look.c: changes nothing. For root. 0 or negative errno. */
+int hooks_look(const struct hooks *hooks, enum hook hook, const char *ifname, unsigned ifindex,
+	       struct hooks_seen *seen);
 
 #endif
