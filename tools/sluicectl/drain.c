@@ -118,7 +118,7 @@ static bool write_words(struct job *job)
 {
 	for (size_t i = 0; i < job->targets.count; i++) {
 		const struct target *target = &job->targets.target[i];
-		int err = override_write(&job->maps, target, job->word, job->weight);
+		int err = override_write(&job->maps, job->config, target, job->word, job->weight);
 
 		if (err == -ESTALE && !job->name[0])
 			continue;
@@ -154,7 +154,7 @@ static bool enforce(struct job *job)
 	for (size_t i = 0; i < job->targets.count; i++) {
 		const struct target *target = &job->targets.target[i];
 
-		override_forget(&job->maps, target);
+		override_forget(&job->maps, job->config, target);
 		if (!is_in_force(job, target)) {
 			command_error("%s: is still %s: sluiced does not know it", target->name,
 				      views_backend_state(job->maps.backends[target->slot].state));

@@ -6,9 +6,11 @@
 #include "override.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,6 +26,8 @@
 #define ANSWER_MS 5000
 #define TRIES 100
 #define TRY_MS 50
+#define LOCK_TRIES 100
+#define LOCK_TRY_MS 10
 
 static uint64_t now_boot_ns(void)
 {
@@ -33,8 +37,27 @@ static uint64_t now_boot_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-int override_write(struct maps *maps, const struct target *target, enum override_word word,
-		   uint32_t weight)
+/*
+ * A word is read, changed and written back: one sluicectl at a time. The writer's lock is the daemon's for as long as it lives, so this one is
+ * on what all of us have read and may open: the configuration. -1: somebody sits on it; then we go on without, which is as good as it was.
+ */
+static int lock_words(const struct config *config)
+{
+	const struct timespec pause = { .tv_nsec = LOCK_TRY_MS * 1000000 };
+	int fd = open(config->file, O_RDONLY | O_CLOEXEC);
+
+	for (int i = 0; fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0; i++) {
+		if (i == LOCK_TRIES) {
+			close(fd);
+			return -1;
+		}
+		nanosleep(&pause, NULL);
+	}
+	return fd;
+}
+
+static int write_word(struct maps *maps, const struct target *target, enum override_word word,
+		      uint32_t weight)
 {
 	const struct sluice_override_key key = { target->slot, target->generation };
 	struct sluice_override override = { 0 };
@@ -63,14 +86,27 @@ int override_write(struct maps *maps, const struct target *target, enum override
 	return -ESTALE;
 }
 
-void override_forget(struct maps *maps, const struct target *target)
+int override_write(struct maps *maps, const struct config *config, const struct target *target,
+		   enum override_word word, uint32_t weight)
 {
+	int lock = lock_words(config), err = write_word(maps, target, word, weight);
+
+	if (lock >= 0)
+		close(lock);
+	return err;
+}
+
+void override_forget(struct maps *maps, const struct config *config, const struct target *target)
+{
+	int lock = lock_words(config);
 	const struct sluice_override_key key = { target->slot, target->generation };
 	struct sluice_override override;
 
 	if (!bpf_map_lookup_elem(maps->override_fd, &key, &override) && !override.drain &&
 	    !override.has_weight)
 		bpf_map_delete_elem(maps->override_fd, &key);
+	if (lock >= 0)
+		close(lock);
 }
 
 /* 0: it took them; -ECONNREFUSED or -ENOENT: nobody is there; else negative errno. */

@@ -19,9 +19,9 @@ enum override_word {
 	OVERRIDE_WEIGHT,
 };
 
-/* Write one word. 0; -ESTALE: the backend has just ended, and nothing is left of it; else negative errno. */
-int override_write(struct maps *maps, const struct target *target, enum override_word word,
-		   uint32_t weight);
+/* Write one word, with no other sluicectl in between. 0; -ESTALE: the backend has just ended, and nothing is left of it; else negative errno. */
+int override_write(struct maps *maps, const struct config *config, const struct target *target,
+		   enum override_word word, uint32_t weight);
 
 /*
  * Have all overrides put in force. 0 with *by_daemon set; else negative errno and one line in error: what was written stays written,
@@ -31,6 +31,6 @@ int override_enforce(struct maps *maps, const struct config *config, bool *by_da
 		     size_t len);
 
 /* Entries that say nothing any more go. After override_enforce(). */
-void override_forget(struct maps *maps, const struct target *target);
+void override_forget(struct maps *maps, const struct config *config, const struct target *target);
 
 #endif
