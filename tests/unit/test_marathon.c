@@ -231,6 +231,29 @@ static void apps_take_turns(void **state)
 	close_world(&world);
 }
 
+/* A deployment's many events use up the pace of whole answers: what concerns one app is asked for all the same. */
+static void an_app_does_not_wait_for_the_pace_of_whole_answers(void **state)
+{
+	struct world world;
+
+	(void)state;
+	open_world(&world, OTHER "," WEB);
+	while (!world.all)
+		event_base_dispatch(world.base);
+	world.marathon->fetcher.full_pace = (struct pace){ .interval_ms = 3600000, .burst = 1 };
+	marathon_resync(world.marathon);
+	while (world.all < 2)
+		event_base_dispatch(world.base);
+	marathon_resync(world.marathon);
+	for (size_t i = 0; i < world.marathon->app_count; i++)
+		marathon_fetch_app(world.marathon, &world.marathon->apps[i]);
+	while (!world.web)
+		event_base_dispatch(world.base);
+	assert_int_equal(world.all, 2);
+	assert_true(world.marathon->fetcher.full_due);
+	close_world(&world);
+}
+
 /* Events do not come, answers do: that is not a silent Marathon. */
 static void a_broken_stream_is_no_silence(void **state)
 {
@@ -273,6 +296,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_odd_app_holds_up_nobody),
 		cmocka_unit_test(apps_take_turns),
+		cmocka_unit_test(an_app_does_not_wait_for_the_pace_of_whole_answers),
 		cmocka_unit_test(a_broken_stream_is_no_silence),
 		cmocka_unit_test(a_lost_subscription_is_renewed),
 	};

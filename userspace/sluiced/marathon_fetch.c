@@ -25,16 +25,33 @@
 #define GATHER_MIN_MS 100
 #define GATHER_MAX_MS 200
 
-/* least_ms 0: do not wait for anything but the pace, not even for the pause after a failure. */
+static bool an_app_is_due(const struct marathon *marathon)
+{
+	for (size_t i = 0; i < marathon->app_count; i++)
+		if (marathon->apps[i].due)
+			return true;
+	return false;
+}
+
+/*
+ * least_ms 0: do not wait for anything but the pace, not even for the pause after a failure. A hint about one app never waits
+ * for the pace of whole answers: its new tasks may be all that is left in a second.
+ */
 static void plan_next(struct marathon *marathon, uint32_t least_ms)
 {
 	struct marathon_fetcher *fetcher = &marathon->fetcher;
-	int64_t now_ms = clock_ms(), wait = pace_wait_ms(&fetcher->pace, now_ms);
+	int64_t now_ms = clock_ms(), wait = pace_wait_ms(&fetcher->pace, now_ms), full_wait = 0;
+	bool app = an_app_is_due(marathon);
 
-	if (fetcher->call || (least_ms && evtimer_pending(fetcher->timer, NULL)))
-		return; /* what is under way looks again when it is over; a pause after a failure is kept */
-	if (fetcher->full_due && pace_wait_ms(&fetcher->full_pace, now_ms) > wait)
-		wait = pace_wait_ms(&fetcher->full_pace, now_ms);
+	if (fetcher->call)
+		return; /* what is under way looks again when it is over */
+	if (least_ms && evtimer_pending(fetcher->timer, NULL) && !(fetcher->waits_for_full && app))
+		return; /* a pause after a failure is kept */
+	if (fetcher->full_due)
+		full_wait = pace_wait_ms(&fetcher->full_pace, now_ms);
+	fetcher->waits_for_full = full_wait > wait && !app;
+	if (fetcher->waits_for_full)
+		wait = full_wait;
 	marathon_schedule(fetcher->timer, wait > least_ms ? wait : least_ms);
 }
 
@@ -65,6 +82,7 @@ static void fail(struct marathon *marathon, const char *what, const char *why)
 	/* an open stream says that its master lives; its answers will come back there */
 	if (!marathon->stream.opened_ms)
 		masters_rotate(&marathon->masters, marathon->answers.master);
+	fetcher->waits_for_full = false;
 	marathon_schedule(fetcher->timer, wait_ms);
 }
 
@@ -236,13 +254,8 @@ static void on_answer(void *ctx, const struct http_answer *answer)
 	note_leader(marathon, answer);
 	deliver(marathon, &parsed, error.text);
 	facts_marathon_release(&parsed);
-	if (fetcher->full_due) {
+	if (fetcher->full_due || an_app_is_due(marathon))
 		plan_next(marathon, 0);
-		return;
-	}
-	for (size_t i = 0; i < marathon->app_count; i++)
-		if (marathon->apps[i].due)
-			plan_next(marathon, 0);
 }
 
 /* --- the question --- */
@@ -290,10 +303,11 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	fetcher->full = fetcher->full_due;
+	fetcher->full = fetcher->full_due && !pace_wait_ms(&fetcher->full_pace, now_ms);
 	fetcher->app = NULL;
 	fetcher->hops = 0;
-	fetcher->full_due = false;
+	if (fetcher->full)
+		fetcher->full_due = false;
 	/* in turns, so that an app that always fails does not keep the others waiting */
 	for (size_t i = 0; i < marathon->app_count; i++) {
 		size_t at = (fetcher->turn + i) % marathon->app_count;
@@ -307,8 +321,11 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 			app->due = false;
 	}
 	fetcher->turn = next;
-	if (!fetcher->full && !fetcher->app)
+	if (!fetcher->full && !fetcher->app) {
+		if (fetcher->full_due)
+			plan_next(marathon, 0);
 		return;
+	}
 	pace_take(&fetcher->pace, now_ms);
 	if (fetcher->full)
 		pace_take(&fetcher->full_pace, now_ms);

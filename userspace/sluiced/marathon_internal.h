@@ -41,6 +41,7 @@ struct marathon_fetcher {
 	struct event *resync;
 	struct pace pace, full_pace;
 	bool full_due, full;	  /* due; the one under way is of everything */
+	bool waits_for_full;	  /* the timer waits for nothing but the pace of whole answers */
 	struct marathon_app *app; /* the one under way is of it */
 	size_t turn;		  /* the app that is looked at first for the next one */
 	int hops;
