@@ -8,6 +8,8 @@
 #include <string.h>
 
 enum { ATTEMPTS = 50, CHANCES = 6, CANARY_SEQUENCES = 40 };
+/* MAX_UNSTEADY in a run: more are no accident */
+enum { MAX_DISTURBED = 10000, MAX_UNSTEADY = 2 };
 
 void sequence_print(const struct sequence_step *step, unsigned number, FILE *to)
 {
@@ -137,6 +139,29 @@ static enum sequence_result wander(struct world *world, struct sequence_play *pl
 	return result == SEQUENCE_SAME ? sequence_end(play, report) : result;
 }
 
+/*
+ * The kernel's clock runs on while a sequence is played, and a machine that stalls at the wrong moment makes a difference that is
+ * nobody's fault. One of programs and model comes again: the same sequence is played up to three times more.
+ */
+static bool differs_again(struct world *world, struct sequence_play *play,
+			  struct sequence *sequence, uint64_t seed, FILE *report)
+{
+	bool seen[SLUICE_REASON_COUNT] = { false };
+	unsigned plays = 0, disturbed = 0;
+
+	while (plays < 3 && disturbed < MAX_DISTURBED) {
+		enum sequence_result result = wander(world, play, sequence, seed, seen, report);
+
+		if (result == SEQUENCE_DIFFERENT)
+			return true;
+		if (result == SEQUENCE_DISTURBED)
+			disturbed++;
+		else
+			plays++;
+	}
+	return false;
+}
+
 /* What no sequence came by is proved by cases only. */
 static void print_unseen(const bool *seen)
 {
@@ -160,18 +185,27 @@ bool sequence_run(struct world *world, const struct sequence_options *options, u
 	bool seen[SLUICE_REASON_COUNT] = { false };
 	struct sequence_play *play = malloc(sizeof(*play));
 	struct sequence *sequence = calloc(1, sizeof(*sequence));
-	unsigned long steps = 0, disturbed = 0;
+	unsigned long steps = 0, disturbed = 0, unsteady = 0;
 	enum sequence_result result = SEQUENCE_SAME;
 	FILE *nowhere = fopen("/dev/null", "w");
 	uint64_t seed = options->seed;
 
 	snprintf(variant, sizeof(variant), "%s%s", xdp ? "xdp" : "tc", family == 6 ? "6" : "");
-	while (play && sequence && nowhere && steps < options->steps && disturbed < 10000) {
+	while (play && sequence && nowhere && steps < options->steps && disturbed < MAX_DISTURBED) {
 		sequence->family = family;
 		sequence->xdp = xdp;
 		result = wander(world, play, sequence, seed, seen, nowhere);
 		if (result == SEQUENCE_DISTURBED) {
 			disturbed++;
+			continue;
+		}
+		if (result == SEQUENCE_DIFFERENT && unsteady < MAX_UNSTEADY &&
+		    !differs_again(world, play, sequence, seed, nowhere)) {
+			printf("sequence [%s] seed %llu differed once, and in three more plays not\n",
+			       variant, (unsigned long long)seed);
+			unsteady++;
+			result = SEQUENCE_SAME;
+			seed++;
 			continue;
 		}
 		if (result == SEQUENCE_DIFFERENT) {
@@ -199,14 +233,18 @@ bool sequence_canary(struct world *world, enum model_lie lie)
 	enum sequence_result result = SEQUENCE_SAME;
 	bool seen[SLUICE_REASON_COUNT] = { false };
 	FILE *nowhere = fopen("/dev/null", "w");
-	uint64_t seed;
+	unsigned disturbed = 0;
+	uint64_t seed = 1;
 
-	for (seed = 1; play && sequence && nowhere && seed <= CANARY_SEQUENCES; seed++) {
+	while (play && sequence && nowhere && seed <= CANARY_SEQUENCES) {
 		sequence->family = seed & 1 ? 4 : 6;
 		sequence->lie = lie;
 		result = wander(world, play, sequence, seed, seen, nowhere);
 		if (result == SEQUENCE_DIFFERENT)
 			break;
+		/* a sequence that the machine disturbed has shown nothing */
+		if (result != SEQUENCE_DISTURBED || ++disturbed >= MAX_DISTURBED)
+			seed++;
 	}
 	if (result != SEQUENCE_DIFFERENT)
 		printf("FAIL sequence canary %d: no difference from a model that is wrong\n", lie);
