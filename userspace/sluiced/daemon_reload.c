@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A new configuration is taken whole or not at all. If its sources cannot be made, those of the old one come back; only if
+ * these cannot either does the daemon end, for the service manager to start it afresh.
+ */
+#include "daemon_internal.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "attached.h"
+#include "config.h"
+#include "hostname.h"
+#include "log.h"
+#include "model.h"
+#include "notify.h"
+
+/* What of the configuration waits for attach? What attach left is the judge, whatever the configuration was before. */
+void daemon_judge_attach(struct daemon *daemon, const struct config *config)
+{
+	char *what = daemon->needs_attach;
+	size_t len = sizeof(daemon->needs_attach);
+
+	if (strcmp(config->pin_dir, daemon->reconcile.pin_dir) != 0)
+		snprintf(what, len, "node.pin_dir");
+	else if (!attached_differs(&daemon->reconcile.maps.meta, daemon->reconcile.services, config,
+				   what, len))
+		what[0] = 0;
+	daemon->attached_ns = daemon->reconcile.maps.meta.attached_at_ns;
+}
+
+/* defaulted: the file leaves it to the host to say its names. */
+struct config *daemon_read_config(const char *file, bool *defaulted, char *error)
+{
+	struct config *config = config_load(file, error);
+
+	if (!config)
+		return NULL;
+	*defaulted = !config->name_count;
+	if (config_fill_defaults(config, error) || config_check_files(config, error)) {
+		config_free(config);
+		return NULL;
+	}
+	return config;
+}
+
+/* Sources for another configuration; if they cannot be made, those of the old one come back. */
+static int change_config(struct daemon *daemon, struct config *config, char *error, size_t len)
+{
+	char again[CONFIG_ERROR_LEN] = "out of memory";
+	int err;
+
+	err = attached_carry_over(daemon->reconcile.services, daemon->config, config);
+	if (!err)
+		err = model_configure(daemon->model, config);
+	if (err) {
+		snprintf(error, len, "out of memory");
+		return err;
+	}
+	/* a service that comes back has backends that only the maps remember */
+	if (reconcile_adopt(&daemon->reconcile))
+		log_event(LOG_ERR, "adoption-incomplete", " error=\"out of memory\"");
+	daemon_free_sources(daemon);
+	err = daemon_make_sources(daemon, config, error, len);
+	if (err) {
+		daemon_free_sources(daemon);
+		if (model_configure(daemon->model, daemon->config) ||
+		    daemon_make_sources(daemon, daemon->config, again, sizeof(again))) {
+			log_event(LOG_CRIT, "reload-lost-sources", " error=\"%s\"", again);
+			daemon->failed = true; /* the service manager starts us afresh */
+			event_base_loopbreak(daemon->base);
+		}
+		return err;
+	}
+	config_free(daemon->config);
+	daemon->config = config;
+	return 0;
+}
+
+int daemon_reload(struct daemon *daemon, char *message, size_t len)
+{
+	char error[CONFIG_ERROR_LEN] = "";
+	struct config *config;
+	bool defaulted;
+	int err;
+
+	notify_reloading();
+	daemon_refresh(daemon);
+	config = daemon_read_config(daemon->config->file, &defaulted, error);
+	if (!config) {
+		snprintf(message, len, "%s; nothing was changed", error);
+		log_event(LOG_ERR, "reload-refused", " error=\"%s\"", error);
+		daemon_judge_attach(daemon, daemon->config);
+		err = -EINVAL;
+		goto out;
+	}
+	daemon_judge_attach(daemon, config);
+	err = change_config(daemon, config, error, sizeof(error));
+	if (err) {
+		config_free(config);
+		snprintf(message, len, "%s; nothing was changed", error);
+		log_event(LOG_ERR, "reload-refused", " error=\"%s\"", error);
+		goto out;
+	}
+	snprintf(message, len, "%s%s", daemon->needs_attach[0] ? "needs attach: " : "reloaded",
+		 daemon->needs_attach);
+	log_event(LOG_NOTICE, "reloaded", " config=%s needs_attach=%s", daemon->config->file,
+		  daemon->needs_attach[0] ? daemon->needs_attach : "-");
+	daemon_learn_addresses(daemon);
+	daemon->facts_changed = true;
+	daemon_take_turn(daemon);
+out:
+	notify_ready(err ? "running with the last good configuration" : "running");
+	return err;
+}
+
+/* --- the host's own name, where the file does not say it --- */
+
+static bool same_names(const struct config *a, const struct config *b)
+{
+	bool same = a->name_count == b->name_count;
+
+	for (unsigned i = 0; i < a->name_count && same; i++)
+		same = !strcmp(a->name[i], b->name[i]);
+	return same;
+}
+
+/* Addresses have digits and dots, a full name has dots and letters. */
+static bool has_full_name(const struct config *config)
+{
+	for (unsigned i = 0; i < config->name_count; i++) {
+		const char *name = config->name[i];
+
+		if (strchr(name, '.') && strspn(name, "0123456789.") < strlen(name))
+			return true;
+	}
+	return false;
+}
+
+/* The resolver speaks. What it says of us, reading the configuration again tells. */
+static void on_hostname(void *ctx)
+{
+	char message[CONFIG_ERROR_LEN + 64], error[CONFIG_ERROR_LEN];
+	struct daemon *daemon = ctx;
+	struct config *config;
+	bool defaulted;
+
+	hostname_free(daemon->hostname);
+	daemon->hostname = NULL;
+	model_names_known(daemon->model, true);
+	config = daemon_read_config(daemon->config->file, &defaulted, error);
+	if (config && defaulted && !same_names(config, daemon->config)) {
+		log_event(LOG_NOTICE, "names-learned", " name=%s",
+			  config->name_count ? config->name[0] : "-");
+		daemon_reload(daemon, message, sizeof(message));
+	}
+	config_free(config);
+	daemon_turn_soon(daemon);
+}
+
+int daemon_ask_for_name(struct daemon *daemon, bool defaulted, char *error, size_t len)
+{
+	char name[HOST_NAME_MAX + 1] = "";
+
+	if (!defaulted || has_full_name(daemon->config) || gethostname(name, sizeof(name) - 1))
+		return 0;
+	model_names_known(daemon->model, false);
+	daemon->hostname = hostname_new(daemon->base, name, on_hostname, daemon);
+	return daemon->hostname ? 0
+				: daemon_could_not(error, len, "asking for the host's name", "");
+}
