@@ -26,6 +26,7 @@ static struct config *config_of(const char *name, uint16_t port)
 	config->service[0].port = port;
 	config->service[0].marathon_app = strdup("/app");
 	config->service[0].consul_service = strdup("app");
+	config->cgroup = strdup("auto");
 	return config;
 }
 
@@ -48,6 +49,11 @@ static void what_waits(void **unused)
 	assert_string_equal(what, "service.web.port");
 	services[3].port = htons(80);
 	assert_false(attached_differs(&meta, services, config, what, sizeof(what)));
+	meta.cgroup = 1; /* attached to one, and now there should be none */
+	snprintf(config->cgroup, sizeof("auto"), "off");
+	assert_true(attached_differs(&meta, services, config, what, sizeof(what)));
+	assert_string_equal(what, "node.cgroup");
+	meta.cgroup = 0;
 	/* each key that attach wrote, whatever the configuration was before */
 	services[3].rate = 5;
 	assert_true(attached_differs(&meta, services, config, what, sizeof(what)));

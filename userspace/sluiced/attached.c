@@ -4,11 +4,11 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "attach_needs.h"
 #include "config.h"
 
 static const struct sluice_service *find(const struct sluice_service *services, const char *name)
@@ -17,42 +17,6 @@ static const struct sluice_service *find(const struct sluice_service *services, 
 		if (services[i].name[0] &&
 		    !strncmp(services[i].name, name, sizeof(services[i].name)))
 			return &services[i];
-	return NULL;
-}
-
-static bool same_interfaces(const struct sluice_meta *meta, const struct config *config)
-{
-	if (meta->ifindex_count != config->interface_count)
-		return false;
-	for (unsigned i = 0; i < config->interface_count; i++)
-		if (meta->ifindex[i] != if_nametoindex(config->interface[i]))
-			return false;
-	return true;
-}
-
-static bool same_mode(const struct sluice_meta *meta, const struct config *config)
-{
-	switch (config->mode) {
-	case CONFIG_MODE_NATIVE:
-		return meta->mode == SLUICE_MODE_NATIVE;
-	case CONFIG_MODE_GENERIC:
-		return meta->mode == SLUICE_MODE_GENERIC;
-	case CONFIG_MODE_TC:
-		return meta->mode == SLUICE_MODE_TC;
-	case CONFIG_MODE_AUTO:
-		break; /* content with any: attach chose it */
-	}
-	return true;
-}
-
-static const char *differing_node_key(const struct sluice_meta *meta, const struct config *config)
-{
-	if (!same_interfaces(meta, config))
-		return "node.interface";
-	if (!same_mode(meta, config))
-		return "node.mode";
-	if (meta->port_min != config->port_min || meta->port_max != config->port_max)
-		return "node.ports";
 	return NULL;
 }
 
@@ -81,7 +45,7 @@ static const char *differing_service_key(const struct sluice_service *is,
 bool attached_differs(const struct sluice_meta *meta, const struct sluice_service *services,
 		      const struct config *config, char *what, size_t len)
 {
-	const char *key = differing_node_key(meta, config);
+	const char *key = attach_needs_node(meta, config);
 
 	if (key) {
 		snprintf(what, len, "%s", key);

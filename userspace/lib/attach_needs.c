@@ -53,23 +53,28 @@ static bool same_interfaces(const struct sluice_meta *meta, const struct config 
 	return true;
 }
 
+const char *attach_needs_node(const struct sluice_meta *meta, const struct config *config)
+{
+	if (!same_interfaces(meta, config))
+		return "node.interface";
+	if (!same_mode(meta->mode, config->mode))
+		return "node.mode";
+	if (!same_cgroup(meta, config))
+		return "node.cgroup";
+	if (meta->port_min != config->port_min || meta->port_max != config->port_max)
+		return "node.ports";
+	return NULL;
+}
+
 bool attach_needs(const struct maps *maps, const struct config *config, char *what, size_t len)
 {
-	const struct sluice_meta *meta = &maps->meta;
+	const char *key = attach_needs_node(&maps->meta, config);
 	char service[SLUICE_NAME_LEN];
 
 	what[0] = '\0';
-	if (!same_interfaces(meta, config)) {
-		snprintf(what, len, "node.interface");
-	} else if (!same_mode(meta->mode, config->mode)) {
-		snprintf(what, len, "node.mode");
-	} else if (!same_cgroup(meta, config)) {
-		snprintf(what, len, "node.cgroup");
-	} else if (meta->port_min != config->port_min || meta->port_max != config->port_max) {
-		snprintf(what, len, "node.ports");
-	} else {
-		if (services_differ(maps, config, service, sizeof(service)))
-			snprintf(what, len, "service.%s", service);
-	}
+	if (key)
+		snprintf(what, len, "%s", key);
+	else if (services_differ(maps, config, service, sizeof(service)))
+		snprintf(what, len, "service.%s", service);
 	return what[0] != '\0';
 }
