@@ -27,8 +27,8 @@
 #include "config.h"
 #include "consul.h"
 #include "facts.h"
+#include "loop.h"
 
-#define DEADLINE_S 30
 #define MAX_ASKED 64
 #define TOKEN "11111111-2222-3333-4444-555555555555"
 
@@ -52,14 +52,6 @@ struct world {
 	bool connected;
 	char error[200];
 };
-
-static void on_deadline(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd;
-	(void)what;
-	(void)arg;
-	fail_msg("the event loop did not come to its end in %d s", DEADLINE_S);
-}
 
 static void on_services(struct world *world, const char *query, struct evkeyvalq *headers,
 			struct evbuffer *out)
@@ -129,7 +121,6 @@ static void take_source(void *ctx, const struct facts_source *source, int64_t no
 /* The agent's socket is a Unix one, so every test here goes over such a socket. */
 static void open_world(struct world *world)
 {
-	const struct timeval deadline = { .tv_sec = DEADLINE_S };
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	struct evconnlistener *listener;
 
@@ -141,8 +132,7 @@ static void open_world(struct world *world)
 	snprintf(world->url, sizeof(world->url), "unix://%s", world->socket);
 	memcpy(address.sun_path, world->socket, strlen(world->socket) + 1);
 	world->base = event_base_new();
-	world->deadline = evtimer_new(world->base, on_deadline, NULL);
-	evtimer_add(world->deadline, &deadline);
+	world->deadline = loop_deadline(world->base);
 	world->server = evhttp_new(world->base);
 	listener = evconnlistener_new_bind(world->base, NULL, NULL,
 					   LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, -1,

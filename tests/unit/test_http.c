@@ -26,8 +26,7 @@
 #include "callback.h"
 #include "config.h"
 #include "http.h"
-
-#define DEADLINE_S 30
+#include "loop.h"
 
 /* --- a server with one answer for everybody --- */
 
@@ -46,14 +45,6 @@ struct world {
 	long status;
 	char error[200], body[256], data[256], header[64];
 };
-
-static void on_deadline(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd;
-	(void)what;
-	(void)arg;
-	fail_msg("the event loop did not come to its end in %d s", DEADLINE_S);
-}
 
 static void on_sent(struct bufferevent *connection, void *arg)
 {
@@ -94,30 +85,13 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
 	bufferevent_enable(connection, EV_READ | EV_WRITE);
 }
 
-static uint16_t free_port(void)
-{
-	struct sockaddr_in address = { .sin_family = AF_INET,
-				       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t len = sizeof(address);
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-	assert_true(fd >= 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&address, len), 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
-	evutil_closesocket(fd);
-	return ntohs(address.sin_port);
-}
-
 static void open_world(struct world *world)
 {
-	const struct timeval deadline = { .tv_sec = DEADLINE_S };
-
 	memset(world, 0, sizeof(*world));
 	world->base = event_base_new();
 	world->http = http_new(world->base);
-	world->deadline = evtimer_new(world->base, on_deadline, NULL);
+	world->deadline = loop_deadline(world->base);
 	assert_non_null(world->http);
-	evtimer_add(world->deadline, &deadline);
 }
 
 static void serve(struct world *world, const char *answer, bool close)
@@ -261,7 +235,7 @@ static void nobody_listens(void **state)
 
 	(void)state;
 	open_world(&world);
-	snprintf(world.url, sizeof(world.url), "http://127.0.0.1:%u/", free_port());
+	snprintf(world.url, sizeof(world.url), "http://127.0.0.1:%u/", loop_free_port());
 	request = request_of(&world);
 	run(&world, &request);
 	assert_int_equal(world.status, 0);
@@ -439,7 +413,7 @@ static void open_caller(struct caller *caller, const char *from, unsigned prefix
 
 	memset(caller, 0, sizeof(*caller));
 	open_world(&caller->world);
-	snprintf(caller->listen, sizeof(caller->listen), "127.0.0.1:%u", free_port());
+	snprintf(caller->listen, sizeof(caller->listen), "127.0.0.1:%u", loop_free_port());
 	snprintf(caller->world.url, sizeof(caller->world.url), "http://%s/events", caller->listen);
 	caller->config.callback_listen = caller->listen;
 	caller->config.callback_from_count = 1;

@@ -17,16 +17,7 @@
 #include <sys/socket.h>
 
 #include "listen_pause.h"
-
-#define DEADLINE_S 30
-
-static void on_deadline(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd;
-	(void)what;
-	(void)arg;
-	fail_msg("the event loop did not come to its end in %d s", DEADLINE_S);
-}
+#include "loop.h"
 
 static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *peer,
 		      int len, void *arg)
@@ -40,19 +31,17 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
 
 static void rests_and_goes_on(void **state)
 {
-	const struct timeval deadline = { .tv_sec = DEADLINE_S };
 	struct sockaddr_in address = { .sin_family = AF_INET,
 				       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t len = sizeof(address);
 	struct event_base *base = event_base_new();
-	struct event *end = evtimer_new(base, on_deadline, NULL);
+	struct event *end = loop_deadline(base);
 	struct evconnlistener *listener;
 	struct listen_pause *pause;
 	struct rlimit before, none;
 	int accepted = 0, client;
 
 	(void)state;
-	evtimer_add(end, &deadline);
 	listener = evconnlistener_new_bind(base, on_accept, &accepted, LEV_OPT_CLOSE_ON_FREE, 8,
 					   (struct sockaddr *)&address, sizeof(address));
 	assert_non_null(listener);

@@ -22,8 +22,7 @@
 
 #include "config.h"
 #include "listeners.h"
-
-#define DEADLINE_S 30
+#include "loop.h"
 
 struct world {
 	struct event_base *base;
@@ -36,14 +35,6 @@ struct world {
 	int answers;
 	struct facts_listeners last;
 };
-
-static void on_deadline(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd;
-	(void)what;
-	(void)arg;
-	fail_msg("the kernel's word did not come in %d s", DEADLINE_S);
-}
 
 static void on_listeners(void *ctx, const struct facts_listeners *listeners, int64_t now_ms)
 {
@@ -99,8 +90,6 @@ static uint16_t port_of(int fd)
 
 static void open_world(struct world *world, uint16_t port, bool wanted)
 {
-	const struct timeval deadline = { .tv_sec = DEADLINE_S };
-
 	memset(world, 0, sizeof(*world));
 	world->port = port;
 	world->wanted = wanted;
@@ -108,8 +97,7 @@ static void open_world(struct world *world, uint16_t port, bool wanted)
 	world->sink =
 		(struct facts_sink){ .ctx = world, .listeners = on_listeners, .source = on_source };
 	world->base = event_base_new();
-	world->deadline = evtimer_new(world->base, on_deadline, NULL);
-	evtimer_add(world->deadline, &deadline);
+	world->deadline = loop_deadline(world->base);
 	world->listeners = listeners_new(world->base, &world->config, &world->sink);
 	assert_non_null(world->listeners);
 	assert_false(listeners_source(world->listeners)->connected);

@@ -13,19 +13,15 @@
 
 #include <cmocka.h>
 
-#include <arpa/inet.h>
 #include <event2/buffer.h>
 #include <event2/event.h>
 #include <event2/http.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 
 #include "config.h"
 #include "facts.h"
+#include "loop.h"
 #include "marathon.h"
 #include "marathon_internal.h"
-
-#define DEADLINE_S 30
 
 #define WEB "{\"id\":\"/web\",\"tasks\":[{\"id\":\"web.1\",\"host\":\"h\",\"ports\":[31000]}]}"
 #define OTHER "{\"id\":\"/other\",\"tasks\":[]}"
@@ -47,14 +43,6 @@ struct world {
 	bool full, connected, answers, was_unsubscribed;
 	char error[200];
 };
-
-static void on_deadline(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd;
-	(void)what;
-	(void)arg;
-	fail_msg("the event loop did not come to its end in %d s", DEADLINE_S);
-}
 
 static void on_request(struct evhttp_request *request, void *ctx)
 {
@@ -112,23 +100,9 @@ static void take_source(void *ctx, const struct facts_source *source, int64_t no
 	event_base_loopbreak(world->base);
 }
 
-static uint16_t free_port(void)
-{
-	struct sockaddr_in address = { .sin_family = AF_INET,
-				       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t len = sizeof(address);
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-	assert_true(fd >= 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&address, len), 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
-	evutil_closesocket(fd);
-	return ntohs(address.sin_port);
-}
-
 static void open_world_with(struct world *world, const char *apps, enum config_events events)
 {
-	const struct timeval deadline = { .tv_sec = DEADLINE_S };
+	uint16_t port;
 	const struct facts_sink sink = { .ctx = world,
 					 .marathon = take_answer,
 					 .source = take_source };
@@ -136,31 +110,20 @@ static void open_world_with(struct world *world, const char *apps, enum config_e
 	static struct facts_sink kept;
 	static char host[] = "h", web[] = "/web", other[] = "/other", listen[32],
 		    url[] = "http://h/e";
-	struct sockaddr_in address;
-	socklen_t len = sizeof(address);
-	struct evhttp_bound_socket *bound;
 
 	memset(world, 0, sizeof(*world));
 	kept = sink;
 	world->apps = apps;
 	world->base = event_base_new();
-	world->deadline = evtimer_new(world->base, on_deadline, NULL);
-	evtimer_add(world->deadline, &deadline);
-	world->server = evhttp_new(world->base);
-	bound = evhttp_bind_socket_with_handle(world->server, "127.0.0.1", 0);
-	assert_non_null(bound);
-	evhttp_set_gencb(world->server, on_request, world);
-	assert_int_equal(getsockname(evhttp_bound_socket_get_fd(bound), (struct sockaddr *)&address,
-				     &len),
-			 0);
+	world->deadline = loop_deadline(world->base);
+	world->server = loop_serve(world->base, on_request, world, &port);
 	world->config = calloc(1, sizeof(*world->config));
 	world->config->service = services;
-	assert_true(asprintf(&world->config->marathon_url[0], "http://127.0.0.1:%u",
-			     ntohs(address.sin_port)) > 0);
+	assert_true(asprintf(&world->config->marathon_url[0], "http://127.0.0.1:%u", port) > 0);
 	world->config->marathon_url_count = 1;
 	world->config->marathon_used = true;
 	world->config->events = events;
-	snprintf(listen, sizeof(listen), "127.0.0.1:%u", free_port());
+	snprintf(listen, sizeof(listen), "127.0.0.1:%u", loop_free_port());
 	world->config->callback_listen = listen;
 	world->config->callback_url = url;
 	world->config->resync_ms = 3600000;

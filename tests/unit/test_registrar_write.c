@@ -11,19 +11,15 @@
 
 #include <cmocka.h>
 
-#include <arpa/inet.h>
 #include <event2/buffer.h>
 #include <event2/event.h>
 #include <event2/http.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 
 #include "config.h"
 #include "facts.h"
+#include "loop.h"
 #include "registrar.h"
 #include "registrar_plan.h"
-
-#define DEADLINE_S 30
 
 struct world {
 	struct event_base *base;
@@ -34,14 +30,6 @@ struct world {
 	unsigned refused, removed;
 	int asked; /* who the agent is */
 };
-
-static void on_deadline(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd;
-	(void)what;
-	(void)arg;
-	fail_msg("the event loop did not come to its end in %d s", DEADLINE_S);
-}
 
 static void on_request(struct evhttp_request *request, void *ctx)
 {
@@ -68,26 +56,15 @@ static void on_request(struct evhttp_request *request, void *ctx)
 
 static void open_world(struct world *world)
 {
-	const struct timeval deadline = { .tv_sec = DEADLINE_S };
-	struct evhttp_bound_socket *bound;
+	uint16_t port;
 	static char name[] = "n";
-	struct sockaddr_in address;
-	socklen_t len = sizeof(address);
 
 	memset(world, 0, sizeof(*world));
 	world->base = event_base_new();
-	world->deadline = evtimer_new(world->base, on_deadline, NULL);
-	evtimer_add(world->deadline, &deadline);
-	world->server = evhttp_new(world->base);
-	bound = evhttp_bind_socket_with_handle(world->server, "127.0.0.1", 0);
-	assert_non_null(bound);
-	evhttp_set_gencb(world->server, on_request, world);
-	assert_int_equal(getsockname(evhttp_bound_socket_get_fd(bound), (struct sockaddr *)&address,
-				     &len),
-			 0);
+	world->deadline = loop_deadline(world->base);
+	world->server = loop_serve(world->base, on_request, world, &port);
 	world->config = calloc(1, sizeof(*world->config));
-	assert_true(asprintf(&world->config->consul_url, "http://127.0.0.1:%u",
-			     ntohs(address.sin_port)) > 0);
+	assert_true(asprintf(&world->config->consul_url, "http://127.0.0.1:%u", port) > 0);
 	world->config->consul_used = world->config->consul_register = true;
 	world->config->name[0] = name;
 	world->config->name_count = 1;
