@@ -298,3 +298,10 @@ unsigned world_below(unsigned *seed, unsigned limit)
 	*seed = *seed * 1103515245u + 12345u;
 	return (*seed >> 16) % limit;
 }
+
+void world_start_up(struct world *w, int n)
+{
+	world_start(w, true, true);
+	world_healthy(w, n);
+	world_everybody_says(w);
+}

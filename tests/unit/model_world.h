@@ -65,6 +65,8 @@ int world_count_up(const struct world *w);
 bool world_guarded(const struct world *w, const char *guard);
 void world_healthy(struct world *w, int n);
 void world_everybody_says(struct world *w);
+/* The usual beginning: Marathon and Consul are followed, and both find tasks 0 to n - 1 well. */
+void world_start_up(struct world *w, int n);
 void world_forget(bool *what);
 void world_adopt(struct world *w, const char *task, uint16_t port, enum sluice_backend_state state,
 		 const char *by);

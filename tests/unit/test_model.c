@@ -21,9 +21,7 @@ static void all_agree(void **unused)
 	struct world w;
 
 	(void)unused;
-	world_start(&w, true, true);
-	world_healthy(&w, 3);
-	world_everybody_says(&w);
+	world_start_up(&w, 3);
 	assert_int_equal(world_count_up(&w), 3);
 	assert_true(w.wanted->service[0].synced);
 	assert_string_equal(world_find(&w, "t0")->source, "consul");
@@ -87,9 +85,7 @@ static void task_ends(void **unused)
 	struct world w;
 
 	(void)unused;
-	world_start(&w, true, true);
-	world_healthy(&w, 3);
-	world_everybody_says(&w);
+	world_start_up(&w, 3);
 	w.state[2] = FACTS_TASK_KILLING;
 	world_marathon_says(&w);
 	assert_state(&w, 2, DRAINING);
@@ -118,9 +114,7 @@ static void flows_get_drain_timeout_and_no_more(void **unused)
 	struct world w;
 
 	(void)unused;
-	world_start(&w, true, true);
-	world_healthy(&w, 2);
-	world_everybody_says(&w);
+	world_start_up(&w, 2);
 	w.listed[1] = w.registered[1] = w.listens[1] = false;
 	world_everybody_says(&w);
 	assert_state(&w, 1, GONE);
@@ -137,9 +131,7 @@ static void new_task_on_an_old_port(void **unused)
 	struct world w;
 
 	(void)unused;
-	world_start(&w, true, true);
-	world_healthy(&w, 2);
-	world_everybody_says(&w);
+	world_start_up(&w, 2);
 	w.generation = 1; /* u0, u1 on the same ports */
 	w.started[0] += 1000;
 	w.started[1] += 1000;
@@ -179,9 +171,7 @@ static void marathon_answers_empty(void **unused)
 	struct world w;
 
 	(void)unused;
-	world_start(&w, true, true);
-	world_healthy(&w, 3);
-	world_everybody_says(&w);
+	world_start_up(&w, 3);
 	w.app_missing = true;
 	for (int i = 0; i < 200; i++) { /* well past drain_timeout */
 		world_marathon_says(&w);
@@ -201,9 +191,7 @@ static void marathon_loses_half_then_the_rest(void **unused)
 	struct world w;
 
 	(void)unused;
-	world_start(&w, true, true);
-	world_healthy(&w, 4);
-	world_everybody_says(&w);
+	world_start_up(&w, 4);
 	w.listed[0] = w.listed[1] = false;
 	world_marathon_says(&w);
 	assert_int_equal(world_count_up(&w), 2);
@@ -220,9 +208,7 @@ static void consul_answers_empty(void **unused)
 	struct world w;
 
 	(void)unused;
-	world_start(&w, true, true);
-	world_healthy(&w, 3);
-	world_everybody_says(&w);
+	world_start_up(&w, 3);
 	world_forget(w.registered);
 	for (int i = 0; i < 200; i++, world_pass(&w, 1000)) {
 		world_consul_says(&w);
@@ -236,9 +222,7 @@ static void both_answer_empty(void **unused)
 	struct world w;
 
 	(void)unused;
-	world_start(&w, true, true);
-	world_healthy(&w, 3);
-	world_everybody_says(&w);
+	world_start_up(&w, 3);
 	world_forget(w.listed);
 	world_forget(w.registered);
 	/* the processes live and listen: nothing goes before drain_timeout has passed */
@@ -290,9 +274,7 @@ static void empty_registries_and_then_silence(void **unused)
 	struct world w;
 
 	(void)unused;
-	world_start(&w, true, true);
-	world_healthy(&w, 2);
-	world_everybody_says(&w);
+	world_start_up(&w, 2);
 	world_forget(w.listed);
 	world_marathon_says(&w);
 	world_source(&w, "consul", false);
@@ -469,9 +451,7 @@ static void last_goes_on_evidence_of_its_own_check(void **unused)
 	struct world w;
 
 	(void)unused;
-	world_start(&w, true, true);
-	world_healthy(&w, 2);
-	world_everybody_says(&w);
+	world_start_up(&w, 2);
 	w.status[0] = w.status[1] = FACTS_STATUS_CRITICAL;
 	world_consul_says(&w);
 	assert_int_equal(world_count_up(&w), 0);
@@ -501,9 +481,7 @@ static void last_one_that_is_killed_serves_until_the_kernel_says_no(void **unuse
 	struct world w;
 
 	(void)unused;
-	world_start(&w, true, true);
-	world_healthy(&w, 1);
-	world_everybody_says(&w);
+	world_start_up(&w, 1);
 	w.state[0] = FACTS_TASK_KILLING;
 	world_marathon_says(&w);
 	assert_state(&w, 0, UP);
@@ -543,9 +521,7 @@ static void hint_drains_for_a_moment(void **unused)
 	struct world w;
 
 	(void)unused;
-	world_start(&w, true, true);
-	world_healthy(&w, 3);
-	world_everybody_says(&w);
+	world_start_up(&w, 3);
 	world_hint(&w, "t0", "", "slave-2.example.com");
 	assert_state(&w, 0, UP); /* somebody else's */
 	world_hint(&w, "t0", "", text_name);
@@ -565,9 +541,7 @@ static void hints_never_take_the_last(void **unused)
 	struct world w;
 
 	(void)unused;
-	world_start(&w, true, true);
-	world_healthy(&w, 2);
-	world_everybody_says(&w);
+	world_start_up(&w, 2);
 	world_hint(&w, "t0", "", "");
 	assert_int_equal(world_count_up(&w), 1);
 	world_hint(&w, "t1", "", "");
@@ -581,9 +555,7 @@ static void confirmed_hint_stays(void **unused)
 	struct world w;
 
 	(void)unused;
-	world_start(&w, true, true);
-	world_healthy(&w, 2);
-	world_everybody_says(&w);
+	world_start_up(&w, 2);
 	world_hint(&w, "", "0", ""); /* stands for the uuid inside the id */
 	assert_state(&w, 0, DRAINING);
 	w.state[0] = FACTS_TASK_KILLING;

@@ -40,9 +40,7 @@ static void a_flapping_backend_is_held_longer_each_time(void **unused)
 	struct world w;
 
 	(void)unused;
-	world_start(&w, true, true);
-	world_healthy(&w, 3);
-	world_everybody_says(&w);
+	world_start_up(&w, 3);
 	for (size_t n = 0; n < sizeof(hold_s) / sizeof(hold_s[0]); n++) {
 		flap(&w, 1);
 		if (!hold_s[n]) {
@@ -67,9 +65,7 @@ static void a_held_backend_that_flaps_on_stays_out(void **unused)
 	struct world w;
 
 	(void)unused;
-	world_start(&w, true, true);
-	world_healthy(&w, 2);
-	world_everybody_says(&w);
+	world_start_up(&w, 2);
 	flap(&w, 3);
 	for (int n = 0; n < 60; n++) {
 		flap(&w, 1);
@@ -88,9 +84,7 @@ static void a_long_rest_forgets_the_flaps(void **unused)
 	struct world w;
 
 	(void)unused;
-	world_start(&w, true, true);
-	world_healthy(&w, 3);
-	world_everybody_says(&w);
+	world_start_up(&w, 3);
 	for (int n = 0; n < 20; n++) { /* once in an hour is no flapping */
 		flap(&w, 1);
 		assert_state(&w, 0, UP);
@@ -105,18 +99,14 @@ static void the_last_is_not_held_for_flapping(void **unused)
 	struct world w;
 
 	(void)unused;
-	world_start(&w, true, true);
-	world_healthy(&w, 1);
-	world_everybody_says(&w);
+	world_start_up(&w, 1);
 	for (int n = 0; n < 20; n++) {
 		flap(&w, 1);
 		assert_state(&w, 0, UP);
 	}
 	world_stop(&w);
 	/* held while another serves; back when that one goes */
-	world_start(&w, true, true);
-	world_healthy(&w, 2);
-	world_everybody_says(&w);
+	world_start_up(&w, 2);
 	flap(&w, 5);
 	assert_state(&w, 0, DOWN);
 	w.status[1] = FACTS_STATUS_CRITICAL;
@@ -132,9 +122,7 @@ static void no_more_than_a_share_is_held_for_flapping(void **unused)
 	int least = PORTS;
 
 	(void)unused;
-	world_start(&w, true, true);
-	world_healthy(&w, 6);
-	world_everybody_says(&w);
+	world_start_up(&w, 6);
 	for (int n = 0; n < 20; n++) {
 		for (int i = 0; i < 5; i++) /* all but one go up and down together */
 			w.status[i] = n % 2 ? FACTS_STATUS_PASSING : FACTS_STATUS_CRITICAL;
@@ -168,9 +156,7 @@ static void the_veto_is_damped_as_well(void **unused)
 	struct world w;
 
 	(void)unused;
-	world_start(&w, true, true);
-	world_healthy(&w, 3);
-	world_everybody_says(&w);
+	world_start_up(&w, 3);
 	for (int n = 0; n < 6; n++) {
 		w.now += 1000;
 		w.listens[0] = n % 2;
@@ -237,9 +223,7 @@ static void an_old_health_of_marathons_is_unknown(void **unused)
 	struct world w;
 
 	(void)unused;
-	world_start(&w, true, true);
-	world_healthy(&w, 2);
-	world_everybody_says(&w);
+	world_start_up(&w, 2);
 	/* Consul called it well; what Marathon said before was worse, and is an hour old by now */
 	w.registered[0] = w.registered[1] = false;
 	w.neighbour = true;
@@ -346,9 +330,7 @@ static void a_marathon_that_lost_everything_deletes_nothing(void **unused)
 	struct world w;
 
 	(void)unused;
-	world_start(&w, true, true);
-	world_healthy(&w, 1);
-	world_everybody_says(&w);
+	world_start_up(&w, 1);
 	w.app_missing = true; /* another folder in ZooKeeper: no app at all, and 404 for each */
 	for (int i = 0; i < 1000; i++, world_pass(&w, 5000)) {
 		say_gone(&w);

@@ -30,9 +30,7 @@ static void reload_forgets_the_last_results(void **unused)
 	struct world w;
 
 	(void)unused;
-	world_start(&w, true, true);
-	world_healthy(&w, 1);
-	world_everybody_says(&w);
+	world_start_up(&w, 1);
 	two_services(&w, services);
 	world_everybody_says(&w);
 	assert_true(world_guarded(&w, "port-taken"));
@@ -142,9 +140,7 @@ static void listeners_that_vanish_together_are_held(void **unused)
 	struct world w;
 
 	(void)unused;
-	world_start(&w, true, true);
-	world_healthy(&w, 3);
-	world_everybody_says(&w);
+	world_start_up(&w, 3);
 	w.listens[0] = false;
 	world_kernel_says(&w);
 	assert_state(&w, 0, DOWN); /* one: the kernel's word */
@@ -175,9 +171,7 @@ static void one_lost_listener_goes_alone(void **unused)
 	struct world w;
 
 	(void)unused;
-	world_start(&w, true, true);
-	world_healthy(&w, 2);
-	world_everybody_says(&w);
+	world_start_up(&w, 2);
 	w.listens[0] = false;
 	world_kernel_says(&w);
 	w.now += 2001;
@@ -292,9 +286,7 @@ static void mass_removal_needs_a_second_answer(void **unused)
 	struct world w;
 
 	(void)unused;
-	world_start(&w, true, true);
-	world_healthy(&w, 4);
-	world_everybody_says(&w);
+	world_start_up(&w, 4);
 	w.listed[1] = w.listed[2] = w.listed[3] = false;
 	world_marathon_says(&w);
 	assert_int_equal(world_count_up(&w), 4);
@@ -323,9 +315,7 @@ static void mass_removal_that_was_an_error(void **unused)
 	struct world w;
 
 	(void)unused;
-	world_start(&w, true, true);
-	world_healthy(&w, 4);
-	world_everybody_says(&w);
+	world_start_up(&w, 4);
 	w.listed[1] = w.listed[2] = w.listed[3] = false;
 	world_marathon_says(&w);
 	world_healthy(&w, 4);
@@ -341,9 +331,7 @@ static void tasks_that_marathon_names_are_not_missing(void **unused)
 	struct world w;
 
 	(void)unused;
-	world_start(&w, true, true);
-	world_healthy(&w, 4);
-	world_everybody_says(&w);
+	world_start_up(&w, 4);
 	w.state[1] = FACTS_TASK_GONE;
 	w.state[2] = w.state[3] = FACTS_TASK_KILLING;
 	world_marathon_says(&w);
@@ -382,9 +370,7 @@ static void last_one_that_marathon_misses_goes_in_the_end(void **unused)
 	struct world w;
 
 	(void)unused;
-	world_start(&w, true, true);
-	world_healthy(&w, 1);
-	world_everybody_says(&w);
+	world_start_up(&w, 1);
 	w.listed[0] = false; /* its port went to a stranger, who passes our own check of it */
 	for (int64_t begin = w.now; w.now - begin < DRAIN_MS; world_pass(&w, 5000)) {
 		world_marathon_says(&w);
@@ -395,9 +381,7 @@ static void last_one_that_marathon_misses_goes_in_the_end(void **unused)
 	assert_true(world_registration(&w, "t0")->gone_proved);
 	world_stop(&w);
 	/* the same with a state that Marathon names */
-	world_start(&w, true, true);
-	world_healthy(&w, 1);
-	world_everybody_says(&w);
+	world_start_up(&w, 1);
 	w.state[0] = FACTS_TASK_GONE;
 	world_marathon_says(&w);
 	world_pass(&w, DRAIN_MS - 1);
@@ -412,9 +396,7 @@ static void an_answer_without_the_app_starts_anew(void **unused)
 	struct world w;
 
 	(void)unused;
-	world_start(&w, true, true);
-	world_healthy(&w, 1);
-	world_everybody_says(&w);
+	world_start_up(&w, 1);
 	w.listed[0] = false;
 	for (int i = 0; i < 300; i++, world_pass(&w, 1000)) {
 		w.app_missing = i % 50 == 49;

@@ -116,9 +116,7 @@ static void reload_keeps_backends(void **unused)
 	struct config_service services[2];
 
 	(void)unused;
-	world_start(&w, true, true);
-	world_healthy(&w, 2);
-	world_everybody_says(&w);
+	world_start_up(&w, 2);
 	services[0] = w.service;
 	snprintf(services[0].name, sizeof(services[0].name), "%s", "other");
 	services[0].port = 8080;
@@ -145,9 +143,7 @@ static void operator_drains_and_weighs(void **unused)
 	struct sluice_override drain = { .drain = 1 }, weigh = { .has_weight = 1, .weight = 7 };
 
 	(void)unused;
-	world_start(&w, true, true);
-	world_healthy(&w, 2);
-	world_everybody_says(&w);
+	world_start_up(&w, 2);
 	model_override(w.model, "web", "t0", 0, &drain);
 	model_override(w.model, "web", "t1", 0, &weigh);
 	world_tick(&w);
@@ -172,9 +168,7 @@ static void an_ended_tasks_drain_ends(void **unused)
 	struct world w;
 
 	(void)unused;
-	world_start(&w, true, true);
-	world_healthy(&w, 3);
-	world_everybody_says(&w);
+	world_start_up(&w, 3);
 	for (int i = 0; i < 2; i++)
 		model_override(w.model, "web", world_task_id(&w, i), 0, &drain);
 	world_tick(&w);
@@ -287,9 +281,7 @@ static void registrations_go_on_proof(void **unused)
 	struct world w;
 
 	(void)unused;
-	world_start(&w, true, true);
-	world_healthy(&w, 2);
-	world_everybody_says(&w);
+	world_start_up(&w, 2);
 	assert_int_equal(world_registration(&w, "t0")->status, FACTS_STATUS_PASSING);
 	assert_int_equal(world_registration(&w, "t0")->port, 31000);
 	assert_false(world_registration(&w, "t0")->gone_proved);

@@ -16,9 +16,7 @@ static void a_task_that_is_not_ready_is_waited_for(void **unused)
 	struct world w;
 
 	(void)unused;
-	world_start(&w, true, true);
-	world_healthy(&w, 1);
-	world_everybody_says(&w);
+	world_start_up(&w, 1);
 	world_healthy(&w, 2); /* Consul passes it already */
 	w.readiness[1] = FACTS_READINESS_PENDING;
 	world_everybody_says(&w);
@@ -40,9 +38,7 @@ static void readiness_takes_nothing_away(void **unused)
 	struct world w;
 
 	(void)unused;
-	world_start(&w, true, true);
-	world_healthy(&w, 3);
-	world_everybody_says(&w);
+	world_start_up(&w, 3);
 	for (int i = 0; i < 3; i++)
 		w.readiness[i] = FACTS_READINESS_NOT; /* another election, another opinion */
 	for (int i = 0; i < 10; i++, world_pass(&w, 60000)) {

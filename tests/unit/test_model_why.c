@@ -33,9 +33,7 @@ static void each_source_and_the_row(void **unused)
 	struct world w;
 
 	(void)unused;
-	world_start(&w, true, true);
-	world_healthy(&w, 3);
-	world_everybody_says(&w);
+	world_start_up(&w, 3);
 	why = ask(&w, 31000);
 	assert_string_equal(why.task, "t0");
 	assert_string_equal(why.app, "/web");
@@ -85,9 +83,7 @@ static void what_a_guard_holds_and_until_when(void **unused)
 	struct world w;
 
 	(void)unused;
-	world_start(&w, true, true);
-	world_healthy(&w, 3);
-	world_everybody_says(&w);
+	world_start_up(&w, 3);
 	for (int n = 0; n < 3; n++) {
 		w.now += 1000;
 		w.status[0] = FACTS_STATUS_CRITICAL;
@@ -146,9 +142,7 @@ static void two_tasks_that_claim_a_port(void **unused)
 	struct world w;
 
 	(void)unused;
-	world_start(&w, true, true);
-	world_healthy(&w, 2);
-	world_everybody_says(&w);
+	world_start_up(&w, 2);
 	w.generation = 1; /* another task has the port of each; Consul still lists the older ones */
 	world_marathon_says(&w);
 	assert_int_equal(model_why(w.model, "web", 31000, why, 2), 2);
