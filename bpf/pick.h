@@ -13,8 +13,7 @@
 #include "count.h"
 
 #define PICK_TRIES 64 /* entries of the table looked at before all members are */
-#define PICK_EXACT 16 /* leastconn looks at all of so many, and of more at a sample */
-#define PICK_SAMPLE 8
+#define PICK_SAMPLE 8 /* that leastconn looks at where it does not look at all */
 #define PICK_CHUNK 64 /* members looked at by one call */
 
 enum pick_result {
@@ -138,7 +137,7 @@ static __always_inline void pick_way(struct pick_way *way, __u8 balance, __u32 s
 		pick_way_by_chance(way, len, 2);
 	else if (balance != SLUICE_BALANCE_LEASTCONN)
 		pick_way_in_turn(way, service, len, 1);
-	else if (len <= PICK_EXACT)
+	else if (len <= SLUICE_LEASTCONN_EXACT)
 		pick_way_in_turn(way, service, len, len);
 	else
 		pick_way_by_chance(way, len, PICK_SAMPLE);

@@ -23,6 +23,8 @@
 #define SLUICE_SET_RING 4	 /* versions of a set that exist side by side */
 /* entries in a set's table: with fewer, source's balance or its disruption suffers (test_set_table) */
 #define SLUICE_SET_TABLE 16384
+/* leastconn looks at all of a table of so many entries, and draws a sample of a longer one */
+#define SLUICE_LEASTCONN_EXACT 16
 #define SLUICE_NAME_LEN 32   /* a service's name, with its 0 */
 #define SLUICE_TASK_LEN 256  /* a Mesos task id is at most 255 characters */
 #define SLUICE_REASON_LEN 96 /* why a backend is in its state, with its 0 */

@@ -19,7 +19,7 @@ explain() {
 	ctl --json explain "$@"
 }
 
-# every map that the programs write, but for the reasons: health checks of the host's own move them (the packet cases
+# every map that the programs write, but for the reasons, which move in a lab that nobody asks, too (the packet cases
 # compare those)
 dump_maps() {
 	local pins

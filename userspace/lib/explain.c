@@ -469,11 +469,11 @@ int explain_ask(struct explain *explain, const struct explain_connection *connec
 	}
 	if (!err)
 		err = ask_syn(explain, connection, answer);
-	/* leastconn draws where it does not look at all of the table: PICK_EXACT of bpf/pick.h */
 	answer->by_chance =
 		answer->syn.counted[SLUICE_REASON_NEW] &&
 		(explain->set.balance == SLUICE_BALANCE_RANDOM ||
-		 (explain->set.balance == SLUICE_BALANCE_LEASTCONN && explain->set.len > 16));
+		 (explain->set.balance == SLUICE_BALANCE_LEASTCONN &&
+		  explain->set.len > SLUICE_LEASTCONN_EXACT));
 	return err;
 }
 
