@@ -469,11 +469,10 @@ int explain_ask(struct explain *explain, const struct explain_connection *connec
 	}
 	if (!err)
 		err = ask_syn(explain, connection, answer);
-	answer->by_chance =
-		answer->syn.counted[SLUICE_REASON_NEW] &&
-		(explain->set.balance == SLUICE_BALANCE_RANDOM ||
-		 (explain->set.balance == SLUICE_BALANCE_LEASTCONN &&
-		  explain->set.len > SLUICE_LEASTCONN_EXACT));
+	answer->by_chance = answer->syn.counted[SLUICE_REASON_NEW] &&
+			    (explain->set.balance == SLUICE_BALANCE_RANDOM ||
+			     (explain->set.balance == SLUICE_BALANCE_LEASTCONN &&
+			      explain->set.len > SLUICE_LEASTCONN_EXACT));
 	return err;
 }
 
