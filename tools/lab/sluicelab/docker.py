@@ -59,6 +59,8 @@ def start(lab, host):
     storage = os.environ.get("LAB_DOCKER_STORAGE")
     if storage:
         argv += ["--storage-driver", storage]
+    if os.environ.get("LAB_DOCKER_PROXY") == "off":
+        argv += ["--userland-proxy=false"]
     spawn(lab, host, "dockerd", argv)
 
 
