@@ -200,6 +200,21 @@ let_go() {
 	lab config slave1 service.web.balance=roundrobin service.web.maxconn=0
 }
 
+@test "the operator drains one: held connections stay and are waited for, new ones go to the others" {
+	local port
+	hold one 3 127.0.0.1
+	port=$(cut -d' ' -f1 "$BATS_TEST_TMPDIR/one.out")
+	run ctl drain "web/$port" --wait 500ms
+	[[ $status == 1 ]]
+	run client many 20 127.0.0.1
+	[[ $status == 0 && ${lines[-1]} =~ ^31[0-9]+:10\ 31[0-9]+:10$ && ${lines[-1]} != *"$port"* ]]
+	ctl --json backends | holds '.[] | select(.port == $port) | .state == "draining" and .active == 1' --argjson port "$port"
+	let_go
+	ctl drain "web/$port" --wait 30s
+	ctl undrain "web/$port"
+	wait_for "it is up again" backends_hold '[.[] | select(.state == "up")] | length == 3'
+}
+
 @test "the daemon is dead and a container too: still balanced, over those that listen" {
 	local victim
 	lab kill slave1 sluiced
