@@ -52,6 +52,8 @@ LOAD_SRC := $(wildcard tools/lab/load/*.c)
 FLOOD_SRC := $(filter-out %.bpf.c,$(wildcard tools/lab/flood/*.c))
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 UNIT_SHARED_SRC := $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c))
+# of test_faults alone: its malloc() stands before everybody's
+FAULTS_SRC := $(wildcard tests/unit/faults/*.c)
 PACKETS_SRC := $(filter-out %.bpf.c,$(wildcard tests/bpf/*.c))
 CANARY_SRC := $(wildcard tests/canary/*.c)
 BENCH_PROG_SRC := $(filter-out %.bpf.c,$(wildcard tools/bench/prog/*.c))
@@ -313,6 +315,8 @@ $(B)/tests/libunit.a: $(UNIT_OBJ)
 
 $(B)/tests/unit/%: $(B)/san/tests/unit/%.o $(B)/tests/libunit.a
 	$(call link,$(UNIT_SAN),$(CMOCKA_LIBS) $(LIBS))
+
+$(B)/tests/unit/test_faults: $(call san_objects,$(FAULTS_SRC))
 
 $(B)/tests/bpf/packets: $(call objects,$(PACKETS_SRC)) $(LIB)
 	$(call link,,$(LIBS))

@@ -379,9 +379,9 @@ static void check_whole(struct parse *parse)
 
 /* --- the whole --- */
 
-static struct config *config_new(const char *file)
+/* 0 or -ENOMEM; what was filled until then is config_free()'s. */
+static int fill_strings(struct config *config, const char *file)
 {
-	struct config *config = calloc(1, sizeof(*config));
 	const struct {
 		char **field;
 		const char *value;
@@ -402,16 +402,25 @@ static struct config *config_new(const char *file)
 	};
 	size_t i;
 
+	for (i = 0; i < sizeof(strings) / sizeof(strings[0]); i++) {
+		*strings[i].field = strdup(strings[i].value);
+		if (!*strings[i].field)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static struct config *config_new(const char *file)
+{
+	struct config *config = calloc(1, sizeof(*config));
+
 	if (!config)
 		return NULL;
 	config->service = calloc(SLUICE_MAX_SERVICES, sizeof(*config->service));
-	for (i = 0; i < sizeof(strings) / sizeof(strings[0]); i++) {
-		*strings[i].field = strdup(strings[i].value);
-		if (!*strings[i].field || !config->service) {
-			config_free(config);
-			errno = ENOMEM;
-			return NULL;
-		}
+	if (!config->service || fill_strings(config, file)) {
+		config_free(config);
+		errno = ENOMEM;
+		return NULL;
 	}
 	config->port_min = 31000;
 	config->port_max = 32000;

@@ -33,6 +33,7 @@ struct daemon {
 	struct notify *notify;
 	struct event *turn, *second, *on_hup, *on_term, *on_int;
 	bool facts_changed;			   /* since registrations were handed over */
+	bool marathon_dropped, consul_dropped;	   /* the last answer could not be taken in whole */
 	bool consul_lost;			   /* it was connected, and is not */
 	bool failed;				   /* cannot go on */
 	bool detached;				   /* said so already */

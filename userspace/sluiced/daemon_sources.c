@@ -21,10 +21,12 @@
 
 /* --- what the sources deliver --- */
 
-static void took(struct daemon *daemon, int err)
+static void took(struct daemon *daemon, const char *source, int err, bool *dropped)
 {
+	*dropped = err != 0;
 	if (err)
-		log_event(LOG_ERR, "answer-dropped", " error=\"%s\"", strerror(-err));
+		log_event(LOG_ERR, "answer-dropped", " source=%s error=\"%s\"", source,
+			  strerror(-err));
 	daemon->facts_changed = true;
 	daemon_turn_soon(daemon);
 }
@@ -33,7 +35,8 @@ static void take_marathon(void *ctx, const struct facts_marathon *answer, int64_
 {
 	struct daemon *daemon = ctx;
 
-	took(daemon, model_marathon(daemon->model, answer, now_ms));
+	took(daemon, "marathon", model_marathon(daemon->model, answer, now_ms),
+	     &daemon->marathon_dropped);
 }
 
 static void take_hint(void *ctx, const struct facts_hint *hint, int64_t now_ms)
@@ -49,7 +52,8 @@ static void take_consul(void *ctx, const struct facts_consul *answer, int64_t no
 	struct daemon *daemon = ctx;
 
 	registrar_consul(daemon->registrar, answer);
-	took(daemon, model_consul(daemon->model, answer, now_ms));
+	took(daemon, "consul", model_consul(daemon->model, answer, now_ms),
+	     &daemon->consul_dropped);
 }
 
 static void take_listeners(void *ctx, const struct facts_listeners *listeners, int64_t now_ms)

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 void json_error_init(struct json_error *error, const char *where)
@@ -76,6 +77,27 @@ static bool is_space(char c)
 	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
+/* cJSON does not tell want of memory from bad text; what it asks for here does. */
+static bool lacked_memory;
+
+static void *allocate(size_t len)
+{
+	void *block = malloc(len);
+
+	lacked_memory |= !block;
+	return block;
+}
+
+static void watch_memory(void)
+{
+	static bool hooked;
+
+	if (!hooked)
+		cJSON_InitHooks(&(cJSON_Hooks){ .malloc_fn = allocate, .free_fn = free });
+	hooked = true;
+	lacked_memory = false;
+}
+
 cJSON *json_parse(const char *text, size_t len, size_t max_len, struct json_error *error)
 {
 	const char *end = NULL;
@@ -93,12 +115,14 @@ cJSON *json_parse(const char *text, size_t len, size_t max_len, struct json_erro
 	}
 	if (check_depth(text, len, error))
 		goto invalid;
+	watch_memory();
 	document = cJSON_ParseWithLengthOpts(text, len, &end, false);
+	if (!document && lacked_memory) {
+		errno = ENOMEM;
+		return NULL;
+	}
 	if (!document) {
-		/*
-		 * cJSON does not tell want of memory from bad text; a body that ends early is the
-		 * usual case
-		 */
+		/* a body that ends early is the usual case */
 		size_t at = end >= text && end <= text + len ? (size_t)(end - text) : 0;
 
 		json_fail(error, "byte %zu of %zu: not JSON%s", at, len,
@@ -214,4 +238,28 @@ int json_bool(const cJSON *object, const char *key, bool missing, const char *pl
 		return fail_type(key, place, "true or false", error);
 	*value = cJSON_IsTrue(item);
 	return 0;
+}
+
+cJSON *json_begin(void)
+{
+	watch_memory();
+	return cJSON_CreateObject();
+}
+
+cJSON *json_item(cJSON *list)
+{
+	cJSON *object = cJSON_CreateObject();
+
+	if (cJSON_AddItemToArray(list, object))
+		return object;
+	cJSON_Delete(object);
+	return NULL;
+}
+
+char *json_end(cJSON *document)
+{
+	char *text = lacked_memory ? NULL : cJSON_PrintUnformatted(document);
+
+	cJSON_Delete(document);
+	return text;
 }

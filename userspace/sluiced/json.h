@@ -53,6 +53,16 @@ int json_number(const cJSON *object, const char *key, int64_t min, int64_t max, 
 int json_bool(const cJSON *object, const char *key, bool missing, const char *place, bool *value,
 	      struct json_error *error);
 
+/*
+ * A document of our own, one at a time: members are added without looking back, since cJSON's
+ * functions take NULL, and json_end() gives the whole text for free(), or NULL if anything between
+ * lacked memory: half a document would be taken for a whole one.
+ */
+cJSON *json_begin(void);
+/* A new object at the end of a list; NULL: no memory. */
+cJSON *json_item(cJSON *list);
+char *json_end(cJSON *document);
+
 /* Is item a whole number of min..max? */
 bool json_is_whole(const cJSON *item, int64_t min, int64_t max, int64_t *value);
 

@@ -268,11 +268,13 @@ static int consul_service(struct model *model, struct model_service *service,
 	} else {
 		err = consul_only(model, service, answer, entries, count, now_ms);
 	}
+	free(entries);
+	if (err)
+		return err; /* as after Marathon's: no first set yet */
 	if (!service->first_answer_ms)
 		service->first_answer_ms = now_ms;
 	service->consul_answered = true;
-	free(entries);
-	return err;
+	return 0;
 }
 
 int model_consul(struct model *model, const struct facts_consul *answer, int64_t now_ms)

@@ -236,10 +236,12 @@ static int marathon_service(struct model *model, struct model_service *service,
 	for (backend = service->backends; backend && !err; backend = backend->next)
 		if (!backend->seen)
 			miss_task(backend, app, answer, now_ms);
+	if (err)
+		return err; /* what was not taken in may be all that is left: no first set yet */
 	if (!service->marathon_answered && !service->first_answer_ms)
 		service->first_answer_ms = now_ms;
 	service->marathon_answered = service->marathon_fresh = true;
-	return err;
+	return 0;
 }
 
 int model_marathon(struct model *model, const struct facts_marathon *answer, int64_t now_ms)

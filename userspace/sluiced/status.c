@@ -4,11 +4,11 @@
  */
 #include "status.h"
 
-#include <cjson/cJSON.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "facts.h"
+#include "json.h"
 #include "model.h"
 #include "version.h"
 
@@ -22,7 +22,7 @@ static void add_age(cJSON *object, const char *name, int64_t at_ms, int64_t now_
 
 static void add_source(cJSON *sources, const struct facts_source *source, int64_t now_ms)
 {
-	cJSON *object = cJSON_CreateObject();
+	cJSON *object = json_item(sources);
 
 	cJSON_AddStringToObject(object, "name", source->name);
 	cJSON_AddBoolToObject(object, "used", source->used);
@@ -33,13 +33,11 @@ static void add_source(cJSON *sources, const struct facts_source *source, int64_
 	add_age(object, "last_event_ms", source->last_event_ms, now_ms);
 	add_age(object, "last_good_ms", source->last_good_ms, now_ms);
 	cJSON_AddStringToObject(object, "error", source->error);
-	if (!cJSON_AddItemToArray(sources, object))
-		cJSON_Delete(object);
 }
 
 static void add_guard(cJSON *guards, const struct model_guard *guard, int64_t now_ms)
 {
-	cJSON *object = cJSON_CreateObject();
+	cJSON *object = json_item(guards);
 
 	cJSON_AddStringToObject(object, "guard", guard->guard);
 	cJSON_AddStringToObject(object, "service", guard->service);
@@ -47,8 +45,6 @@ static void add_guard(cJSON *guards, const struct model_guard *guard, int64_t no
 	cJSON_AddStringToObject(object, "task", guard->task);
 	cJSON_AddStringToObject(object, "reason", guard->text);
 	add_age(object, "age_ms", guard->since_ms, now_ms);
-	if (!cJSON_AddItemToArray(guards, object))
-		cJSON_Delete(object);
 }
 
 static void add_problems(cJSON *root, struct model *model)
@@ -58,21 +54,18 @@ static void add_problems(cJSON *root, struct model *model)
 	size_t count = model_problems(model, &problem);
 
 	for (size_t i = 0; i < count; i++) {
-		object = cJSON_CreateObject();
+		object = json_item(list);
 		cJSON_AddStringToObject(object, "service", problem[i].service);
 		cJSON_AddStringToObject(object, "task", problem[i].task);
 		cJSON_AddStringToObject(object, "reason", problem[i].text);
-		if (!cJSON_AddItemToArray(list, object))
-			cJSON_Delete(object);
 	}
 }
 
 char *status_json(const struct status_input *input)
 {
-	cJSON *root = cJSON_CreateObject(), *sources, *guards;
+	cJSON *root = json_begin(), *sources, *guards;
 	const struct model_guard *guard;
 	size_t guard_count = model_guards(input->model, &guard);
-	char *text;
 
 	cJSON_AddNumberToObject(root, "pid", getpid());
 	cJSON_AddStringToObject(root, "version", SLUICE_VERSION);
@@ -87,19 +80,14 @@ char *status_json(const struct status_input *input)
 	for (size_t i = 0; i < guard_count; i++)
 		add_guard(guards, &guard[i], input->now_ms);
 	add_problems(root, input->model);
-	text = root && sources && guards ? cJSON_PrintUnformatted(root) : NULL;
-	cJSON_Delete(root);
-	return text;
+	return json_end(root);
 }
 
 char *status_result_json(bool ok, const char *message)
 {
-	cJSON *root = cJSON_CreateObject();
-	char *text;
+	cJSON *root = json_begin();
 
 	cJSON_AddBoolToObject(root, "ok", ok);
 	cJSON_AddStringToObject(root, "message", message);
-	text = root ? cJSON_PrintUnformatted(root) : NULL;
-	cJSON_Delete(root);
-	return text;
+	return json_end(root);
 }

@@ -4,9 +4,9 @@
  */
 #include "why.h"
 
-#include <cjson/cJSON.h>
 #include <stdlib.h>
 
+#include "json.h"
 #include "model.h"
 #include "model_why.h"
 
@@ -79,9 +79,9 @@ static void add_held(cJSON *object, const struct model_why *why, int64_t now_ms)
 	add_left(object, "slowstart_ms", why->ramp_ms ? why->ramp_end_ms : 0, now_ms);
 }
 
-static cJSON *backend_json(const struct model_why *why, int64_t now_ms)
+static void add_backend(cJSON *list, const struct model_why *why, int64_t now_ms)
 {
-	cJSON *object = cJSON_CreateObject(), *row;
+	cJSON *object = json_item(list), *row;
 
 	cJSON_AddStringToObject(object, "service", why->service);
 	cJSON_AddStringToObject(object, "task", why->task);
@@ -104,28 +104,27 @@ static cJSON *backend_json(const struct model_why *why, int64_t now_ms)
 	add_held(object, why, now_ms);
 	cJSON_AddNumberToObject(object, "flows", why->flows);
 	add_age(object, "flows_ms", why->flows_ms, now_ms);
-	return object;
 }
 
 char *why_json(const struct model *model, const char *service, uint16_t port, int64_t now_ms)
 {
 	struct model_why *list = calloc(MAX_CLAIMS, sizeof(*list));
 	size_t count = list ? model_why(model, service, port, list, MAX_CLAIMS) : 0;
-	cJSON *root = cJSON_CreateObject();
-	cJSON *backends = cJSON_AddArrayToObject(root, "backends");
-	char *text;
+	cJSON *root, *backends;
 
+	if (!list)
+		return NULL;
+	root = json_begin();
+	backends = cJSON_AddArrayToObject(root, "backends");
 	for (size_t i = 0; i < count && i < MAX_CLAIMS; i++)
-		cJSON_AddItemToArray(backends, backend_json(&list[i], now_ms));
-	text = list && backends ? cJSON_PrintUnformatted(root) : NULL;
-	cJSON_Delete(root);
+		add_backend(backends, &list[i], now_ms);
 	free(list);
-	return text;
+	return json_end(root);
 }
 
-static cJSON *wanted_service_json(const struct wanted_service *service)
+static void add_wanted_service(cJSON *list, const struct wanted_service *service)
 {
-	cJSON *object = cJSON_CreateObject();
+	cJSON *object = json_item(list);
 
 	cJSON_AddStringToObject(object, "name", service->name);
 	cJSON_AddBoolToObject(object, "synced", service->synced);
@@ -133,12 +132,12 @@ static cJSON *wanted_service_json(const struct wanted_service *service)
 	cJSON_AddNumberToObject(object, "on_empty", service->on_empty);
 	cJSON_AddNumberToObject(object, "on_full", service->on_full);
 	cJSON_AddNumberToObject(object, "maxconn", service->maxconn);
-	return object;
 }
 
-static cJSON *wanted_backend_json(const struct wanted *wanted, const struct wanted_backend *backend)
+static void add_wanted_backend(cJSON *list, const struct wanted *wanted,
+			       const struct wanted_backend *backend)
 {
-	cJSON *object = cJSON_CreateObject();
+	cJSON *object = json_item(list);
 
 	cJSON_AddStringToObject(object, "service", wanted->service[backend->service].name);
 	cJSON_AddStringToObject(object, "task", backend->task);
@@ -146,23 +145,19 @@ static cJSON *wanted_backend_json(const struct wanted *wanted, const struct want
 	cJSON_AddNumberToObject(object, "port", backend->port);
 	cJSON_AddNumberToObject(object, "state", backend->state);
 	cJSON_AddNumberToObject(object, "weight", backend->weight);
-	return object;
 }
 
 char *why_wanted_json(const struct model *model)
 {
 	const struct wanted *wanted = model_wanted(model);
-	cJSON *root = cJSON_CreateObject();
+	cJSON *root = json_begin();
 	cJSON *services = cJSON_AddArrayToObject(root, "services");
 	cJSON *backends = cJSON_AddArrayToObject(root, "backends");
-	char *text;
 
 	for (size_t i = 0; i < wanted->service_count; i++)
 		if (wanted->service[i].name)
-			cJSON_AddItemToArray(services, wanted_service_json(&wanted->service[i]));
+			add_wanted_service(services, &wanted->service[i]);
 	for (size_t i = 0; i < wanted->backend_count; i++)
-		cJSON_AddItemToArray(backends, wanted_backend_json(wanted, &wanted->backend[i]));
-	text = services && backends ? cJSON_PrintUnformatted(root) : NULL;
-	cJSON_Delete(root);
-	return text;
+		add_wanted_backend(backends, wanted, &wanted->backend[i]);
+	return json_end(root);
 }
