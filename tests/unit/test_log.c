@@ -78,7 +78,126 @@ static void what_others_sent_stays_in_its_line(void **state)
 	log_event(LOG_ERR, "fourth", "error=\"%s\"", "one\r\nsluiced: notice: forged");
 	catch_end(&caught, text, sizeof(text));
 	assert_string_equal(text,
-			    "sluiced: error: fourth error=\"one??sluiced: notice: forged\"\n");
+			    "sluiced: error: fourth error=\"one\\r\\nsluiced: notice: forged\"\n");
+}
+
+/* The other way round, by what the man page says: the value of a key, or a failure. Returns what follows the pair. */
+static const char *next_pair(const char *at, char *key, char *value)
+{
+	static const char escapes[] = "n\nr\rt\t\"\"\\\\";
+	bool quoted;
+
+	assert_int_equal(*at++, ' ');
+	while (*at != '=') {
+		assert_true((*at >= 'a' && *at <= 'z') || *at == '_');
+		*key++ = *at++;
+	}
+	*key = '\0';
+	quoted = *++at == '"';
+	at += quoted;
+	while (quoted ? *at != '"' : *at != ' ' && *at != '\n') {
+		const char *name = escapes;
+
+		assert_true(*at >= ' ' && *at < 0x7f);
+		assert_true(quoted || (*at != '"' && *at != '\\' && *at != '='));
+		if (*at != '\\') {
+			*value++ = *at++;
+			continue;
+		}
+		if (*++at == 'x') {
+			char hex[3] = { at[1], at[2] };
+
+			*value++ = (char)strtol(hex, NULL, 16);
+			at += 3;
+			continue;
+		}
+		while (*name && *name != *at)
+			name += 2;
+		assert_true(*name);
+		*value++ = name[1];
+		at++;
+	}
+	*value = '\0';
+	return at + quoted;
+}
+
+static void every_value_can_be_read_back(void **state)
+{
+	static const char *const values[] = {
+		"plain",
+		"",
+		"two words",
+		"a=b",
+		"\"",
+		"\" source=forged",
+		"\\",
+		"\\\"",
+		"\\n",
+		"\n\r\t",
+		"\x1b[2J",
+		"\x7f\x01",
+		"\xc3\xa9",
+		"\xc2\x9b"
+		"31m",
+		"end\\",
+	};
+	char text[1100], key[64], value[1100];
+	struct caught caught;
+	const char *at;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		catch_begin(&caught);
+		log_event(LOG_ERR, "fifth", "bare=%s error=\"%s\" n=%zu", values[i], values[i], i);
+		catch_end(&caught, text, sizeof(text));
+		at = text + strlen("sluiced: error: fifth");
+		assert_ptr_equal(strchr(text, '\n'), text + strlen(text) - 1);
+		at = next_pair(at, key, value);
+		assert_string_equal(key, "bare");
+		assert_string_equal(value, values[i]);
+		at = next_pair(at, key, value);
+		assert_string_equal(key, "error");
+		assert_string_equal(value, values[i]);
+		at = next_pair(at, key, value);
+		assert_string_equal(key, "n");
+		assert_int_equal(strtoul(value, NULL, 10), i);
+		assert_string_equal(at, "\n");
+	}
+}
+
+/* Whatever its length: whole pairs, the word for it, and what is left of a value is its beginning. */
+static void a_line_that_is_cut_is_still_pairs(void **state)
+{
+	char text[1100], key[64], value[1100], *big;
+	struct caught caught;
+	const char *at;
+	bool cut = false;
+
+	(void)state;
+	for (size_t len = 900; len < 1100; len++) {
+		big = malloc(len + 1);
+		assert_non_null(big);
+		memset(big, len & 1 ? '"' : 'x', len);
+		big[len] = '\0';
+		catch_begin(&caught);
+		if (len & 2)
+			log_event(LOG_ERR, "sixth", "first=%s error=\"%s\" n=%u", "1", big, 7U);
+		else
+			log_event(LOG_ERR, "sixth", "first=%s error=%s n=%u", "1", big, 7U);
+		catch_end(&caught, text, sizeof(text));
+		assert_true(strlen(text) < 1024);
+		at = text + strlen("sluiced: error: sixth");
+		for (int pairs = 0; *at != '\n'; pairs++) {
+			at = next_pair(at, key, value);
+			if (!strcmp(key, "error"))
+				assert_memory_equal(value, big, strlen(value));
+			cut = !strcmp(key, "cut");
+			assert_true(pairs < 4);
+		}
+		assert_string_equal(at, "\n");
+		free(big);
+	}
+	assert_true(cut);
 }
 
 int main(void)
@@ -87,6 +206,8 @@ int main(void)
 		cmocka_unit_test(one_blank_between_words),
 		cmocka_unit_test(the_journal_gets_the_priority),
 		cmocka_unit_test(what_others_sent_stays_in_its_line),
+		cmocka_unit_test(every_value_can_be_read_back),
+		cmocka_unit_test(a_line_that_is_cut_is_still_pairs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -61,7 +61,7 @@ static void on_opened(void *ctx, const struct http_answer *answer)
 	}
 	stream->opened_ms = clock_ms();
 	marathon->source.last_event_ms = stream->opened_ms;
-	log_event(LOG_INFO, "stream-open", "url=%s/v2/events", masters_current(&marathon->masters));
+	log_event(LOG_INFO, "stream-open", "url=%s", masters_current(&marathon->masters));
 	marathon_works(marathon, &marathon->events);
 	marathon_fetch_all(marathon, true);
 }
