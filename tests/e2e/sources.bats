@@ -96,6 +96,41 @@ registered() {
 	scale /web 3
 }
 
+# as_user COMMAND...: as the daemon's user, who may not write a service's ports and networks
+as_user() {
+	on slave1 setpriv --reuid=64080 --regid=64080 --clear-groups "$@"
+}
+
+# needs SECTION KEY=VALUE EXPECTED: with that in the file both programs say that this needs attach ("": nothing does)
+needs() {
+	cp "$BATS_TEST_TMPDIR/good.conf" "$LAB_CONFIG"
+	sed -i -e "/^\[$1\]/,/^\[/ { /^${2%%=*} *=/d }" -e "/^\[$1\]/a ${2%%=*} = ${2#*=}" "$LAB_CONFIG"
+	as_user sluicectl --json reload | holds '.ok and .needs_attach == $key and .message == "needs attach: " + $key' --arg key "$3"
+	ctl --json status | holds '.needs_attach == $key' --arg key "$3"
+}
+
+@test "what only attach can change is told by name, by the daemon and by sluicectl, and nothing is changed" {
+	local before
+	before=$(up)
+	ctl --json status | holds '.needs_attach == null'
+	cp "$LAB_CONFIG" "$BATS_TEST_TMPDIR/good.conf"
+	needs node group=64081 node.group
+	needs node flows=300000 node.flows
+	needs node half_flows=300000 node.half_flows
+	needs node ports=31000-31999 node.ports
+	needs node mode=tc node.mode
+	needs node cgroup=off node.cgroup
+	needs 'service web' port=81 service.web.port
+	needs 'service web' allow=10.80.0.0/24 service.web.allow
+	# one list of networks for another, of which only the maps know
+	ctl --json reload | holds '.ok and .needs_attach == null and .message == "reloaded"'
+	needs 'service web' allow=10.80.0.0/24,10.81.0.0/16 service.web.allow
+	cp "$BATS_TEST_TMPDIR/good.conf" "$LAB_CONFIG"
+	ctl --json reload | holds '.ok and .needs_attach == null and .message == "reloaded"'
+	same_set "$before"
+	ask --url "http://$SLAVE1/" --requests 60 --connections 3 --close | holds '.failed == 0 and (.tasks | length) == 3'
+}
+
 @test "a second sluiced on the same pin folder is refused, the first goes on" {
 	local first
 	first=$(host_pid slave1 sluiced)

@@ -638,61 +638,6 @@ static void test_secrets(void **state)
 	config_free(config);
 }
 
-/* What the difference between two files means; "" if nothing needs attach. */
-static void compare(const char *from_text, const char *to_text, const char *expected)
-{
-	struct config *from = load(from_text), *to = load(to_text);
-	char what[64] = "";
-
-	assert_int_equal(config_needs_attach(from, to, what, sizeof(what)), expected[0] != '\0');
-	assert_string_equal(what, expected);
-	config_free(from);
-	config_free(to);
-}
-
-static void test_needs_attach(void **state)
-{
-	static const char base[] = "[node]\ninterface = eth0\n[service web]\nport = 80\n";
-
-	(void)state;
-	compare(base, base, "");
-	compare(base,
-		"[node]\ninterface = eth0\nname = x\n[service web]\nport = 80\nbalance = random\nmaxconn = 3\n"
-		"marathon_app = /x\n[marathon]\nurl = http://a\n[admin]\nsocket = /x\n",
-		"");
-	compare(base, "[node]\ninterface = eth1\n[service web]\nport = 80\n", "node.interface");
-	compare(base, "[node]\ninterface = eth0,eth1\n[service web]\nport = 80\n",
-		"node.interface");
-	compare(base, "[node]\ninterface = eth0\nmode = tc\n[service web]\nport = 80\n",
-		"node.mode");
-	compare(base, "[node]\ninterface = eth0\npin_dir = /x\n[service web]\nport = 80\n",
-		"node.pin_dir");
-	compare(base, "[node]\ninterface = eth0\ncgroup = off\n[service web]\nport = 80\n",
-		"node.cgroup");
-	compare(base, "[node]\ninterface = eth0\nports = 31000-31999\n[service web]\nport = 80\n",
-		"node.ports");
-	compare(base, "[node]\ninterface = eth0\ngroup = g\n[service web]\nport = 80\n",
-		"node.group");
-	compare(base, "[node]\ninterface = eth0\nflows = 2048\n[service web]\nport = 80\n",
-		"node.flows");
-	compare(base, "[node]\ninterface = eth0\nhalf_flows = 300000\n[service web]\nport = 80\n",
-		"node.half_flows");
-	compare(base, "[node]\ninterface = eth0\n[service web]\nport = 81\n", "service.web.port");
-	compare(base, "[node]\ninterface = eth0\n[service web]\nport = 80\naddress = 10.0.0.1\n",
-		"service.web.address");
-	compare(base, "[node]\ninterface = eth0\n[service web]\nport = 80\nallow = 10.0.0.0/8\n",
-		"service.web.allow");
-	compare(base, "[node]\ninterface = eth0\n[service web]\nport = 80\nrate = 5\n",
-		"service.web.rate");
-	compare(base, "[node]\ninterface = eth0\n[service web]\nport = 80\nrate_prefix = 8\n",
-		"service.web.rate_prefix");
-	compare(base, "[node]\ninterface = eth0\n[service web]\nport = 80\nrate_prefix6 = 48\n",
-		"service.web.rate_prefix6");
-	compare(base, "[node]\ninterface = eth0\n[service web]\nport = 80\n[service b]\nport = 8\n",
-		"service.b.port");
-	compare(base, "[node]\ninterface = eth0\n", "service.web");
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -703,7 +648,7 @@ int main(void)
 		cmocka_unit_test(test_bad_values),     cmocka_unit_test(test_bad_combinations),
 		cmocka_unit_test(test_bad_bytes),      cmocka_unit_test(test_no_file),
 		cmocka_unit_test(test_default_file),   cmocka_unit_test(test_fill_defaults),
-		cmocka_unit_test(test_secrets),	       cmocka_unit_test(test_needs_attach),
+		cmocka_unit_test(test_secrets),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -79,19 +79,6 @@ static void ask_daemon(const struct config *config, struct outcome *outcome)
 	cJSON_Delete(document);
 }
 
-/*
- * The daemon, which may not write a service's ports and networks, says that they need attach whenever they change: it is not so
- * where the maps hold them already, as they do after root's reload.
- */
-static void forget_done(struct outcome *outcome)
-{
-	static const char waits[] = "needs attach: service.";
-
-	if (outcome->ok && !outcome->needs_attach[0] &&
-	    !strncmp(outcome->message, waits, sizeof(waits) - 1))
-		snprintf(outcome->message, sizeof(outcome->message), "reloaded");
-}
-
 static int print_outcome(const struct command *command, const struct outcome *outcome)
 {
 	if (command->json) {
@@ -129,10 +116,8 @@ int verb_reload(const struct command *command)
 		config_free(config);
 		return EXIT_FAILURE;
 	}
-	if (sync_services(config, &outcome)) {
+	if (sync_services(config, &outcome))
 		ask_daemon(config, &outcome);
-		forget_done(&outcome);
-	}
 	config_free(config);
 	return print_outcome(command, &outcome);
 }

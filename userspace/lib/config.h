@@ -144,11 +144,4 @@ int config_read_secret(const char *file, char **secret);
 
 const struct config_service *config_service_by_name(const struct config *config, const char *name);
 
-/*
- * Would going from one to the other need `sluicectl attach`? If so what is filled with the first
- * such key, as "node.ports".
- */
-bool config_needs_attach(const struct config *from, const struct config *to, char *what,
-			 size_t len);
-
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The half of the configuration that looks beyond the file: what the host says where the file is silent, the secret files
- * that it names, and what a change of it would mean for the attached programs.
+ * The half of the configuration that looks beyond the file: what the host says where the file is silent, and the secret
+ * files that it names.
  */
 #include "config.h"
 
@@ -174,86 +174,4 @@ int config_check_files(const struct config *config, char *error)
 	if (!err)
 		err = check_readable(config, "[consul] ca_file", config->ca_file, error);
 	return err;
-}
-
-/* --- what needs `sluicectl attach` --- */
-
-static bool same_interfaces(const struct config *a, const struct config *b)
-{
-	unsigned i;
-
-	if (a->interface_count != b->interface_count)
-		return false;
-	for (i = 0; i < a->interface_count; i++) {
-		if (strcmp(a->interface[i], b->interface[i]) != 0)
-			return false;
-	}
-	return true;
-}
-
-static const char *changed_node_key(const struct config *from, const struct config *to)
-{
-	if (!same_interfaces(from, to))
-		return "node.interface";
-	if (from->mode != to->mode)
-		return "node.mode";
-	if (strcmp(from->pin_dir, to->pin_dir) != 0)
-		return "node.pin_dir";
-	if (strcmp(from->cgroup, to->cgroup) != 0)
-		return "node.cgroup";
-	if (from->port_min != to->port_min || from->port_max != to->port_max)
-		return "node.ports";
-	if (strcmp(from->group, to->group) != 0)
-		return "node.group";
-	if (from->flows != to->flows)
-		return "node.flows";
-	if (from->half_flows != to->half_flows)
-		return "node.half_flows";
-	return NULL;
-}
-
-static const char *changed_service_key(const struct config_service *from,
-				       const struct config_service *to)
-{
-	if (!from || from->port != to->port)
-		return "port";
-	if (from->address_count != to->address_count ||
-	    memcmp(from->address, to->address, to->address_count * sizeof(to->address[0])) != 0)
-		return "address";
-	if (from->allow_count != to->allow_count ||
-	    memcmp(from->allow, to->allow, to->allow_count * sizeof(to->allow[0])) != 0)
-		return "allow";
-	if (from->rate != to->rate)
-		return "rate";
-	if (from->rate_prefix4 != to->rate_prefix4)
-		return "rate_prefix";
-	if (from->rate_prefix6 != to->rate_prefix6)
-		return "rate_prefix6";
-	return NULL;
-}
-
-bool config_needs_attach(const struct config *from, const struct config *to, char *what, size_t len)
-{
-	const char *key = changed_node_key(from, to);
-	unsigned i;
-
-	if (key) {
-		snprintf(what, len, "%s", key);
-		return true;
-	}
-	for (i = 0; i < to->service_count; i++) {
-		key = changed_service_key(config_service_by_name(from, to->service[i].name),
-					  &to->service[i]);
-		if (key) {
-			snprintf(what, len, "service.%s.%s", to->service[i].name, key);
-			return true;
-		}
-	}
-	for (i = 0; i < from->service_count; i++) {
-		if (!config_service_by_name(to, from->service[i].name)) {
-			snprintf(what, len, "service.%s", from->service[i].name);
-			return true;
-		}
-	}
-	return false;
 }

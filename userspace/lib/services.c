@@ -176,37 +176,62 @@ int services_sync(struct maps *maps, const struct config *config, char *error, s
 	return err;
 }
 
-static bool is_same(const struct maps *maps, const struct config_service *config, unsigned index,
-		    const struct sluice_service *actual)
+const char *services_differing_key(const struct sluice_service *is,
+				   const struct config_service *config)
 {
-	const struct sluice_service wanted = wanted_service(config);
-
-	return !memcmp(&wanted, actual, sizeof(wanted)) && allow_matches(maps, index, config);
+	if (ntohs(is->port) != config->port)
+		return "port";
+	if (is->address_count != config->address_count ||
+	    memcmp(is->address, config->address,
+		   config->address_count * sizeof(config->address[0])) != 0)
+		return "address";
+	if (!(is->flags & SLUICE_SERVICE_RESTRICTED) != !config->allow_count)
+		return "allow";
+	if (is->rate != config->rate)
+		return "rate";
+	if (is->rate_prefix4 != config->rate_prefix4)
+		return "rate_prefix";
+	if (is->rate_prefix6 != config->rate_prefix6)
+		return "rate_prefix6";
+	return NULL;
 }
 
-bool services_differ(const struct maps *maps, const struct config *config, char *name, size_t len)
+static unsigned index_of(const struct sluice_service *actual, const char *name)
+{
+	unsigned i;
+
+	for (i = 1; i <= SLUICE_MAX_SERVICES; i++) {
+		if (!strcmp(actual[i].name, name))
+			return i;
+	}
+	return 0;
+}
+
+bool services_differ(const struct maps *maps, const struct config *config, char *what, size_t len)
 {
 	struct sluice_service actual[SLUICE_MAX_SERVICES + 1];
-	unsigned i, j;
+	unsigned i;
 
-	if (maps_read_services(maps, actual))
-		return false;
-	for (i = 0; i < config->service_count; i++) {
-		const struct config_service *service = &config->service[i];
-
-		for (j = 1; j <= SLUICE_MAX_SERVICES; j++) {
-			if (!strcmp(actual[j].name, service->name))
-				break;
-		}
-		if (j <= SLUICE_MAX_SERVICES && is_same(maps, service, j, &actual[j]))
-			continue;
-		snprintf(name, len, "%s", service->name);
+	if (maps_read_services(maps, actual)) {
+		snprintf(what, len, "service");
 		return true;
 	}
-	for (j = 1; j <= SLUICE_MAX_SERVICES; j++) {
-		if (!actual[j].name[0] || config_service_by_name(config, actual[j].name))
+	for (i = 0; i < config->service_count; i++) {
+		const struct config_service *service = &config->service[i];
+		unsigned index = index_of(actual, service->name);
+		const char *key = index ? services_differing_key(&actual[index], service) : "";
+
+		if (!key && !allow_matches(maps, index, service))
+			key = "allow";
+		if (!key)
 			continue;
-		snprintf(name, len, "%s", actual[j].name);
+		snprintf(what, len, "service.%s%s%s", service->name, key[0] ? "." : "", key);
+		return true;
+	}
+	for (i = 1; i <= SLUICE_MAX_SERVICES; i++) {
+		if (!actual[i].name[0] || config_service_by_name(config, actual[i].name))
+			continue;
+		snprintf(what, len, "service.%s", actual[i].name);
 		return true;
 	}
 	return false;

@@ -11,7 +11,9 @@
 #include <stddef.h>
 
 struct config;
+struct config_service;
 struct maps;
+struct sluice_service;
 
 /*
  * Make maps (MAPS_ROOT) say what config says. A service that goes, or changes its port, is first taken from its port and
@@ -19,7 +21,17 @@ struct maps;
  */
 int services_sync(struct maps *maps, const struct config *config, char *error, size_t len);
 
-/* Do the maps say something else than config, and of which service? False too if they cannot be read. */
-bool services_differ(const struct maps *maps, const struct config *config, char *name, size_t len);
+/*
+ * The first key of one service that differs, as "port", where is is what the maps hold; NULL: none. Not asked for: which
+ * networks may connect, only whether all may.
+ */
+const char *services_differing_key(const struct sluice_service *is,
+				   const struct config_service *config);
+
+/*
+ * Do the maps say something else than config? Then what is filled with "service.NAME.KEY", or "service.NAME" if only one of
+ * them has it, or "service" if they cannot be read; else what is left as it is.
+ */
+bool services_differ(const struct maps *maps, const struct config *config, char *what, size_t len);
 
 #endif

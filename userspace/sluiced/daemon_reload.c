@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "attach_needs.h"
 #include "attached.h"
 #include "config.h"
 #include "hostname.h"
@@ -27,9 +28,8 @@ void daemon_judge_attach(struct daemon *daemon, const struct config *config)
 
 	if (strcmp(config->pin_dir, daemon->reconcile.pin_dir) != 0)
 		snprintf(what, len, "node.pin_dir");
-	else if (!attached_differs(&daemon->reconcile.maps.meta, daemon->reconcile.services, config,
-				   what, len))
-		what[0] = 0;
+	else
+		attach_needs(&daemon->reconcile.maps, config, what, len);
 	daemon->attached_ns = daemon->reconcile.maps.meta.attached_at_ns;
 }
 
