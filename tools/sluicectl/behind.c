@@ -59,7 +59,7 @@ bool behind_rules_send(const struct behind_rules *rules, size_t i, uint16_t port
 
 static void look_at_sockets(struct behind *behind, uint16_t port)
 {
-	struct listening *list;
+	struct sock_diag_socket *list;
 	size_t count;
 
 	behind->sockets_err = listening_read(&list, &count);
@@ -91,7 +91,7 @@ void behind_look(struct behind *behind, uint16_t port)
 
 /* --- telling --- */
 
-static void address_text(const struct listening *socket, char *text, size_t len)
+static void address_text(const struct sock_diag_socket *socket, char *text, size_t len)
 {
 	char address[INET6_ADDRSTRLEN] = "?";
 	bool six = socket->family == AF_INET6;

@@ -22,7 +22,7 @@ struct behind {
 	int sockets_err; /* 0, or why the sockets could not be looked at */
 	size_t socket_count;
 	struct {
-		struct listening at;
+		struct sock_diag_socket at;
 		struct listening_owner owner;
 	} socket[BEHIND_SOCKETS];
 	size_t rule_count;

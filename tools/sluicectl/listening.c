@@ -4,15 +4,11 @@
  */
 #include "listening.h"
 
-#include <arpa/inet.h>
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/inet_diag.h>
 #include <linux/netlink.h>
-#include <linux/sock_diag.h>
-#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,38 +16,21 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define TCP_STATE_LISTEN 10
+#include "docker_proxy.h"
+
 #define READ_BYTES (32u << 10)
 #define PATIENCE_S 5
 
 struct reading {
-	struct listening *list;
+	struct sock_diag_socket *list;
 	size_t count, room;
 	bool done;
 };
 
-static int ask(int fd, int family)
-{
-	struct {
-		struct nlmsghdr header;
-		struct inet_diag_req_v2 request;
-	} message = {
-		.header = { .nlmsg_len = sizeof(message),
-			    .nlmsg_type = SOCK_DIAG_BY_FAMILY,
-			    .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
-			    .nlmsg_seq = (__u32)family },
-		.request = { .sdiag_family = (__u8)family,
-			     .sdiag_protocol = IPPROTO_TCP,
-			     .idiag_states = 1u << TCP_STATE_LISTEN },
-	};
-
-	return send(fd, &message, sizeof(message), 0) < 0 ? -errno : 0;
-}
-
-static int add(struct reading *reading, const struct inet_diag_msg *socket)
+static int add(struct reading *reading, const struct sock_diag_socket *socket)
 {
 	size_t room = reading->room ? 2 * reading->room : 64;
-	struct listening *grown;
+	struct sock_diag_socket *grown;
 
 	if (reading->count == reading->room) {
 		grown = reallocarray(reading->list, room, sizeof(*grown));
@@ -60,63 +39,48 @@ static int add(struct reading *reading, const struct inet_diag_msg *socket)
 		reading->list = grown;
 		reading->room = room;
 	}
-	reading->list[reading->count] = (struct listening){ .family = socket->idiag_family,
-							    .port = ntohs(socket->id.idiag_sport),
-							    .inode = socket->idiag_inode,
-							    .uid = socket->idiag_uid };
-	memcpy(reading->list[reading->count++].address, socket->id.idiag_src,
-	       sizeof(reading->list->address));
+	reading->list[reading->count++] = *socket;
 	return 0;
 }
 
-static int take(struct reading *reading, const struct nlmsghdr *header, int family)
+static int take(struct reading *reading, const struct sock_diag_message *message)
 {
-	const struct nlmsgerr *error = NLMSG_DATA(header);
-
-	if (header->nlmsg_type == NLMSG_DONE) {
+	switch (message->kind) {
+	case SOCK_DIAG_SOCKET:
+		return add(reading, &message->socket);
+	case SOCK_DIAG_DONE:
 		reading->done = true;
 		return 0;
+	case SOCK_DIAG_FAILED:
+		return message->err;
+	case SOCK_DIAG_OTHER:
+		return 0;
 	}
-	if (header->nlmsg_type == NLMSG_ERROR) {
-		reading->done = true;
-		/* a kernel without IPv6 has no such listeners */
-		if (header->nlmsg_len < NLMSG_LENGTH(sizeof(*error)))
-			return -EPROTO;
-		return error->error == -ENOENT && family == AF_INET6 ? 0 : error->error;
-	}
-	if (header->nlmsg_type == SOCK_DIAG_BY_FAMILY &&
-	    header->nlmsg_len >= NLMSG_LENGTH(sizeof(struct inet_diag_msg)))
-		return add(reading, NLMSG_DATA(header));
 	return 0;
 }
 
 static int read_family(struct reading *reading, int fd, int family)
 {
-	union {
-		char bytes[READ_BYTES];
-		struct nlmsghdr header;
-	} *buffer = malloc(sizeof(*buffer));
-	int err = buffer ? ask(fd, family) : -ENOMEM;
+	char *buffer = malloc(READ_BYTES);
+	int err = buffer ? sock_diag_ask(fd, family, (uint32_t)family) : -ENOMEM;
 
 	reading->done = false;
 	while (!err && !reading->done) {
-		const struct nlmsghdr *header;
-		ssize_t len = recv(fd, buffer, sizeof(*buffer), 0);
+		ssize_t len = recv(fd, buffer, READ_BYTES, 0);
 		size_t left = len > 0 ? (size_t)len : 0;
+		struct sock_diag_message message;
+		const char *at = buffer;
 
 		if (len < 0)
 			err = -errno;
-		header = &buffer->header;
-		while (!err && !reading->done && NLMSG_OK(header, left)) {
-			err = take(reading, header, family);
-			header = NLMSG_NEXT(header, left);
-		}
+		while (!err && !reading->done && sock_diag_next(&at, &left, family, &message))
+			err = take(reading, &message);
 	}
 	free(buffer);
 	return err;
 }
 
-int listening_read(struct listening **list, size_t *count)
+int listening_read(struct sock_diag_socket **list, size_t *count)
 {
 	const struct timeval patience = { .tv_sec = PATIENCE_S };
 	struct reading reading = { 0 };
@@ -178,28 +142,19 @@ static ssize_t read_proc(int pid, const char *name, char *text, size_t len)
 	return got;
 }
 
-/* docker-proxy ... -container-ip 172.17.0.2 -container-port 80 */
 static void read_forward(struct listening_owner *owner)
 {
-	const char *address = NULL, *port = NULL, *word;
+	struct docker_proxy proxy;
 	char line[1024];
 	ssize_t len = read_proc(owner->pid, "cmdline", line, sizeof(line));
 
-	for (word = line; len > 0 && word < line + len; word += strlen(word) + 1) {
-		const char *next = word + strlen(word) + 1;
-
-		if (next >= line + len)
-			break;
-		if (!strcmp(word, "-container-ip"))
-			address = next;
-		else if (!strcmp(word, "-container-port"))
-			port = next;
-	}
-	if (address && port)
-		snprintf(owner->forwards, sizeof(owner->forwards), "%.45s:%.5s", address, port);
+	docker_proxy_read(line, len > 0 ? (size_t)len : 0, &proxy);
+	if (proxy.container_ip && proxy.container_port)
+		snprintf(owner->forwards, sizeof(owner->forwards), "%.45s:%.5s", proxy.container_ip,
+			 proxy.container_port);
 }
 
-void listening_find_owner(const struct listening *socket, struct listening_owner *owner)
+void listening_find_owner(const struct sock_diag_socket *socket, struct listening_owner *owner)
 {
 	DIR *folder = opendir("/proc");
 	struct dirent *entry;

@@ -5,19 +5,12 @@
 #ifndef SLUICECTL_LISTENING_H
 #define SLUICECTL_LISTENING_H
 
-#include <linux/types.h>
 #include <stddef.h>
-#include <stdint.h>
 
-struct listening {
-	int family; /* AF_INET or AF_INET6 */
-	uint16_t port;
-	__be32 address[4]; /* IPv4 in the first word */
-	uint32_t inode, uid;
-};
+#include "sock_diag.h"
 
 /* All of them; the caller frees the list. 0 or negative errno. */
-int listening_read(struct listening **list, size_t *count);
+int listening_read(struct sock_diag_socket **list, size_t *count);
 
 struct listening_owner {
 	int pid; /* 0: not found, or not allowed to look */
@@ -26,6 +19,6 @@ struct listening_owner {
 };
 
 /* The first process that holds the socket; others may share it. */
-void listening_find_owner(const struct listening *socket, struct listening_owner *owner);
+void listening_find_owner(const struct sock_diag_socket *socket, struct listening_owner *owner);
 
 #endif

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "docker_proxy.h"
 #include "pins.h"
 
 static void check_pin_dir(struct preflight *preflight)
@@ -121,10 +122,9 @@ static bool same_netns(const char *pid)
 /* The host-port if the process is a docker-proxy that listens on IPv6, else 0. */
 static unsigned proxied_port(const char *pid)
 {
+	struct docker_proxy proxy;
 	char path[64], text[1024];
-	unsigned port = 0;
-	bool six = false;
-	size_t len, i;
+	size_t len;
 	FILE *file;
 
 	snprintf(path, sizeof(path), "/proc/%.20s/comm", pid);
@@ -137,17 +137,8 @@ static unsigned proxied_port(const char *pid)
 	if (file)
 		fclose(file);
 	text[len] = '\0';
-	for (i = 0; i < len; i += strlen(text + i) + 1) {
-		const char *value = text + i + strlen(text + i) + 1;
-
-		if (value >= text + len)
-			break;
-		if (!strcmp(text + i, "-host-ip"))
-			six = strchr(value, ':');
-		else if (!strcmp(text + i, "-host-port"))
-			port = (unsigned)strtoul(value, NULL, 10);
-	}
-	return six ? port : 0;
+	docker_proxy_read(text, len, &proxy);
+	return proxy.host_ip && strchr(proxy.host_ip, ':') ? proxy.host_port : 0;
 }
 
 static void check_docker_proxy(struct preflight *preflight)

@@ -131,7 +131,7 @@ static void check_listeners(struct verify *verify, const bool *listens)
 void verify_listeners(struct verify *verify)
 {
 	bool *listens = calloc(65536, sizeof(*listens));
-	struct listening *list = NULL;
+	struct sock_diag_socket *list = NULL;
 	size_t count = 0;
 	int err = listens ? listening_read(&list, &count) : -ENOMEM;
 

@@ -103,13 +103,14 @@ static bool write_target(const cJSON *dnat, char to[DNAT_TO_LEN])
 {
 	const char *address = cJSON_GetStringValue(get(dnat, "addr"));
 	const cJSON *port = get(dnat, "port");
+	double number = cJSON_IsNumber(port) ? port->valuedouble : 0;
 	bool six = address && strchr(address, ':');
 
 	if (!address)
 		return false;
-	if (cJSON_IsNumber(port))
+	if (number >= 1 && number <= UINT16_MAX)
 		snprintf(to, DNAT_TO_LEN, "%s%.45s%s:%u", six ? "[" : "", address, six ? "]" : "",
-			 (unsigned)port->valuedouble & 0xffff);
+			 (unsigned)number);
 	else
 		snprintf(to, DNAT_TO_LEN, "%.45s", address);
 	return true;

@@ -60,15 +60,12 @@ bool iface_is_virtual(const char *name)
 	return false;
 }
 
-int iface_of_default_route(char name[IFNAMSIZ])
+int iface_read_routes(FILE *file, char name[IFNAMSIZ])
 {
 	unsigned long best = 0;
 	bool found = false;
 	char line[256];
-	FILE *file = fopen("/proc/net/route", "re");
 
-	if (!file)
-		return -errno;
 	while (fgets(line, sizeof(line), file)) {
 		unsigned long destination, gateway, flags, metric, mask;
 		char interface[IFNAMSIZ];
@@ -80,10 +77,21 @@ int iface_of_default_route(char name[IFNAMSIZ])
 			continue;
 		found = true;
 		best = metric;
-		memcpy(name, interface, sizeof(interface));
+		memcpy(name, interface, strlen(interface) + 1);
 	}
-	fclose(file);
 	return found ? 0 : -ENOENT;
+}
+
+int iface_of_default_route(char name[IFNAMSIZ])
+{
+	FILE *file = fopen("/proc/net/route", "re");
+	int err;
+
+	if (!file)
+		return -errno;
+	err = iface_read_routes(file, name);
+	fclose(file);
+	return err;
 }
 
 static bool is_bridge(const char *name)

@@ -11,6 +11,7 @@
 #include <net/if.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include <sluice/abi.h>
 
@@ -24,6 +25,8 @@ bool iface_is_virtual(const char *name);
 
 /* The interface of the IPv4 default route with the lowest metric. -ENOENT: there is none. */
 int iface_of_default_route(char name[IFNAMSIZ]);
+/* The same of a file that reads like /proc/net/route; what is no route in it is passed over. */
+int iface_read_routes(FILE *file, char name[IFNAMSIZ]);
 
 /*
  * IPv4 addresses of this host that are up, loopback left out, each once, in the kernel's order. With bridges false those of

@@ -206,13 +206,9 @@ static int take_in(struct list *list, const struct http_answer *answer)
 {
 	const char *value = http_header(answer, "X-Consul-Index");
 	uint64_t index, sent = list->index;
-	char *end;
 	bool same;
 
-	if (!value)
-		return -EPROTO;
-	index = strtoull(value, &end, 10);
-	if (*end || end == value)
+	if (!value || consul_json_index(value, &index))
 		return -EPROTO;
 	if (index < sent) {
 		/*

@@ -398,3 +398,18 @@ out:
 	cJSON_Delete(document);
 	return err;
 }
+
+int consul_json_index(const char *text, uint64_t *index)
+{
+	uint64_t number = 0;
+
+	if (!*text)
+		return -EINVAL;
+	for (; *text; text++) {
+		if (*text < '0' || *text > '9' || __builtin_mul_overflow(number, 10, &number) ||
+		    __builtin_add_overflow(number, (uint64_t)(*text - '0'), &number))
+			return -EINVAL;
+	}
+	*index = number;
+	return 0;
+}

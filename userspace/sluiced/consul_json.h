@@ -8,6 +8,7 @@
 #define SLUICED_CONSUL_JSON_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "facts.h"
 #include "json.h"
@@ -46,6 +47,9 @@ struct consul_host {
  */
 int consul_json_node(const struct consul_text *services, const struct consul_text *checks,
 		     const struct consul_host *host, struct facts_consul *answer);
+
+/* The value of the header X-Consul-Index. 0, or -EINVAL: it is no whole number of 64 bits. */
+int consul_json_index(const char *text, uint64_t *index);
 
 /*
  * Config.NodeName and Member.Addr of /v1/agent/self into new strings, NULL unless 0. 0, -EINVAL

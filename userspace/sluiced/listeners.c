@@ -23,12 +23,12 @@
 
 #include "clock.h"
 #include "config.h"
+#include "sock_diag.h"
 #include "source.h"
 
 #define POLL_MS 1000
 #define ANSWER_MS 5000 /* a dump that takes longer is given up */
 #define READ_BYTES (32u << 10)
-#define TCP_STATE_LISTEN 10
 
 struct listeners {
 	const struct facts_sink *sink;
@@ -124,56 +124,34 @@ static void finish_dump(struct listeners *listeners)
 
 static void ask(struct listeners *listeners, int family)
 {
-	struct {
-		struct nlmsghdr header;
-		struct inet_diag_req_v2 request;
-	} message = {
-		.header = { .nlmsg_len = sizeof(message),
-			    .nlmsg_type = SOCK_DIAG_BY_FAMILY,
-			    .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
-			    .nlmsg_seq = ++listeners->sequence },
-		.request = { .sdiag_family = family,
-			     .sdiag_protocol = IPPROTO_TCP,
-			     .idiag_states = 1u << TCP_STATE_LISTEN },
-	};
-	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
+	int err;
 
 	listeners->family = family;
-	if (sendto(listeners->dump_fd, &message, sizeof(message), 0, (struct sockaddr *)&kernel,
-		   sizeof(kernel)) < 0)
-		fail(listeners, "asking", errno);
+	err = sock_diag_ask(listeners->dump_fd, family, ++listeners->sequence);
+	if (err)
+		fail(listeners, "asking", -err);
 }
 
 /* One message of a dump. true: the dump of this family is over, well or badly. */
-static bool take_message(struct listeners *listeners, const struct nlmsghdr *header)
+static bool take_message(struct listeners *listeners, const struct sock_diag_message *message)
 {
-	const struct nlmsgerr *error = NLMSG_DATA(header);
-	const struct inet_diag_msg *socket = NLMSG_DATA(header);
-
-	if (header->nlmsg_seq != listeners->sequence || !listeners->family)
+	if (message->sequence != listeners->sequence || !listeners->family)
 		return false; /* of a dump that was given up */
-	switch (header->nlmsg_type) {
-	case NLMSG_DONE:
+	listeners->again |= message->interrupted;
+	switch (message->kind) {
+	case SOCK_DIAG_DONE:
 		if (listeners->family == AF_INET)
 			ask(listeners, AF_INET6);
 		else
 			finish_dump(listeners);
 		return true;
-	case NLMSG_ERROR:
-		/* a kernel without IPv6 has no such listeners */
-		if (header->nlmsg_len >= NLMSG_LENGTH(sizeof(*error)) && error->error == -ENOENT &&
-		    listeners->family == AF_INET6)
-			finish_dump(listeners);
-		else
-			fail(listeners, "dump",
-			     header->nlmsg_len >= NLMSG_LENGTH(sizeof(*error)) ? -error->error
-									       : EPROTO);
+	case SOCK_DIAG_FAILED:
+		fail(listeners, "dump", -message->err);
 		return true;
-	case SOCK_DIAG_BY_FAMILY:
-		if (header->nlmsg_flags & NLM_F_DUMP_INTR)
-			listeners->again = true;
-		if (header->nlmsg_len >= NLMSG_LENGTH(sizeof(struct inet_diag_msg)))
-			facts_set_listens(&listeners->next, ntohs(socket->id.idiag_sport));
+	case SOCK_DIAG_SOCKET:
+		facts_set_listens(&listeners->next, message->socket.port);
+		return false;
+	case SOCK_DIAG_OTHER:
 		return false;
 	}
 	return false;
@@ -182,15 +160,15 @@ static bool take_message(struct listeners *listeners, const struct nlmsghdr *hea
 static void on_dump(evutil_socket_t fd, short what, void *arg)
 {
 	struct listeners *listeners = arg;
-	static union {
-		char bytes[READ_BYTES];
-		struct nlmsghdr align;
-	} buffer;
+	static char buffer[READ_BYTES];
+	struct sock_diag_message read;
+	const char *at = buffer;
 	struct sockaddr_nl from = {};
-	struct iovec part = { .iov_base = &buffer, .iov_len = sizeof(buffer) };
+	struct iovec part = { .iov_base = buffer, .iov_len = sizeof(buffer) };
 	struct msghdr message = {
 		.msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &part, .msg_iovlen = 1
 	};
+	size_t left;
 	ssize_t len;
 
 	(void)what;
@@ -202,9 +180,9 @@ static void on_dump(evutil_socket_t fd, short what, void *arg)
 	}
 	if (from.nl_pid != 0) /* not the kernel */
 		return;
-	for (struct nlmsghdr *header = (struct nlmsghdr *)buffer.bytes; NLMSG_OK(header, len);
-	     header = NLMSG_NEXT(header, len))
-		if (take_message(listeners, header))
+	left = (size_t)len;
+	while (sock_diag_next(&at, &left, listeners->family, &read))
+		if (take_message(listeners, &read))
 			return;
 }
 
