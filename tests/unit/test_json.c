@@ -43,6 +43,7 @@ static void refusals(void **state)
 	refuse("{} {}", 5, 100, "byte 2 of 5: text after the end");
 	refuse("{}", 2, 1, "2 bytes are more than the 1");
 	refuse("{\"a\":\0}", 7, 100, "byte 5: a NUL");
+	refuse("[1,\b2]", 6, 100, "byte 3: a control character");
 	memset(deep, '[', JSON_MAX_DEPTH + 1);
 	memset(deep + JSON_MAX_DEPTH + 1, ']', JSON_MAX_DEPTH + 1);
 	refuse(deep, sizeof(deep), 1000, "byte 64: nested deeper than 64");

@@ -33,7 +33,13 @@ int json_fail(struct json_error *error, const char *format, ...)
 	return -EINVAL;
 }
 
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
 /*
+ * cJSON takes every control character for a blank; RFC 8259, 2, knows four.
  * Brackets inside strings do not nest, so strings are skipped; whether they end is for cJSON to
  * say.
  */
@@ -67,14 +73,13 @@ static int check_depth(const char *text, size_t len, struct json_error *error)
 			break;
 		case '\0':
 			return json_fail(error, "byte %zu: a NUL character", i);
+		default:
+			if ((unsigned char)text[i] < ' ' && !is_space(text[i]))
+				return json_fail(error, "byte %zu: a control character", i);
+			break;
 		}
 	}
 	return 0;
-}
-
-static bool is_space(char c)
-{
-	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
 /* cJSON does not tell want of memory from bad text; what it asks for here does. */

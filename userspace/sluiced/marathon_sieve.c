@@ -103,13 +103,15 @@ static int in_string(struct marathon_sieve *sieve, char c, struct json_error *er
 
 static int open_level(struct marathon_sieve *sieve, char c, struct json_error *error)
 {
-	const uint64_t bit = UINT64_C(1) << sieve->depth;
-	int err = put(sieve, c, error);
+	uint64_t bit;
+	int err;
 
+	if (sieve->depth == JSON_MAX_DEPTH) /* no more than objects has bits */
+		return json_fail(error, "nested deeper than %d levels", JSON_MAX_DEPTH);
+	err = put(sieve, c, error);
 	if (err)
 		return err;
-	if (sieve->depth == JSON_MAX_DEPTH - 1)
-		return json_fail(error, "nested deeper than %d levels", JSON_MAX_DEPTH);
+	bit = UINT64_C(1) << sieve->depth;
 	sieve->objects = c == '{' ? sieve->objects | bit : sieve->objects & ~bit;
 	sieve->key = c == '{';
 	if (sieve->depth == 1 && sieve->is_apps && c == '[') {
