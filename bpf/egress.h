@@ -261,6 +261,10 @@ static __always_inline enum verdict egress(struct __sk_buff *skb, struct scratch
 	flow_find(&owned, key, family);
 	if (!owned.flow || owned.port != packet->sport)
 		return verdict_pass(SLUICE_REASON_DIRECT_REPLY, HOOK_TC);
+	if (owned.half && flow_is_expired(owned.flow, flow_now())) {
+		flow_remove(&owned, key, family);
+		return verdict_pass(SLUICE_REASON_DIRECT_REPLY, HOOK_TC);
+	}
 	if (!owned.backend) {
 		flow_remove(&owned, key, family);
 		event_tell(SLUICE_REASON_RETIRED, 0, 0);

@@ -236,12 +236,16 @@ static __always_inline void flow_count_pick(const struct pick *pick)
 
 static __always_inline bool flow_is_closed(const struct sluice_flow *flow, __u32 now)
 {
-	return sluice_flow_state(flow, now, sluice_hz) == SLUICE_FLOW_CLOSED;
+	return sluice_flow_state(flow, now, &sluice_timeouts) == SLUICE_FLOW_CLOSED;
 }
 
-static __always_inline bool flow_is_idle(const struct sluice_flow *flow, __u32 now)
+/*
+ * Has it been quiet for so long that it is as good as gone? Asked of the half-open tables only where
+ * a packet is no SYN: those hold what is over.
+ */
+static __always_inline bool flow_is_expired(const struct sluice_flow *flow, __u32 now)
 {
-	return sluice_age(now, flow->touched) > sluice_established_idle_s * sluice_hz;
+	return sluice_flow_is_expired(flow, now, &sluice_timeouts);
 }
 
 /* Does it count as a connection, and so belong into an established table? */

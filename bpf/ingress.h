@@ -254,7 +254,7 @@ static __always_inline bool ingress_is_forgotten(const struct owned *owned, __u3
 {
 	if (!owned->backend || flow_is_closed(owned->flow, now))
 		return true;
-	if (pick_is_usable(owned->backend) || !flow_is_idle(owned->flow, now))
+	if (pick_is_usable(owned->backend) || !flow_is_expired(owned->flow, now))
 		return false;
 	count_reason(SLUICE_REASON_IDLE);
 	return true;
@@ -281,8 +281,8 @@ static __always_inline enum verdict ingress_syn(struct scratch *scratch, struct 
  * The core. service: index of the service on packet->dport. After VERDICT_REWRITE *port is the
  * host-port that becomes the packet's destination.
  *
- * Idle time ends nothing but the right to a SYN: a segment of a connection that was quiet for hours
- * is best judged by the backend's own kernel, which may still hold it.
+ * Idle time ends nothing but the right to a SYN, as long as the connection is not over: a segment of
+ * one that was quiet for hours is best judged by the backend's own kernel, which may still hold it.
  */
 static __always_inline enum verdict ingress(struct scratch *scratch, __u32 service, enum hook hook,
 					    enum family family, __be16 *port)
@@ -301,6 +301,11 @@ static __always_inline enum verdict ingress(struct scratch *scratch, __u32 servi
 		verdict = ingress_syn(scratch, &owned, &pick, hook, family, port);
 	} else {
 		flow_find(&owned, key, family);
+		if (owned.half && flow_is_expired(owned.flow, pick.now)) {
+			if (hook == HOOK_TC)
+				flow_remove(&owned, key, family);
+			owned.flow = NULL;
+		}
 		if (!owned.flow || (!owned.flow->done && !ingress_is_near(owned.flow, packet)))
 			return verdict_pass(SLUICE_REASON_NO_FLOW, hook);
 		if (!owned.backend) {

@@ -24,8 +24,14 @@ const volatile __u16 sluice_port_min = 31000;
 const volatile __u16 sluice_port_max = 32000;
 /* Jiffies per second of the running kernel, measured by attach. */
 const volatile __u32 sluice_hz = 250;
-/* An established flow without a packet for so long is taken for dead. */
-const volatile __u32 sluice_established_idle_s = 7200;
+/* How long a flow lasts without a packet. */
+const volatile struct sluice_timeouts sluice_timeouts = {
+	.half_open = SLUICE_HALF_OPEN_MS / 4,
+	.idle = SLUICE_IDLE_MS / 4,
+	.closing = SLUICE_CLOSING_MS / 4,
+	.closed = SLUICE_CLOSED_MS / 4,
+	.reset = SLUICE_RST_LINGER_MS / 4,
+};
 /*
  * Cookie of the network namespace that the host's own processes live in; 0: the initial one, where
  * the kernel cannot tell user space (SO_NETNS_COOKIE, Linux 5.14).

@@ -15,7 +15,7 @@
 
 #include <linux/types.h>
 
-#define SLUICE_ABI 3
+#define SLUICE_ABI 4
 #define SLUICE_MAGIC 0x534c5543u /* "SLUC" */
 
 #define SLUICE_MAX_SERVICES 64	 /* services have the indexes 1..64 */
@@ -42,6 +42,20 @@ enum sluice_mode {
 	SLUICE_MODE_TC,	     /* tc alone */
 };
 
+/*
+ * How long a flow lasts without a packet, by its state, in jiffies. Settings of attach: the programs
+ * have them as constants, everybody else reads them in the meta map.
+ */
+struct sluice_timeouts {
+	__u32 half_open; /* from the pick: longer takes no handshake */
+	__u32 idle;	 /* established */
+	__u32 closing;	 /* a FIN was seen */
+	__u32 closed;	 /* over: stragglers still go the way of the connection */
+	__u32 reset;	 /* a client's RST that the backend did not answer closes the flow */
+	__u32 pad;
+};
+_Static_assert(sizeof(struct sluice_timeouts) == 24, "ABI");
+
 struct sluice_meta {
 	__u32 magic;
 	__u32 abi;
@@ -65,8 +79,9 @@ struct sluice_meta {
 	__u64 clock_ktime_ns; /* CLOCK_MONOTONIC */
 	/* the cgroup whose processes' own connects are balanced (its inode); 0: nobody's are */
 	__u64 cgroup;
+	struct sluice_timeouts timeouts;
 };
-_Static_assert(sizeof(struct sluice_meta) == 120, "ABI");
+_Static_assert(sizeof(struct sluice_meta) == 144, "ABI");
 
 /*
  * --- services: maps sluice_ports (by port) and sluice_services (by index). Written by attach, as
@@ -449,10 +464,12 @@ enum sluice_origin {
 	2000 /* a client's RST that the backend did not answer closes the flow */
 #define SLUICE_SYN_PATIENCE_MS 800 /* how long a backend may leave a SYN unanswered */
 #define SLUICE_SUSPECT_MS 1000	   /* how long a suspect is skipped */
-#define SLUICE_HALF_OPEN_MS 75000  /* how long a handshake may take; Linux gives up after 63 s */
 
-#define SLUICE_ESTABLISHED_IDLE_S \
-	7200 /* an established flow without a packet for so long is dead */
+/* Time-outs unless [node] says otherwise; Linux gives a handshake up after 63 s. */
+#define SLUICE_HALF_OPEN_MS 75000
+#define SLUICE_IDLE_MS 7200000
+#define SLUICE_CLOSING_MS 300000
+#define SLUICE_CLOSED_MS 60000
 
 enum sluice_flow_state {
 	SLUICE_FLOW_HALF_OPEN,
@@ -462,14 +479,23 @@ enum sluice_flow_state {
 };
 
 /*
- * Jiffies from then to now; 0 if another CPU's clock was ahead of ours. Right for ages up to 2^31
- * jiffies, 24 days at 1000 a second.
+ * How far one CPU's clock, or user space's reckoning of it, may be behind a stamp: two ticks, and
+ * what an interrupted program adds. A minute at the most, with much to spare.
+ */
+#define SLUICE_AHEAD 65536
+
+/*
+ * Jiffies from then to now; 0 if another CPU's clock was ahead of ours. Right for ages up to 2^32 -
+ * SLUICE_AHEAD jiffies, 49 days at 1000 a second. What lies untouched for longer seems young again:
+ * jiffies are 32 bits wide, and nobody goes through the tables to mark what is old. It then blocks
+ * nothing that an entry of its age would not have: its backend judges a SYN for it, and a table that
+ * needs room takes it first.
  */
 static inline __u32 sluice_age(__u32 now, __u32 then)
 {
 	__u32 age = now - then;
 
-	return (__s32)age < 0 ? 0 : age;
+	return age > (__u32)-SLUICE_AHEAD ? 0 : age;
 }
 
 static inline __u32 sluice_ms_to_jiffies(__u32 ms, __u32 hz)
@@ -486,22 +512,39 @@ static inline int sluice_flow_is_over(const struct sluice_flow *flow)
 }
 
 /* The state is not stored: it follows from the marks and the time. */
-static inline enum sluice_flow_state sluice_flow_state(const struct sluice_flow *flow,
-						       __u32 now_jiffies, __u32 hz)
+static inline enum sluice_flow_state
+sluice_flow_state(const struct sluice_flow *flow, __u32 now,
+		  const volatile struct sluice_timeouts *timeouts)
 {
 	if (sluice_flow_is_over(flow))
 		return SLUICE_FLOW_CLOSED;
-	if (flow->client_rst && sluice_age(now_jiffies, flow->client_rst) + 1 >
-					sluice_ms_to_jiffies(SLUICE_RST_LINGER_MS, hz))
+	if (flow->client_rst && sluice_age(now, flow->client_rst) + 1 > timeouts->reset)
 		return SLUICE_FLOW_CLOSED;
 	if (!flow->done)
-		return sluice_age(now_jiffies, flow->picked) >
-				       sluice_ms_to_jiffies(SLUICE_HALF_OPEN_MS, hz)
-			       ? SLUICE_FLOW_CLOSED
-			       : SLUICE_FLOW_HALF_OPEN;
+		return sluice_age(now, flow->picked) > timeouts->half_open ? SLUICE_FLOW_CLOSED
+									   : SLUICE_FLOW_HALF_OPEN;
 	if ((flow->in_marks & SLUICE_IN_FIN) || (flow->out_marks & SLUICE_OUT_FIN))
 		return SLUICE_FLOW_CLOSING;
 	return SLUICE_FLOW_ESTABLISHED;
+}
+
+/* Has the flow been without a packet for longer than its state allows? */
+static inline int sluice_flow_is_expired(const struct sluice_flow *flow, __u32 now,
+					 const volatile struct sluice_timeouts *timeouts)
+{
+	const __u32 idle = sluice_age(now, flow->touched);
+
+	switch (sluice_flow_state(flow, now, timeouts)) {
+	case SLUICE_FLOW_HALF_OPEN: /* when its time is over it is closed */
+		return 0;
+	case SLUICE_FLOW_ESTABLISHED:
+		return idle > timeouts->idle;
+	case SLUICE_FLOW_CLOSING:
+		return idle > timeouts->closing;
+	case SLUICE_FLOW_CLOSED:
+		break;
+	}
+	return idle > timeouts->closed;
 }
 
 /* --- counters, per CPU. Written by the BPF programs --- */

@@ -126,7 +126,7 @@ static char *join(char **words, unsigned count)
 	return strdup(text);
 }
 
-/* case NAME [tc-only] [v4|v6] [must-fail TEXT...] */
+/* case NAME [tc-only] [quick] [v4|v6] [must-fail TEXT...] */
 static int begin_case(struct reader *reader)
 {
 	struct cases *cases = reader->cases;
@@ -153,6 +153,8 @@ static int begin_case(struct reader *reader)
 	for (; i < reader->count && strcmp(reader->words[i], "must-fail"); i++) {
 		if (!strcmp(reader->words[i], "tc-only"))
 			more->only_tc = true;
+		else if (!strcmp(reader->words[i], "quick"))
+			more->quick = true;
 		else if (!strcmp(reader->words[i], "v4"))
 			more->only4 = true;
 		else if (!strcmp(reader->words[i], "v6"))
@@ -163,7 +165,7 @@ static int begin_case(struct reader *reader)
 	if (i == reader->count)
 		return 0;
 	if (strcmp(reader->words[i], "must-fail") || i + 1 == reader->count)
-		return cases_bad(reader, "case NAME [tc-only] [v4|v6] [must-fail TEXT...]",
+		return cases_bad(reader, "case NAME [tc-only] [quick] [v4|v6] [must-fail TEXT...]",
 				 reader->words[i]);
 	more->must_fail = join(reader->words + i + 1, reader->count - i - 1);
 	return more->must_fail ? 0 : -ENOMEM;

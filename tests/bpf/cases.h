@@ -178,6 +178,7 @@ struct test_case {
 	char *must_fail;   /* NULL, or text that the reason of its failure must contain */
 	bool only_tc;	   /* not run through XDP */
 	bool only4, only6; /* played in one family alone */
+	bool quick;	   /* with the time-outs WORLD_QUICK */
 	struct step *steps;
 	unsigned step_count;
 };

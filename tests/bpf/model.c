@@ -165,8 +165,7 @@ static bool is_forgotten(struct model *model, const struct model_flow *flow)
 {
 	if (!model_backend_of(model, flow) || model_is_closed(model, flow))
 		return true;
-	if (is_usable(model, flow) ||
-	    model->now_ms - flow->touched_ms <= SLUICE_ESTABLISHED_IDLE_S * 1000ull)
+	if (is_usable(model, flow) || !model_is_expired(model, flow))
 		return false;
 	model->reasons[SLUICE_REASON_IDLE]++;
 	return true;
@@ -278,6 +277,7 @@ struct model_outcome model_in(struct model *model, const struct frame *packet, u
 		return flow ? next_syn(model, flow, packet, seen)
 			    : first_syn(model, service, packet, seen);
 	}
+	flow = model_forget(model, flow);
 	if (!flow || (!flow->done && !near_for_client(flow, packet)))
 		return counted(model, MODEL_PASS, SLUICE_REASON_NO_FLOW);
 	if (!model_backend_of(model, flow) && model->lie != MODEL_LIE_RETIRED) {
@@ -435,6 +435,8 @@ struct model_outcome model_out(struct model *model, const struct frame *packet, 
 		return result;
 	flow = model_find(model, &packet->dst, &packet->src, packet->dport, service_port);
 	if (!flow || flow->port != packet->sport)
+		return counted(model, MODEL_PASS, SLUICE_REASON_DIRECT_REPLY);
+	if (!model_forget(model, flow))
 		return counted(model, MODEL_PASS, SLUICE_REASON_DIRECT_REPLY);
 	if (!model_backend_of(model, flow)) {
 		model_remove(model, flow);

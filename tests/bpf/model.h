@@ -16,6 +16,7 @@
 #include <sluice/abi.h>
 
 #include "frame.h"
+#include "timeouts.h"
 
 #define MODEL_SLOTS 8
 #define MODEL_SERVICES 3
@@ -94,6 +95,7 @@ enum model_lie {
 
 struct model {
 	enum model_lie lie;
+	struct timeouts timeouts;
 	struct model_access access[MODEL_SERVICES];
 	uint64_t now_ms;
 	uint16_t service_port[MODEL_SERVICES]; /* index 0 unused */

@@ -47,7 +47,20 @@ bool model_is_closed(const struct model *model, const struct model_flow *flow)
 		return true;
 	if (flow->client_rst && model->now_ms - flow->client_rst_ms >= SLUICE_RST_LINGER_MS)
 		return true;
-	return !flow->done && model->now_ms - flow->picked_ms > SLUICE_HALF_OPEN_MS;
+	return !flow->done && model->now_ms - flow->picked_ms > model->timeouts.half_open_ms;
+}
+
+bool model_is_expired(const struct model *model, const struct model_flow *flow)
+{
+	uint64_t idle_ms = model->now_ms - flow->touched_ms;
+
+	if (model_is_closed(model, flow))
+		return idle_ms > model->timeouts.closed_ms;
+	if (!flow->done)
+		return false;
+	if ((flow->in_marks & SLUICE_IN_FIN) || (flow->out_marks & SLUICE_OUT_FIN))
+		return idle_ms > model->timeouts.closing_ms;
+	return idle_ms > model->timeouts.idle_ms;
 }
 
 static void recount(struct model *model)
@@ -175,6 +188,14 @@ void model_remove(struct model *model, struct model_flow *flow)
 {
 	flow->used = false;
 	recount(model);
+}
+
+struct model_flow *model_forget(struct model *model, struct model_flow *flow)
+{
+	if (!flow || flow->lives_in_est || !model_is_expired(model, flow))
+		return flow;
+	model_remove(model, flow);
+	return NULL;
 }
 
 enum model_pick model_move(struct model *model, struct model_flow *flow, enum model_cause cause,

@@ -22,6 +22,10 @@ enum model_pick model_pick(struct model *model, unsigned service, unsigned exclu
 /* NULL if the flow's generation is retired. */
 struct model_backend *model_backend_of(struct model *model, const struct model_flow *flow);
 bool model_is_closed(const struct model *model, const struct model_flow *flow);
+/* Quiet for longer than its state allows. */
+bool model_is_expired(const struct model *model, const struct model_flow *flow);
+/* What is over and expired is gone for every packet; NULL then. flow may be NULL. */
+struct model_flow *model_forget(struct model *model, struct model_flow *flow);
 
 struct model_flow *model_new_flow(struct model *model, const struct frame *syn);
 void model_begin(struct model *model, struct model_flow *flow, unsigned slot, uint32_t isn,

@@ -56,6 +56,12 @@ static void stay_on_one_cpu(void)
 		fprintf(stderr, "packets: cannot stay on one CPU: %s\n", strerror(errno));
 }
 
+static void count(bool passed, struct totals *totals)
+{
+	totals->passed += passed;
+	totals->failed += !passed;
+}
+
 static void run_case(struct world *world, const struct test_case *test, enum play_variant variant,
 		     bool verbose, struct totals *totals)
 {
@@ -91,62 +97,89 @@ static void run_case(struct world *world, const struct test_case *test, enum pla
 	free(text);
 }
 
-static int run_all(const struct options *options, const struct cases *cases)
+/* The cases for one pair of time-outs, on programs that were loaded with them. */
+static void run_cases(struct world *world, const struct options *options, const struct cases *cases,
+		      bool quick, struct totals *totals)
 {
-	struct totals totals = { 0, 0, 0 };
-	struct world world;
 	unsigned i, variant;
-	int err;
 
-	stay_on_one_cpu();
-	err = world_open(&world);
-	if (!err)
-		err = events_open(&world);
-	if (!err)
-		err = ask_open(&world);
-	if (err) {
-		printf("0 passed, 1 failed, 0 skipped\n");
-		return EXIT_FAILURE;
-	}
-	for (i = 0; i < cases->count && !(options->stop && totals.failed); i++) {
-		if (options->name &&
-		    strncmp(cases->cases[i].name, options->name, strlen(options->name)))
+	for (i = 0; i < cases->count && !(options->stop && totals->failed); i++) {
+		if (cases->cases[i].quick != quick ||
+		    (options->name &&
+		     strncmp(cases->cases[i].name, options->name, strlen(options->name))))
 			continue;
 		for (variant = 0; variant < PLAY_VARIANT_COUNT; variant++)
 			if (play_wants(&cases->cases[i], variant))
-				run_case(&world, &cases->cases[i], variant, options->verbose,
-					 &totals);
+				run_case(world, &cases->cases[i], variant, options->verbose,
+					 totals);
 	}
-	if (options->all) {
-		if (ask_was_used(stdout))
-			totals.passed++;
-		else
-			totals.failed++;
-	}
-	if (!options->name) {
-		if (events_try_flood(&world, stdout))
-			totals.passed++;
-		else
-			totals.failed++;
-	}
+}
+
+static void run_sequences(struct world *world, const struct options *options, struct totals *totals)
+{
+	unsigned i, variant;
+
 	for (variant = 0; variant < PLAY_VARIANT_COUNT && options->sequences.steps; variant++) {
-		if (options->stop && totals.failed)
+		if (options->stop && totals->failed)
 			break;
-		if (sequence_run(&world, &options->sequences, play_variant_family(variant),
-				 play_variant_is_xdp(variant)))
-			totals.passed++;
-		else
-			totals.failed++;
+		count(sequence_run(world, &options->sequences, play_variant_family(variant),
+				   play_variant_is_xdp(variant)),
+		      totals);
 	}
-	for (i = MODEL_LIE_NONE + 1; i < MODEL_LIE_COUNT && options->sequences.steps; i++) {
-		if (sequence_canary(&world, (enum model_lie)i))
-			totals.passed++;
-		else
-			totals.failed++;
-	}
+	for (i = MODEL_LIE_NONE + 1; i < MODEL_LIE_COUNT && options->sequences.steps; i++)
+		count(sequence_canary(world, (enum model_lie)i), totals);
+}
+
+static int open_all(struct world *world, const struct timeouts *timeouts)
+{
+	int err = world_open(world, timeouts);
+
+	if (!err)
+		err = events_open(world);
+	return err ? err : ask_open(world);
+}
+
+static void close_all(struct world *world)
+{
 	ask_close();
 	events_release();
-	world_release(&world);
+	world_release(world);
+}
+
+static bool has_quick(const struct cases *cases)
+{
+	unsigned i;
+
+	for (i = 0; i < cases->count && !cases->cases[i].quick; i++)
+		;
+	return i < cases->count;
+}
+
+static int run_all(const struct options *options, const struct cases *cases)
+{
+	const struct timeouts quick = WORLD_QUICK;
+	struct totals totals = { 0, 0, 0 };
+	struct world world;
+	int err;
+
+	stay_on_one_cpu();
+	err = open_all(&world, NULL);
+	if (!err) {
+		run_cases(&world, options, cases, false, &totals);
+		if (options->all)
+			count(ask_was_used(stdout), &totals);
+		if (!options->name)
+			count(events_try_flood(&world, stdout), &totals);
+		run_sequences(&world, options, &totals);
+	}
+	close_all(&world);
+	if (!err && has_quick(cases)) {
+		err = open_all(&world, &quick);
+		if (!err)
+			run_cases(&world, options, cases, true, &totals);
+		close_all(&world);
+	}
+	totals.failed += err != 0;
 	printf("%u passed, %u failed, %u skipped\n", totals.passed, totals.failed, totals.skipped);
 	return totals.failed || !totals.passed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

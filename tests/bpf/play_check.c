@@ -58,7 +58,7 @@ enum play_result play_flow(struct play *play, const struct step_flow *want)
 				 play_resolve(play, &want->ref));
 	const struct check checks[] = {
 		{ "the flow's state", &want->state,
-		  sluice_flow_state(flow, now, play->world->maps->meta.hz) },
+		  sluice_flow_state(flow, now, &play->world->maps->meta.timeouts) },
 		{ "the flow's generation", &want->generation, flow->generation },
 		{ "the flow's in_marks", &want->in_marks, flow->in_marks },
 		{ "the flow's out_marks", &want->out_marks, flow->out_marks },

@@ -43,6 +43,7 @@ int sequence_begin(struct sequence_play *play, struct world *world, const struct
 	if (sequence->family == 6)
 		frame_make_six(&frame);
 	play->model.local = frame.dst;
+	play->model.timeouts = world->timeouts;
 	err = world_add_address(world, &frame.dst);
 	for (i = 1; i < MODEL_SERVICES && !err; i++) {
 		play->model.service_port[i] = (uint16_t)(79 + i);

@@ -20,13 +20,14 @@ enum { FLOW_ENTRIES = 2560, MAX_CPUS = 1024 };
 
 enum { RANGE_FIRST = 31000, RANGE_LAST = 32000 };
 
-int world_open(struct world *world)
+int world_open(struct world *world, const struct timeouts *timeouts)
 {
 	const struct loader_options options = {
 		.port_min = RANGE_FIRST,
 		.port_max = RANGE_LAST,
 		.flows = FLOW_ENTRIES,
 		.half_flows = FLOW_ENTRIES,
+		.timeouts = timeouts ? *timeouts : TIMEOUTS_DEFAULT,
 	};
 	char error[512];
 	int err;
@@ -38,6 +39,7 @@ int world_open(struct world *world)
 		return err;
 	}
 	world->maps = &world->loader.maps;
+	world->timeouts = options.timeouts;
 	world->program_fd[WORLD_XDP] = loader_xdp_fd(&world->loader);
 	world->program_fd[WORLD_TC_IN] = loader_tc_in_fd(&world->loader);
 	world->program_fd[WORLD_TC_OUT] = loader_tc_out_fd(&world->loader);

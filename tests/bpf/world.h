@@ -22,12 +22,20 @@ struct world {
 	struct loader loader;
 	struct maps *maps; /* the loader's */
 	int program_fd[WORLD_PROGRAM_COUNT];
+	struct timeouts timeouts;
 	bool limits; /* a rate was limited since the last reset */
 };
 
-/* Load the programs. 0 or negative errno, and the reason is on stderr. world_release() accepts a
- * zeroed world. */
-int world_open(struct world *world);
+/* Other time-outs than the default ones, for the cases that ask for them. */
+#define WORLD_QUICK         \
+	((struct timeouts){ \
+		.half_open_ms = 3000, .idle_ms = 40000, .closing_ms = 10000, .closed_ms = 5000 })
+
+/*
+ * Load the programs; timeouts NULL: the default ones. 0 or negative errno, and the reason is on
+ * stderr. world_release() accepts a zeroed world.
+ */
+int world_open(struct world *world, const struct timeouts *timeouts);
 void world_release(struct world *world);
 
 /* Forget everything a case has put into the maps; counters stay. 0 or negative errno. */

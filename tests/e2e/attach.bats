@@ -84,6 +84,21 @@ refused() {
 	wait_for "web is served again" on elb curl -sS --fail --max-time 5 "http://$SLAVE1/"
 }
 
+@test "time-outs: what is attached holds, status says that the file differs, attach puts it in force and keeps the flows" {
+	local conf
+	conf=$(conf_file slave1)
+	ctl --json status | holds '.timeouts == {half_open_ms: 75000, idle_ms: 7200000, closing_ms: 300000, closed_ms: 60000}'
+	sed -i '/^\[node\]/a idle_timeout = 1h\nhalf_open_timeout = 20s' "$conf"
+	ctl --json status | holds '.timeouts.idle_ms == 7200000 and .needs_attach == "node.half_open_timeout"'
+	ctl attach
+	ctl --json status | holds '.needs_attach == null
+		and .timeouts == {half_open_ms: 20000, idle_ms: 3600000, closing_ms: 300000, closed_ms: 60000}'
+	sed -i '/^idle_timeout = 1h$/d; /^half_open_timeout = 20s$/d' "$conf"
+	ctl --json status | holds '.needs_attach == "node.half_open_timeout"'
+	ctl attach
+	ctl --json status | holds '.needs_attach == null and .timeouts.half_open_ms == 75000'
+}
+
 @test "checksums in native mode, to a process on the host" {
 	checksums native
 }

@@ -49,6 +49,17 @@ bad() {
 	bad 3 65536
 }
 
+@test "time-outs out of their ranges" {
+	printf '[node]\nhalf_open_timeout = 0\n' >"$FILE"
+	bad 2 'half_open_timeout = 0: not a time for a handshake (1s to 10m)'
+	printf '[node]\nidle_timeout = 5s\n' >"$FILE"
+	bad 2 'idle_timeout = 5s: not a time that a connection may be quiet (10s to 24h)'
+	printf '[node]\nclosing_timeout = 0\n' >"$FILE"
+	bad 2 "closing_timeout = 0: not a time for a connection's end (1s to 24h)"
+	printf '[node]\nclosed_timeout = 25h\n' >"$FILE"
+	bad 2 'closed_timeout = 25h: longer than a day'
+}
+
 @test "two services on one port" {
 	printf '[service web]\nport = 80\nmarathon_app = /web\n[service shop]\nport = 80\nmarathon_app = /shop\n' >"$FILE"
 	bad 5 web

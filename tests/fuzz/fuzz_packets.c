@@ -38,7 +38,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	(void)argc;
 	(void)argv;
-	if (world_open(&world))
+	if (world_open(&world, NULL))
 		exit(EXIT_FAILURE);
 	return 0;
 }

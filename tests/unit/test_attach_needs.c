@@ -62,7 +62,12 @@ static void each_key_of_node(void **state)
 			  .port_min = 31000,
 			  .port_max = 32000,
 			  .ifindex_count = 1,
-			  .ifindex = { if_nametoindex("lo") } },
+			  .ifindex = { if_nametoindex("lo") },
+			  .hz = 250,
+			  .timeouts = { .half_open = 75 * 250,
+					.idle = 7200 * 250,
+					.closing = 300 * 250,
+					.closed = 60 * 250 } },
 		.group = 77,
 		.flows = 1u << 18,
 		.half_flows = 1u << 18,
@@ -83,6 +88,11 @@ static void each_key_of_node(void **state)
 	node_is(&made, "interface = lo\ngroup = no-such-group\n", "node.group");
 	node_is(&made, LO "flows = 2048\n", "node.flows");
 	node_is(&made, LO "half_flows = 300000\n", "node.half_flows");
+	node_is(&made, LO "half_open_timeout = 3s\n", "node.half_open_timeout");
+	node_is(&made, LO "idle_timeout = 1h\n", "node.idle_timeout");
+	node_is(&made, LO "idle_timeout = 7200003ms\n", ""); /* less than a tick */
+	node_is(&made, LO "closing_timeout = 10m\n", "node.closing_timeout");
+	node_is(&made, LO "closed_timeout = 61s\n", "node.closed_timeout");
 	/* a cgroup: auto is content with what attach took, off and a path are not */
 	assert_int_equal(stat("/", &root), 0);
 	made.meta.cgroup = root.st_ino;

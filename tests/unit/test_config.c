@@ -90,6 +90,10 @@ static void test_defaults(void **state)
 	assert_string_equal(config->group, "sluice");
 	assert_int_equal(config->flows, 262144);
 	assert_int_equal(config->half_flows, 262144);
+	assert_int_equal(config->timeouts.half_open_ms, 75000);
+	assert_int_equal(config->timeouts.idle_ms, 7200000);
+	assert_int_equal(config->timeouts.closing_ms, 300000);
+	assert_int_equal(config->timeouts.closed_ms, 60000);
 	assert_int_equal(config->service_count, 0);
 	assert_false(config->marathon_used);
 	assert_int_equal(config->events, CONFIG_EVENTS_SSE);
@@ -120,6 +124,10 @@ static const char whole[] = "# everything\n"
 			    "group = 64080\n"
 			    "flows = 2048\n"
 			    "half_flows = 300000\n"
+			    "half_open_timeout = 10m\n"
+			    "idle_timeout = 10s\n"
+			    "closing_timeout = 1500ms\n"
+			    "closed_timeout = 24h\n"
 			    "\n"
 			    "[service web]\n"
 			    "port = 80\n"
@@ -190,6 +198,10 @@ static void test_whole_node(void **state)
 	assert_string_equal(config->group, "64080");
 	assert_int_equal(config->flows, 2048);
 	assert_int_equal(config->half_flows, 300000);
+	assert_int_equal(config->timeouts.half_open_ms, 600000);
+	assert_int_equal(config->timeouts.idle_ms, 10000);
+	assert_int_equal(config->timeouts.closing_ms, 1500);
+	assert_int_equal(config->timeouts.closed_ms, 86400000);
 	assert_string_equal(config->admin_socket, "/tmp/admin.sock");
 	assert_string_equal(config->metrics_listen, "");
 	config_free(config);
@@ -206,7 +218,7 @@ static void test_whole_services(void **state)
 	assert_int_equal(config->service_count, 3);
 	assert_null(config_service_by_name(config, "we"));
 	assert_ptr_equal(web, &config->service[0]);
-	assert_int_equal(web->line, 13);
+	assert_int_equal(web->line, 17);
 	assert_int_equal(web->port, 80);
 	assert_int_equal(web->address_count, 2);
 	assert_int_equal(web->address[0], htonl(0x0a500002));
@@ -295,6 +307,7 @@ static void test_empty_values(void **state)
 {
 	struct config *config = load(
 		"[node]\nname=\ninterface=\nmode=\npin_dir=\ncgroup=\nports=\ngroup=\nflows=\nhalf_flows=\n"
+		"half_open_timeout=\nidle_timeout=\nclosing_timeout=\nclosed_timeout=\n"
 		"[service a]\nport=80\naddress=\nallow=\nrate=\nrate_prefix=\nrate_prefix6=\nmarathon_app=\nport_index=\nconsul_service=\nbalance=\n"
 		"on_empty=\non_full=\nall_down=\nslowstart=\ndrain_timeout=\nmaxconn=\n"
 		"[marathon]\nurl=\nevents=\ncallback_listen=\ncallback_url=\ncallback_from=\nuser_file=\nresync=\n"
@@ -458,6 +471,16 @@ static void test_bad_values(void **state)
 		{ "node", "group = a b", "characters other than letters, digits and . _ : -" },
 		{ "node", "flows = 1", "not a table size (1024..67108864)" },
 		{ "node", "half_flows = 262143", "not a table size (262144..67108864)" },
+		{ "node", "half_open_timeout = 999ms", "not a time for a handshake (1s to 10m)" },
+		{ "node", "half_open_timeout = 11m", "not a time for a handshake (1s to 10m)" },
+		{ "node", "half_open_timeout = 0", "not a time for a handshake (1s to 10m)" },
+		{ "node", "idle_timeout = 9s",
+		  "not a time that a connection may be quiet (10s to 24h)" },
+		{ "node", "idle_timeout = 7200", "a duration without a unit (ms, s, m or h)" },
+		{ "node", "idle_timeout = 25h", "longer than a day" },
+		{ "node", "closing_timeout = 0", "not a time for a connection's end (1s to 24h)" },
+		{ "node", "closed_timeout = 500ms",
+		  "not a time for a connection's end (1s to 24h)" },
 		{ "marathon", "url = marathon:8080", "not a URL (http:// or https://)" },
 		{ "marathon", "url = http://a, ftp://b", "not a URL (http:// or https://)" },
 		{ "marathon", "url = http://", "a URL without a host" },

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "attach.h"
+#include "timeouts.h"
 #include "views.h"
 
 static void test_backend_states(void **state)
@@ -75,29 +76,72 @@ static void test_flow_state_rules(void **state)
 {
 	struct sluice_flow flow = { .client_rst = 0 };
 	const __u32 hz = 250, now = 100; /* jiffies wrapped a moment ago */
+	const struct timeouts in_ms = TIMEOUTS_DEFAULT;
+	const struct sluice_timeouts timeouts = timeouts_in_jiffies(&in_ms, hz);
 
 	(void)state;
 	flow.picked = now;
-	assert_int_equal(sluice_flow_state(&flow, now, hz), SLUICE_FLOW_HALF_OPEN);
+	assert_int_equal(sluice_flow_state(&flow, now, &timeouts), SLUICE_FLOW_HALF_OPEN);
 	flow.picked = now + 1; /* another CPU's clock was ahead: no great age */
-	assert_int_equal(sluice_flow_state(&flow, now, hz), SLUICE_FLOW_HALF_OPEN);
+	assert_int_equal(sluice_flow_state(&flow, now, &timeouts), SLUICE_FLOW_HALF_OPEN);
 	flow.picked = now - 76 * hz;
-	assert_int_equal(sluice_flow_state(&flow, now, hz), SLUICE_FLOW_CLOSED);
+	assert_int_equal(sluice_flow_state(&flow, now, &timeouts), SLUICE_FLOW_CLOSED);
 	flow.done = 1;
-	assert_int_equal(sluice_flow_state(&flow, now, hz), SLUICE_FLOW_ESTABLISHED);
+	assert_int_equal(sluice_flow_state(&flow, now, &timeouts), SLUICE_FLOW_ESTABLISHED);
 	flow.in_marks = SLUICE_IN_FIN;
-	assert_int_equal(sluice_flow_state(&flow, now, hz), SLUICE_FLOW_CLOSING);
+	assert_int_equal(sluice_flow_state(&flow, now, &timeouts), SLUICE_FLOW_CLOSING);
 	flow.out_marks = SLUICE_OUT_FIN | SLUICE_OUT_FIN_ACKED;
-	assert_int_equal(sluice_flow_state(&flow, now, hz), SLUICE_FLOW_CLOSING);
+	assert_int_equal(sluice_flow_state(&flow, now, &timeouts), SLUICE_FLOW_CLOSING);
 	flow.in_marks |= SLUICE_IN_FIN_ACKED;
-	assert_int_equal(sluice_flow_state(&flow, now, hz), SLUICE_FLOW_CLOSED);
+	assert_int_equal(sluice_flow_state(&flow, now, &timeouts), SLUICE_FLOW_CLOSED);
 	flow = (struct sluice_flow){ .done = 1, .out_marks = SLUICE_OUT_RST };
-	assert_int_equal(sluice_flow_state(&flow, now, hz), SLUICE_FLOW_CLOSED);
+	assert_int_equal(sluice_flow_state(&flow, now, &timeouts), SLUICE_FLOW_CLOSED);
 	/* one second ago, before the wrap */
 	flow = (struct sluice_flow){ .done = 1, .client_rst = (now - hz) | 1 };
-	assert_int_equal(sluice_flow_state(&flow, now, hz), SLUICE_FLOW_ESTABLISHED);
+	assert_int_equal(sluice_flow_state(&flow, now, &timeouts), SLUICE_FLOW_ESTABLISHED);
 	flow.client_rst = (now - 3 * hz) | 1;
-	assert_int_equal(sluice_flow_state(&flow, now, hz), SLUICE_FLOW_CLOSED);
+	assert_int_equal(sluice_flow_state(&flow, now, &timeouts), SLUICE_FLOW_CLOSED);
+}
+
+/* Each state has a time of its own without a packet, up to ages that 31 bits do not hold. */
+static void test_flow_expiry(void **state)
+{
+	const struct timeouts in_ms = {
+		.half_open_ms = 1000, .idle_ms = 10000, .closing_ms = 4000, .closed_ms = 2000
+	};
+	const __u32 hz = 1000, now = 100;
+	const struct sluice_timeouts timeouts = timeouts_in_jiffies(&in_ms, hz);
+	const struct {
+		struct sluice_flow flow;
+		__u32 limit;
+	} rows[] = {
+		{ { .done = 1 }, 10000 },
+		{ { .done = 1, .in_marks = SLUICE_IN_FIN }, 4000 },
+		{ { .done = 1, .out_marks = SLUICE_OUT_FIN }, 4000 },
+		{ { .done = 1, .out_marks = SLUICE_OUT_RST }, 2000 },
+		{ { .done = 0, .picked = now - 1001 }, 2000 },
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct sluice_flow flow = rows[i].flow;
+
+		flow.touched = now - rows[i].limit;
+		assert_false(sluice_flow_is_expired(&flow, now, &timeouts));
+		flow.touched--;
+		assert_true(sluice_flow_is_expired(&flow, now, &timeouts));
+		flow.touched = now - 0x80000001;
+		assert_true(sluice_flow_is_expired(&flow, now, &timeouts));
+		flow.touched = now + 2;
+		assert_false(sluice_flow_is_expired(&flow, now, &timeouts));
+	}
+	struct sluice_flow waiting = { .picked = now - 1000, .touched = now - 1000 };
+
+	assert_false(sluice_flow_is_expired(&waiting, now, &timeouts));
+	assert_int_equal(sluice_age(now, now + 1), 0);
+	assert_int_equal(sluice_age(now, now), 0);
+	assert_int_equal(sluice_age(now, now - 0xf0000000), 0xf0000000);
 }
 
 int main(void)
@@ -105,7 +149,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_backend_states),	 cmocka_unit_test(test_flow_states),
 		cmocka_unit_test(test_other_words),	 cmocka_unit_test(test_reasons),
-		cmocka_unit_test(test_flow_state_rules),
+		cmocka_unit_test(test_flow_state_rules), cmocka_unit_test(test_flow_expiry),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

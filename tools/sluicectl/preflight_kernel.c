@@ -196,6 +196,7 @@ static void check_load(struct preflight *preflight)
 		.port_max = preflight->config->port_max,
 		.flows = 1024,
 		.half_flows = 1024,
+		.timeouts = preflight->config->timeouts,
 	};
 	struct loader loader;
 	char error[512];

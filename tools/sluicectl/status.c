@@ -17,6 +17,7 @@
 #include "daemon.h"
 #include "maps.h"
 #include "table.h"
+#include "timeouts.h"
 #include "views.h"
 
 struct status {
@@ -127,11 +128,33 @@ static cJSON *tables_json(const struct status *status)
 
 		cJSON_AddStringToObject(object, "name", status->tables[i].name);
 		cJSON_AddNumberToObject(object, "entries", status->tables[i].entries);
+		cJSON_AddNumberToObject(object, "held", status->tables[i].held);
 		cJSON_AddNumberToObject(object, "capacity", status->tables[i].capacity);
 		cJSON_AddNumberToObject(object, "percent", maps_percent(&status->tables[i]));
 		cJSON_AddItemToArray(list, object);
 	}
 	return list;
+}
+
+/* What the attached programs go by, whatever the configuration says meanwhile. */
+static void add_timeouts(cJSON *document, const struct status *status)
+{
+	const struct sluice_meta *meta = &status->maps.meta;
+	cJSON *object;
+
+	if (!status->attached) {
+		cJSON_AddNullToObject(document, "timeouts");
+		return;
+	}
+	object = cJSON_AddObjectToObject(document, "timeouts");
+	cJSON_AddNumberToObject(object, "half_open_ms",
+				(double)timeouts_ms(meta->timeouts.half_open, meta->hz));
+	cJSON_AddNumberToObject(object, "idle_ms",
+				(double)timeouts_ms(meta->timeouts.idle, meta->hz));
+	cJSON_AddNumberToObject(object, "closing_ms",
+				(double)timeouts_ms(meta->timeouts.closing, meta->hz));
+	cJSON_AddNumberToObject(object, "closed_ms",
+				(double)timeouts_ms(meta->timeouts.closed, meta->hz));
 }
 
 static void add_daemon(cJSON *document, const struct status *status)
@@ -175,6 +198,7 @@ static int print_json(const struct status *status)
 	cJSON_AddItemToObject(document, "sources", sources_json(status));
 	cJSON_AddItemToObject(document, "services", services_json(status));
 	cJSON_AddItemToObject(document, "tables", tables_json(status));
+	add_timeouts(document, status);
 	cJSON_AddItemToObject(document, "guards",
 			      cJSON_IsArray(guards) ? cJSON_Duplicate(guards, true)
 						    : cJSON_CreateArray());

@@ -304,6 +304,7 @@ static int put_in_force(struct attach *attach)
 		.port_max = config->port_max,
 		.flows = config->flows,
 		.half_flows = config->half_flows,
+		.timeouts = config->timeouts,
 	};
 	struct loader loader;
 	int err = prepare_local(attach, &options);

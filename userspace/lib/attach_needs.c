@@ -15,6 +15,7 @@
 #include "maps.h"
 #include "pins.h"
 #include "services.h"
+#include "timeouts.h"
 
 static bool same_mode(enum sluice_mode attached, enum config_mode wanted)
 {
@@ -80,7 +81,7 @@ const char *attach_needs_node(const struct attach_made *made, const struct confi
 		return "node.flows";
 	if (made->half_flows != config->half_flows)
 		return "node.half_flows";
-	return NULL;
+	return timeouts_differ(&made->meta.timeouts, &config->timeouts, made->meta.hz);
 }
 
 static int size_of(int fd, uint32_t *entries)

@@ -426,6 +426,7 @@ static struct config *config_new(const char *file)
 	config->port_max = 32000;
 	config->flows = 1u << 18;
 	config->half_flows = 1u << 18;
+	config->timeouts = TIMEOUTS_DEFAULT;
 	config->resync_ms = 60 * 1000;
 	config->consul_register = true;
 	config->warning_is_up = true;

@@ -16,6 +16,8 @@
 
 #include <sluice/abi.h>
 
+#include "timeouts.h"
+
 #define CONFIG_DEFAULT_FILE "/etc/sluice/sluice.conf"
 #define CONFIG_MAX_NAMES 16
 #define CONFIG_MAX_URLS 8
@@ -85,6 +87,7 @@ struct config {
 	char *group; /* group that may read and write the maps, name or number; default "sluice" */
 	uint32_t flows;	     /* size of the established table, default 262144 */
 	uint32_t half_flows; /* size of the half-open table, default 262144, the least too */
+	struct timeouts timeouts;
 	/* [service NAME] */
 	struct config_service *service;
 	unsigned service_count;

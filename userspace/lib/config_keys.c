@@ -110,6 +110,42 @@ static int set_resync(const struct config_key *key, void *base, const char *text
 	return 0;
 }
 
+static int set_timeout(const struct config_key *key, void *base, const char *text, uint64_t min_ms,
+		       uint64_t max_ms, const char *range, const char **why)
+{
+	uint64_t ms;
+	int err = config_value_duration(text, &ms, why);
+
+	if (err)
+		return err;
+	if (ms < min_ms || ms > max_ms) {
+		*why = range;
+		return -EINVAL;
+	}
+	*FIELD(uint64_t) = ms;
+	return 0;
+}
+
+static int set_half_open(const struct config_key *key, void *base, const char *text,
+			 const char **why)
+{
+	return set_timeout(key, base, text, TIMEOUTS_SHORTEST_MS, TIMEOUTS_HALF_OPEN_MAX_MS,
+			   "not a time for a handshake (1s to 10m)", why);
+}
+
+static int set_idle(const struct config_key *key, void *base, const char *text, const char **why)
+{
+	return set_timeout(key, base, text, TIMEOUTS_IDLE_MIN_MS, UINT64_MAX,
+			   "not a time that a connection may be quiet (10s to 24h)", why);
+}
+
+static int set_lingering(const struct config_key *key, void *base, const char *text,
+			 const char **why)
+{
+	return set_timeout(key, base, text, TIMEOUTS_SHORTEST_MS, UINT64_MAX,
+			   "not a time for a connection's end (1s to 24h)", why);
+}
+
 /* Consul's answers come once in a minute if nothing changes: shorter would expire what is well. */
 static int set_expiry(const struct config_key *key, void *base, const char *text, const char **why)
 {
@@ -468,6 +504,10 @@ static const struct config_key keys[] = {
 	KEY(NODE, "group", config, group, set_word, NULL),
 	KEY(NODE, "flows", config, flows, set_flows, NULL),
 	KEY(NODE, "half_flows", config, half_flows, set_half_flows, NULL),
+	KEY(NODE, "half_open_timeout", config, timeouts.half_open_ms, set_half_open, NULL),
+	KEY(NODE, "idle_timeout", config, timeouts.idle_ms, set_idle, NULL),
+	KEY(NODE, "closing_timeout", config, timeouts.closing_ms, set_lingering, NULL),
+	KEY(NODE, "closed_timeout", config, timeouts.closed_ms, set_lingering, NULL),
 	KEY(SERVICE, "port", config_service, port, set_port, NULL),
 	KEY(SERVICE, "address", config_service, address, set_addresses, NULL),
 	KEY(SERVICE, "allow", config_service, allow, set_allow, NULL),

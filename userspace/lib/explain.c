@@ -94,7 +94,7 @@ static void prepare_program(struct explain *explain)
 	explain->skel->rodata->sluice_port_min = meta->port_min;
 	explain->skel->rodata->sluice_port_max = meta->port_max;
 	explain->skel->rodata->sluice_hz = meta->hz;
-	explain->skel->rodata->sluice_established_idle_s = SLUICE_ESTABLISHED_IDLE_S;
+	explain->skel->rodata->sluice_timeouts = meta->timeouts;
 }
 
 static int adopt_maps(struct explain *explain)
@@ -227,7 +227,7 @@ static int copy_flow(struct explain *explain, const struct explain_connection *a
 		return err;
 	answer->has_flow = true;
 	answer->flow = in_est ? flow : half.flow;
-	answer->flow_state = sluice_flow_state(&answer->flow, explain->now, live->meta.hz);
+	answer->flow_state = sluice_flow_state(&answer->flow, explain->now, &live->meta.timeouts);
 	answer->retired = answer->flow.slot > SLUICE_MAX_BACKENDS ||
 			  explain->seen[answer->flow.slot].generation != answer->flow.generation;
 	return 0;

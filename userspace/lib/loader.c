@@ -50,6 +50,14 @@ static uint32_t wanted_entries(const struct maps_kind *kind, const struct loader
 	return kind->entries;
 }
 
+static struct sluice_timeouts wanted_timeouts(const struct loader_options *options, uint32_t hz)
+{
+	const struct timeouts otherwise = TIMEOUTS_DEFAULT;
+
+	return timeouts_in_jiffies(options->timeouts.half_open_ms ? &options->timeouts : &otherwise,
+				   hz);
+}
+
 static int check_reuse(const struct maps_kind *kind, const char *path, const struct bpf_map *map,
 		       const struct bpf_map_info *info, char *error, size_t len)
 {
@@ -226,6 +234,7 @@ static int fill_meta(struct loader *loader, const struct loader_options *options
 	meta->hz = jiffies->hz;
 	meta->port_min = options->port_min;
 	meta->port_max = options->port_max;
+	meta->timeouts = wanted_timeouts(options, jiffies->hz);
 	meta->clock_jiffies = jiffies->count;
 	meta->clock_ktime_ns = jiffies->ktime_ns;
 	return read_tags(loader, meta->program_hash);
@@ -286,7 +295,7 @@ static int open_object(struct loader *loader, const struct loader_options *optio
 	loader->skel->rodata->sluice_port_min = options->port_min;
 	loader->skel->rodata->sluice_port_max = options->port_max;
 	loader->skel->rodata->sluice_hz = hz;
-	loader->skel->rodata->sluice_established_idle_s = SLUICE_ESTABLISHED_IDLE_S;
+	loader->skel->rodata->sluice_timeouts = wanted_timeouts(options, hz);
 	loader->skel->rodata->sluice_host_netns = options->host_netns;
 	loader->skel->rodata->sluice_knows_mptcp = options->local && cgroup_knows_mptcp();
 	for (int hook = 0; hook < CGROUP_HOOKS; hook++)

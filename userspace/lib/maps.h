@@ -124,17 +124,19 @@ typedef bool (*maps_visit_flow)(void *ctx, const struct maps_flow *flow);
 int maps_scan_flows(const struct maps *maps, maps_visit_flow visit, void *ctx);
 
 /*
- * How full each flow table is, entries of flows that are over included: they hold a place until it is needed. The last
- * is the map of local connections, where none is over.
+ * How full each flow table is. Entries whose time is over hold a place until it is needed, and are the first to go: they
+ * press nobody. The last is the map of local connections, where none is over.
  */
 struct maps_occupancy {
 	const char *name; /* half-open4, half-open6, established4, established6, local */
-	uint32_t entries, capacity;
+	uint32_t entries; /* whose time is not over */
+	uint32_t held;	  /* all of them */
+	uint32_t capacity;
 };
 #define MAPS_TABLES 5
 /* By batch look-up; 0 or negative errno. */
 int maps_count_entries(const struct maps *maps, struct maps_occupancy tables[MAPS_TABLES]);
-unsigned maps_percent(const struct maps_occupancy *table); /* rounded down */
+unsigned maps_percent(const struct maps_occupancy *table); /* of entries, rounded down */
 #define MAPS_PRESSURE_LOW 80
 #define MAPS_PRESSURE_HIGH 95
 /*

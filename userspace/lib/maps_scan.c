@@ -178,10 +178,19 @@ int maps_scan_flows(const struct maps *maps, maps_visit_flow visit, void *ctx)
 	return err < 0 ? err : 0;
 }
 
+struct occupied {
+	const struct maps *maps;
+	struct maps_occupancy *table;
+};
+
 static bool count_entry(void *ctx, const struct maps_flow *flow)
 {
-	(void)flow;
-	++*(uint32_t *)ctx;
+	const struct occupied *occupied = ctx;
+	const struct maps *maps = occupied->maps;
+
+	occupied->table->held++;
+	if (!sluice_flow_is_expired(flow->flow, maps_jiffies(maps), &maps->meta.timeouts))
+		occupied->table->entries++;
 	return true;
 }
 
@@ -206,10 +215,12 @@ int maps_count_entries(const struct maps *maps, struct maps_occupancy tables[MAP
 
 	describe_tables(maps, scans);
 	for (i = 0; i < MAPS_TABLES && !err; i++) {
+		struct occupied occupied = { .maps = maps, .table = &tables[i] };
+
 		tables[i] = (struct maps_occupancy){ .name = names[i] };
 		err = capacity_of(scans[i].fd, &tables[i].capacity);
 		if (!err)
-			err = scan_table(&scans[i], 0, count_entry, &tables[i].entries);
+			err = scan_table(&scans[i], maps_jiffies(maps), count_entry, &occupied);
 	}
 	for (i = 0; i < MAPS_TABLES; i++)
 		scan_free(&scans[i]);
@@ -231,20 +242,21 @@ static bool count_flow(void *ctx, const struct maps_flow *found)
 	const struct count *count = ctx;
 	const struct sluice_flow *flow = found->flow;
 	const struct maps *maps = count->maps;
-	uint32_t hz = maps->meta.hz, now = maps_jiffies(maps);
+	const struct sluice_timeouts *timeouts = &maps->meta.timeouts;
+	uint32_t now = maps_jiffies(maps);
 
 	if (!flow->slot || flow->slot > SLUICE_MAX_BACKENDS)
 		return true;
 	if (__atomic_load_n(&maps->backends[flow->slot].generation, __ATOMIC_RELAXED) !=
 	    flow->generation)
 		return true;
-	switch (sluice_flow_state(flow, now, hz)) {
+	switch (sluice_flow_state(flow, now, timeouts)) {
 	case SLUICE_FLOW_HALF_OPEN:
 		count->counts->half_open[flow->slot]++;
 		break;
 	case SLUICE_FLOW_ESTABLISHED:
 	case SLUICE_FLOW_CLOSING:
-		if (sluice_age(now, flow->touched) <= SLUICE_ESTABLISHED_IDLE_S * hz)
+		if (!sluice_flow_is_expired(flow, now, timeouts))
 			count->counts->active[flow->slot]++;
 		break;
 	case SLUICE_FLOW_CLOSED:

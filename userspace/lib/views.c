@@ -231,7 +231,7 @@ static bool add_flow(void *ctx, const struct maps_flow *found)
 		.port = ntohs(flow->port),
 		.generation = flow->generation,
 		.slot = flow->slot,
-		.state = sluice_flow_state(flow, now, maps->meta.hz),
+		.state = sluice_flow_state(flow, now, &maps->meta.timeouts),
 		.age_ms = ticks_ms(maps, now - flow->picked),
 		.idle_ms = ticks_ms(maps, now - flow->touched),
 	};

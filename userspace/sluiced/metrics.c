@@ -268,7 +268,7 @@ static void write_tables(struct page *page)
 	const struct maps_occupancy *tables = page->input->reconcile->tables;
 
 	head(page, "sluice_flow_table_entries", "gauge",
-	     "Entries of a flow table, at the last scan.");
+	     "Entries of a flow table whose time is not over, at the last scan.");
 	for (unsigned i = 0; i < MAPS_TABLES && tables[i].capacity; i++)
 		evbuffer_add_printf(page->out, "sluice_flow_table_entries{table=\"%s\"} %u\n",
 				    tables[i].name, tables[i].entries);
