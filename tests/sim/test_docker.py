@@ -64,14 +64,15 @@ class Dockerd:
         except (OSError, EngineError):
             return None
 
-    def import_busybox(self, name):
+    def import_busybox(self, name, *changes):
         root = os.path.join(self.folder, "root")
-        os.makedirs(os.path.join(root, "www"))
+        os.makedirs(os.path.join(root, "www"), exist_ok=True)
         shutil.copy(BUSYBOX, os.path.join(root, "busybox"))
         with open(os.path.join(root, "www", "index.html"), "w", encoding="utf-8") as file:
             file.write("hello\n")
         with subprocess.Popen(["tar", "-C", root, "-c", "."], stdout=subprocess.PIPE) as tar:
-            subprocess.run(["/usr/bin/docker", "-H", f"unix://{self.socket}", "import", "-", name],
+            words = [word for change in changes for word in ("--change", change)]
+            subprocess.run(["/usr/bin/docker", "-H", f"unix://{self.socket}", "import", *words, "-", name],
                            stdin=tar.stdout, check=True, capture_output=True)
 
     def containers(self):
@@ -176,6 +177,18 @@ class Docker(SimCase):
         self.assertNotEqual(again["container"], task["container"])
         wait_for("the removal of the dead one", lambda: [
             item["Id"] for item in self.dockerd.containers()] == [again["container"]])
+
+    def test_an_image_of_its_own_is_run_as_it_says(self):
+        """The slave's entrypoint is its own image's: no Marathon puts it before another image's."""
+        self.dockerd.import_busybox("own", 'ENTRYPOINT ["/busybox", "httpd", "-f", "-h", "/www", "-p"]',
+                                    'CMD ["4000"]')
+        sim = self.start()
+        own = json.loads(json.dumps(BRIDGE).replace("simtest", "own").replace("3000", "4000"))
+        task = sim.create("/own", container=own, taskKillGracePeriodSeconds=0)[0]
+        self.assertEqual(wait_for("the image's own command", lambda: self.ask(task)), "hello\n")
+        own = json.loads(json.dumps(own).replace("4000", "5000"))
+        task = sim.create("/args", container=own, args=["5000"], taskKillGracePeriodSeconds=0)[0]
+        self.assertEqual(wait_for("the app's arguments", lambda: self.ask(task)), "hello\n")
 
     def test_an_image_that_is_not_there(self):
         sim = self.start()

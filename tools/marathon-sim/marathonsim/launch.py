@@ -53,11 +53,14 @@ def _filled(words, env):
 
 
 def words(task, env, bridged):
-    """(entrypoint or None, command) of the task: the app's own words, else the slave's."""
+    """(entrypoint, command) of the task: the app's own words, else the slave's. None: what the image says."""
     definition = task.definition
     settings = task.agent.settings
     if definition["cmd"] is not None:
         return ["/bin/sh", "-c"], [definition["cmd"]]
+    image = definition.container["image"] if definition.container else None
+    if task.agent.kind == "docker" and image not in (None, settings.get("image")):
+        return None, definition["args"]
     known = dict(env, LISTEN_PORT=str(listen_port(task, bridged)))
     entrypoint = _filled(settings.get("entrypoint", []), known) or None
     if definition["args"] is not None:
