@@ -95,6 +95,14 @@ static __always_inline bool admit_take_token(const struct sluice_service *servic
 	return true;
 }
 
+/* Is the service on its way back to the host's own listener? Then that one takes whoever comes new. */
+static __always_inline bool admit_is_leaving(__u32 index)
+{
+	const struct sluice_service *service = bpf_map_lookup_elem(&sluice_services, &index);
+
+	return service && (service->flags & SLUICE_SERVICE_LEAVING);
+}
+
 /* SLUICE_REASON_NONE, or why not. */
 static __always_inline enum sluice_reason admit(__u32 index, const union flow_key *key,
 						enum family family)
@@ -103,6 +111,8 @@ static __always_inline enum sluice_reason admit(__u32 index, const union flow_ke
 
 	if (!service || !admit_is_local(service, key, family))
 		return SLUICE_REASON_NOT_LOCAL;
+	if (service->flags & SLUICE_SERVICE_LEAVING)
+		return SLUICE_REASON_LEAVING;
 	if ((service->flags & SLUICE_SERVICE_RESTRICTED) && !admit_is_allowed(index, key, family))
 		return SLUICE_REASON_DENIED;
 	return SLUICE_REASON_NONE;

@@ -29,6 +29,9 @@ static __always_inline enum verdict ingress_reset(const struct packet *packet,
 static __always_inline enum verdict ingress_unserved(const struct packet *packet, int result,
 						     const struct pick *pick, enum hook hook)
 {
+	/* asked of a first SYN before; this one was picked for before the leave began */
+	if (admit_is_leaving(pick->service))
+		return verdict_pass(SLUICE_REASON_LEAVING, hook);
 	switch (result) {
 	case PICK_UNSYNCED:
 		return verdict_pass(SLUICE_REASON_UNSYNCED, hook);
@@ -77,8 +80,8 @@ static __always_inline enum verdict ingress_first_syn(struct scratch *scratch, s
 	struct sluice_half *half = &scratch->half;
 	struct owned other;
 
-	if (result == SLUICE_REASON_NOT_LOCAL)
-		return verdict_pass(SLUICE_REASON_NOT_LOCAL, hook);
+	if (result == SLUICE_REASON_NOT_LOCAL || result == SLUICE_REASON_LEAVING)
+		return verdict_pass(result, hook);
 	if (result)
 		return verdict_drop(result);
 	result = pick_backend(pick);

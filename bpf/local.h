@@ -18,6 +18,7 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+#include "admit.h"
 #include "count.h"
 #include "flow.h"
 #include "pick.h"
@@ -271,6 +272,10 @@ static __always_inline __be16 local_connect(struct bpf_sock_addr *ctx, struct bp
 	ask->at_home = local_at_home(ask->netns);
 	if (!local_is_for_service(ask))
 		return ask->port;
+	if (admit_is_leaving(ask->service)) {
+		local_count(SLUICE_REASON_LOCAL_PASS);
+		return ask->port;
+	}
 	fresh.service = ask->service;
 	fresh.client = local_client(ask);
 	fresh.now = flow_now();

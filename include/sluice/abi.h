@@ -96,6 +96,8 @@ _Static_assert(sizeof(struct sluice_port) == 8, "ABI");
 
 #define SLUICE_SERVICE_RESTRICTED \
 	0x1 /* only networks in sluice_allow4, sluice_allow6 may connect */
+/* `detach --wait`: new connections pass to the host, whatever the set says; flows live on */
+#define SLUICE_SERVICE_LEAVING 0x2
 
 struct sluice_service {
 	char name[SLUICE_NAME_LEN]; /* empty: index not in use */
@@ -599,7 +601,8 @@ static inline int sluice_flow_is_expired(const struct sluice_flow *flow, __u32 n
 	X(LOCAL_REFUSED, local_refused, "such a connect found no usable backend: refused") \
 	X(LOCAL_PASS, local_pass, "such a connect was left to the host's own listener") \
 	X(LOCAL_MOVED, local_moved, "such a connect passed over a backend whose port nobody listens on") \
-	X(LOCAL_UNCOUNTED, local_uncounted, "such a connect was balanced, but is not remembered: no room, or Multipath TCP")
+	X(LOCAL_UNCOUNTED, local_uncounted, "such a connect was balanced, but is not remembered: no room, or Multipath TCP") \
+	X(LEAVING, leaving, "Sluice is being detached: a SYN was passed to the host's own listener")
 /* clang-format on */
 
 enum sluice_reason {

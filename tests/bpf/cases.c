@@ -109,6 +109,7 @@ static const struct {
 	{ "allow", cases_read_allow },	   { "rate", cases_read_rate },
 	{ "icmp-in", cases_read_packet },  { "icmp-out", cases_read_packet },
 	{ "set", cases_read_set },	   { "tear", cases_read_short },
+	{ "leave", cases_read_leave },	   { "stay", cases_read_leave },
 	{ "retire", cases_read_short },	   { "age", cases_read_short },
 	{ "in", cases_read_packet },	   { "out", cases_read_packet },
 	{ "spread", cases_read_spread },   { "flow", cases_read_flow },

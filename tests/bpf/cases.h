@@ -24,6 +24,7 @@ enum step_kind {
 	STEP_LOCAL,
 	STEP_ALLOW,
 	STEP_RATE,
+	STEP_LEAVE,
 	STEP_BACKEND,
 	STEP_SET,
 	STEP_TEAR,
@@ -157,6 +158,10 @@ struct step {
 			uint32_t rate;
 			unsigned prefix; /* IPv4's; IPv6's is 96 longer */
 		} rate;
+		struct {
+			char service[SLUICE_NAME_LEN];
+			bool ends;
+		} leave;
 		struct step_backend backend;
 		struct step_set set;
 		char tear[SLUICE_NAME_LEN];

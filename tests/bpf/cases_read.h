@@ -54,6 +54,7 @@ int cases_read_service(struct reader *reader, struct step *step);
 int cases_read_local(struct reader *reader, struct step *step);
 int cases_read_allow(struct reader *reader, struct step *step);
 int cases_read_rate(struct reader *reader, struct step *step);
+int cases_read_leave(struct reader *reader, struct step *step);
 int cases_read_backend(struct reader *reader, struct step *step);
 int cases_read_set(struct reader *reader, struct step *step);
 int cases_read_short(struct reader *reader, struct step *step);

@@ -99,6 +99,16 @@ int cases_read_rate(struct reader *reader, struct step *step)
 	return 0;
 }
 
+/* leave SERVICE, stay SERVICE */
+int cases_read_leave(struct reader *reader, struct step *step)
+{
+	step->kind = STEP_LEAVE;
+	if (reader->count != 2 || cases_copy_name(step->leave.service, reader->words[1]))
+		return cases_bad(reader, "a service is wanted", reader->words[0]);
+	step->leave.ends = !strcmp(reader->words[0], "stay");
+	return 0;
+}
+
 /* backend SLOT [SERVICE PORT] [KEY=VALUE...] */
 int cases_read_backend(struct reader *reader, struct step *step)
 {

@@ -40,6 +40,8 @@ static struct model_outcome unserved(struct model *model, unsigned service, cons
 {
 	const struct model_set *set = &model->sets[service];
 
+	if (model->access[service].leaving)
+		return counted(model, MODEL_PASS, SLUICE_REASON_LEAVING);
 	if (result == MODEL_PICK_UNSYNCED)
 		return counted(model, MODEL_PASS, SLUICE_REASON_UNSYNCED);
 	if (result == MODEL_PICK_TORN)
@@ -65,6 +67,8 @@ static struct model_outcome first_syn(struct model *model, unsigned service,
 
 	if (memcmp(syn->dst.bytes, model->local.bytes, 16))
 		return counted(model, MODEL_PASS, SLUICE_REASON_NOT_LOCAL);
+	if (model->access[service].leaving && model->lie != MODEL_LIE_LEAVING)
+		return counted(model, MODEL_PASS, SLUICE_REASON_LEAVING);
 	if (!model_may_connect(model, service, syn))
 		return counted(model, MODEL_DROP, SLUICE_REASON_DENIED);
 	result = model_pick(model, service, 0, seen, &slot);

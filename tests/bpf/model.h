@@ -75,6 +75,7 @@ struct model_set {
 
 /* Who may connect to a service: networks of 24 bits, or single addresses by their last byte. */
 struct model_access {
+	bool leaving; /* whoever comes new is the host's own listener's */
 	bool restricted, network, client[256];
 	bool limited; /* to one new connection a second from each address */
 	struct {
@@ -89,6 +90,7 @@ enum model_lie {
 	MODEL_LIE_ACK,	   /* every ACK completes the handshake */
 	MODEL_LIE_MAXCONN, /* one connection fewer */
 	MODEL_LIE_RETIRED, /* delivered to the port's new owner */
+	MODEL_LIE_LEAVING, /* what comes new is balanced all the same */
 	MODEL_LIE_COUNTER, /* a closed flow is not counted */
 	MODEL_LIE_COUNT,
 };

@@ -232,6 +232,10 @@ static enum play_result play_other(struct play *play, const struct step *step)
 	case STEP_RATE:
 		err = play_access(play, step);
 		break;
+	case STEP_LEAVE:
+		err = world_leave(play->world, play_find_service(play, step->leave.service),
+				  !step->leave.ends);
+		break;
 	case STEP_TEAR:
 		world_tear(play->world, play_find_service(play, step->tear));
 		break;

@@ -13,8 +13,8 @@ enum { MAX_DISTURBED = 10000, MAX_UNSTEADY = 2 };
 
 void sequence_print(const struct sequence_step *step, unsigned number, FILE *to)
 {
-	static const char *const names[] = { "in",	"out",	  "age",  "set",   "state",
-					     "backend", "retire", "tear", "allow", "rate" };
+	static const char *const names[] = { "in",     "out",  "age",	"set",	 "state", "backend",
+					     "retire", "tear", "allow", "leave", "rate" };
 	static uint8_t bytes[FRAME_MAX];
 	struct frame frame = step->frame;
 	unsigned i;

@@ -26,6 +26,7 @@ enum sequence_kind {
 	SEQUENCE_RETIRE,
 	SEQUENCE_TEAR,	/* the service's set */
 	SEQUENCE_ALLOW, /* value: last byte of the address, 0: its whole network */
+	SEQUENCE_LEAVE, /* value: 1 new connections pass to the host, 0 no longer */
 	SEQUENCE_RATE,	/* one connection a second from each address */
 };
 

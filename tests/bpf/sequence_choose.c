@@ -251,7 +251,7 @@ static void choose_change(struct sequence_dice *dice, struct sequence_step *step
 	static const unsigned ages[] = { 1, 1, 2, 3, 3, 4, 7, 8, 8, 260, 24830 };
 
 	step->slot = 1 + roll(dice, MODEL_SLOTS - 2);
-	switch (roll(dice, 11)) {
+	switch (roll(dice, 12)) {
 	case 0:
 	case 1:
 	case 2:
@@ -277,6 +277,11 @@ static void choose_change(struct sequence_dice *dice, struct sequence_step *step
 		break;
 	case 9:
 		step->kind = SEQUENCE_RETIRE;
+		break;
+	case 10:
+		step->kind = SEQUENCE_LEAVE;
+		step->service = chance(dice, 70) ? 1 : 2;
+		step->value = chance(dice, 35);
 		break;
 	default:
 		choose_access(dice, step);

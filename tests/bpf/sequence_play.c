@@ -143,6 +143,9 @@ static int change_world(struct sequence_play *play, const struct sequence_step *
 		break;
 	case SEQUENCE_ALLOW:
 		return allow(play, step);
+	case SEQUENCE_LEAVE:
+		play->model.access[step->service].leaving = step->value;
+		return world_leave(play->world, step->service, step->value);
 	case SEQUENCE_RATE:
 		play->model.access[step->service].limited = true;
 		return world_limit_rate(play->world, step->service, 1, 32, 128);

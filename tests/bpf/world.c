@@ -221,6 +221,19 @@ int world_limit_rate(struct world *world, unsigned service, uint32_t rate, unsig
 	return change_service(world, service, 0, rate, prefix4, prefix6);
 }
 
+int world_leave(struct world *world, unsigned service, bool leaving)
+{
+	struct sluice_service value;
+	uint32_t key = service;
+
+	if (bpf_map_lookup_elem(world->maps->services_fd, &key, &value))
+		return -errno;
+	value.flags &= (__u16)~SLUICE_SERVICE_LEAVING;
+	if (leaving)
+		value.flags |= SLUICE_SERVICE_LEAVING;
+	return bpf_map_update_elem(world->maps->services_fd, &key, &value, BPF_ANY) ? -errno : 0;
+}
+
 static struct sluice_set *set_slot(struct world *world, unsigned service, uint64_t version)
 {
 	return &world->maps->sets[service * SLUICE_SET_RING + version % SLUICE_SET_RING];

@@ -60,6 +60,9 @@ int world_allow(struct world *world, unsigned service, const struct frame_addres
 int world_limit_rate(struct world *world, unsigned service, uint32_t rate, unsigned prefix4,
 		     unsigned prefix6);
 
+/* As `detach --wait` does, and as another attach ends it. */
+int world_leave(struct world *world, unsigned service, bool leaving);
+
 /* Publish the next version of a set; version and table of *set: table holds set->len entries,
  * version is ignored. */
 void world_publish(struct world *world, unsigned service, const struct sluice_set *set);

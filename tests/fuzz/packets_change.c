@@ -137,6 +137,9 @@ void packets_change(struct world *world, const struct packets_record *record)
 	case PACKETS_TEAR:
 		world_tear(world, service_of(record, 0));
 		break;
+	case PACKETS_LEAVE:
+		world_leave(world, service_of(record, 0), packets_byte(record, 1) & 1);
+		break;
 	case PACKETS_AGE:
 		world_age(world, packets_number(record, 0) % 10000000);
 		break;

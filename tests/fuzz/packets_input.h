@@ -34,6 +34,7 @@ enum packets_kind {
 	PACKETS_AGE,	  /* milliseconds (4) */
 	PACKETS_RATE,	  /* service, connections a second, prefix of IPv4, of IPv6 */
 	PACKETS_ALLOW,	  /* service, family 4 or 6, prefix, address (16) */
+	PACKETS_LEAVE,	  /* service, 1 to leave, 0 to stay */
 	PACKETS_KINDS,
 };
 

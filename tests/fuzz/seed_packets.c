@@ -191,6 +191,11 @@ static void add_step(struct seed *seed, const struct step *step)
 		packets_add(&seed->input, step->kind == STEP_RETIRE ? PACKETS_RETIRE : PACKETS_TEAR,
 			    body, 1);
 		break;
+	case STEP_LEAVE:
+		body[0] = index_byte(find_service(seed, step->leave.service));
+		body[1] = !step->leave.ends;
+		packets_add(&seed->input, PACKETS_LEAVE, body, 2);
+		break;
 	case STEP_AGE:
 		put32(body, step->age_ms);
 		packets_add(&seed->input, PACKETS_AGE, body, 4);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * sluicectl attach: one shot, or the first of many with --watch (watch.c). With --json the same as one object: attached, mode, why, interfaces, replaced.
+ * sluicectl attach: one shot, or the first of many with --watch (watch.c). With --json the same as one object: attached, mode, why, interfaces, replaced, leaving,
+ * local, local_why.
  */
 #include "attach.h"
 
@@ -36,6 +37,7 @@ static int print_report(const struct command *command, const struct config *conf
 		cJSON_AddStringToObject(document, "mode", attach_mode_name(report->mode));
 		cJSON_AddStringToObject(document, "why", report->why);
 		cJSON_AddBoolToObject(document, "replaced", report->replaced);
+		cJSON_AddBoolToObject(document, "leaving", report->leaving);
 		cJSON_AddBoolToObject(document, "local", report->local);
 		if (report->local)
 			cJSON_AddNullToObject(document, "local_why");
@@ -51,6 +53,8 @@ static int print_report(const struct command *command, const struct config *conf
 		printf("%s %s", i ? "," : "", config->interface[i]);
 	printf(" in mode %s (%s)%s\n", attach_mode_name(report->mode), report->why,
 	       report->replaced ? "; flows were kept" : "");
+	if (report->leaving)
+		puts("new connections still pass to the host: detach --wait began, and only `sluicectl attach` ends it");
 	if (report->local)
 		printf("clients on this host are balanced too (cgroup %s)\n", config->cgroup);
 	else
@@ -60,9 +64,12 @@ static int print_report(const struct command *command, const struct config *conf
 
 int attach_and_tell(const struct command *command, const struct config *config)
 {
+	/* A watch puts back what an interface took along: it must not undo what somebody is about. */
+	const struct attach_options options = { .no_tcx = tcx_is_off(),
+						.keep_leave = command->watch };
 	char error[CONFIG_ERROR_LEN];
 	struct attach_report report;
-	int err = attach_run(config, tcx_is_off(), &report, error, sizeof(error));
+	int err = attach_run(config, &options, &report, error, sizeof(error));
 
 	if (!err)
 		return print_report(command, config, &report) == EXIT_SUCCESS ? 0 : -EIO;

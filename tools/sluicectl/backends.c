@@ -3,16 +3,18 @@
  * sluicectl backends: who gets connections, who does not and why. The JSON keys are a contract, see sluicectl(8).
  */
 #include <cjson/cJSON.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "command.h"
 #include "config.h"
 #include "maps.h"
+#include "services.h"
 #include "table.h"
 #include "views.h"
 
-static cJSON *backend_json(const struct views_backend *backend)
+static cJSON *backend_json(const struct views_backend *backend, bool leaving)
 {
 	cJSON *object = cJSON_CreateObject();
 
@@ -36,20 +38,21 @@ static cJSON *backend_json(const struct views_backend *backend)
 	cJSON_AddNumberToObject(object, "bytes_out", (double)backend->stats.bytes_out);
 	cJSON_AddStringToObject(object, "reason", backend->reason);
 	cJSON_AddStringToObject(object, "source", backend->source);
+	cJSON_AddBoolToObject(object, "leaving", leaving);
 	return object;
 }
 
-static int print_json(const struct views_backend *list, size_t count)
+static int print_json(const struct views_backend *list, size_t count, bool leaving)
 {
 	cJSON *document = cJSON_CreateArray();
 	size_t i;
 
 	for (i = 0; i < count; i++)
-		cJSON_AddItemToArray(document, backend_json(&list[i]));
+		cJSON_AddItemToArray(document, backend_json(&list[i], leaving));
 	return command_print_json(document);
 }
 
-static int print_table(const struct views_backend *list, size_t count)
+static int print_table(const struct views_backend *list, size_t count, bool leaving)
 {
 	static const char *const titles[] = { "BACKEND", "STATE",      "SINCE",	       ">WEIGHT",
 					      ">ACTIVE", ">HALF-OPEN", ">CONNECTIONS", ">IN",
@@ -60,6 +63,8 @@ static int print_table(const struct views_backend *list, size_t count)
 
 	if (!table)
 		goto lost;
+	if (leaving)
+		printf("leaving: %s\n\n", command_leaving);
 	for (i = 0; i < count; i++) {
 		const struct views_backend *backend = &list[i];
 
@@ -92,6 +97,7 @@ int verb_backends(const struct command *command)
 	struct maps maps;
 	size_t count;
 	int status, err;
+	bool leaving;
 
 	if (!command_maps(command, &config, &maps))
 		return EXIT_FAILURE;
@@ -100,7 +106,9 @@ int verb_backends(const struct command *command)
 		command_error("%s: cannot read the backends: %s", config->pin_dir, strerror(-err));
 		status = EXIT_FAILURE;
 	} else {
-		status = command->json ? print_json(list, count) : print_table(list, count);
+		leaving = services_are_leaving(&maps);
+		status = command->json ? print_json(list, count, leaving)
+				       : print_table(list, count, leaving);
 		free(list);
 	}
 	maps_release(&maps);

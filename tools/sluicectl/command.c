@@ -12,6 +12,9 @@
 #include "config.h"
 #include "maps.h"
 
+const char command_leaving[] =
+	"new connections pass to the host, for `sluicectl detach --wait`; `sluicectl attach` ends that";
+
 void command_error(const char *format, ...)
 {
 	va_list args;

@@ -32,6 +32,9 @@ struct config *command_config(const struct command *command);
 /* The configuration and its maps, open for reading. false after an error was printed. */
 bool command_maps(const struct command *command, struct config **config, struct maps *maps);
 
+/* What a leave means, for people. */
+extern const char command_leaving[];
+
 /* "what: text (--help tells more)", to stderr. EXIT_USAGE. */
 int command_usage(const char *what, const char *text);
 

@@ -42,13 +42,14 @@ static void judge_admission(const struct explain_view *view, struct admission *a
 	const struct sluice_service *service = &view->service;
 	const bool *counted = view->answer->syn.counted;
 	const bool ends = counted[SLUICE_REASON_NOT_LOCAL] || counted[SLUICE_REASON_DENIED];
+	const bool leaves = counted[SLUICE_REASON_LEAVING];
 
 	*admission = (struct admission){ "not asked", "not asked", "not asked" };
 	if (counted[SLUICE_REASON_SYN_AGAIN] || counted[SLUICE_REASON_SYN_OTHER] ||
 	    counted[SLUICE_REASON_SYN_MOVED])
 		return;
 	admission->address = counted[SLUICE_REASON_NOT_LOCAL] ? "refused" : "accepted";
-	if (counted[SLUICE_REASON_NOT_LOCAL])
+	if (counted[SLUICE_REASON_NOT_LOCAL] || leaves)
 		return;
 	if (counted[SLUICE_REASON_DENIED])
 		admission->allow = "refused";

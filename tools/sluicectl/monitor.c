@@ -19,6 +19,7 @@
 #include "config_value.h"
 #include "events.h"
 #include "maps.h"
+#include "services.h"
 #include "views.h"
 
 #define TURN_MS 200   /* how soon the end of --for, and of the reader, is noticed */
@@ -34,6 +35,7 @@ struct monitor {
 	uint32_t shown;
 	int write_error; /* negative errno */
 	unsigned level[MAPS_TABLES];
+	bool leaving; /* as it was said */
 };
 
 static volatile sig_atomic_t stopped;
@@ -216,6 +218,31 @@ static void look_at_tables(struct monitor *monitor)
 	}
 }
 
+/* --- detach --wait --- */
+
+static void look_at_leave(struct monitor *monitor)
+{
+	bool leaving = services_are_leaving(&monitor->maps);
+	cJSON *object;
+	char when[32];
+
+	if (leaving == monitor->leaving || is_enough(monitor))
+		return;
+	monitor->leaving = leaving;
+	format_time(clock_ns(CLOCK_MONOTONIC), when);
+	if (!monitor->json) {
+		printf("%s - leaving %s", when,
+		       leaving ? command_leaving : "ended: new connections are balanced again");
+		finish_line(monitor);
+		return;
+	}
+	object = cJSON_CreateObject();
+	cJSON_AddStringToObject(object, "time", when);
+	cJSON_AddStringToObject(object, "reason", "leaving");
+	cJSON_AddBoolToObject(object, "leaving", leaving);
+	print_object(monitor, object);
+}
+
 /* --- the loop --- */
 
 static bool reader_has_gone(void)
@@ -242,6 +269,7 @@ static int watch(struct monitor *monitor, struct events *events, const char *pin
 				return EXIT_FAILURE;
 			}
 			look_at_tables(monitor);
+			look_at_leave(monitor);
 		}
 		err = events_read(events, TURN_MS);
 		if (err && err != -EINTR && err != -ECANCELED) {

@@ -43,7 +43,8 @@ static bool sync_services(const struct config *config, struct outcome *outcome)
 	if (err)
 		return false;
 	if (!geteuid())
-		err = services_sync(&maps, config, outcome->message, sizeof(outcome->message));
+		err = services_sync(&maps, config, services_are_leaving(&maps), outcome->message,
+				    sizeof(outcome->message));
 	attach_needs(&maps, config, outcome->needs_attach, sizeof(outcome->needs_attach));
 	maps_release(&maps);
 	return !err;

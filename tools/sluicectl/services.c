@@ -26,6 +26,7 @@ static cJSON *service_json(const struct views_service *service)
 		cJSON_AddItemToArray(addresses,
 				     cJSON_CreateString(inet_ntop(AF_INET, &service->address[i],
 								  address, sizeof(address))));
+	cJSON_AddBoolToObject(object, "leaving", service->leaving);
 	cJSON_AddBoolToObject(object, "synced", service->synced);
 	if (service->synced) {
 		cJSON_AddStringToObject(object, "balance", views_balance(service->balance));
@@ -77,7 +78,9 @@ static int print_table(const struct views_service *list, size_t count)
 
 		table_text(table, service->name);
 		table_number(table, service->port);
-		table_text(table, service->synced ? views_balance(service->balance) : "unsynced");
+		table_text(table, service->leaving  ? "leaving"
+				  : service->synced ? views_balance(service->balance)
+						    : "unsynced");
 		table_number(table, service->up);
 		table_number(table, service->down);
 		table_number(table, service->draining);

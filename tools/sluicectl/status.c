@@ -16,6 +16,7 @@
 #include "config.h"
 #include "daemon.h"
 #include "maps.h"
+#include "services.h"
 #include "table.h"
 #include "timeouts.h"
 #include "views.h"
@@ -112,6 +113,7 @@ static cJSON *services_json(const struct status *status)
 		cJSON_AddNumberToObject(object, "waiting", service->waiting);
 		cJSON_AddNumberToObject(object, "gone", service->gone);
 		cJSON_AddNumberToObject(object, "active", service->active);
+		cJSON_AddBoolToObject(object, "leaving", service->leaving);
 		cJSON_AddBoolToObject(object, "synced", service->synced);
 		cJSON_AddItemToArray(list, object);
 	}
@@ -194,6 +196,8 @@ static int print_json(const struct status *status)
 	cJSON_AddStringToObject(document, "pin_dir", status->config->pin_dir);
 	cJSON_AddItemToObject(document, "interfaces", interfaces_json(status));
 	cJSON_AddBoolToObject(document, "local", status->attached && status->maps.meta.cgroup);
+	cJSON_AddBoolToObject(document, "leaving",
+			      status->attached && services_are_leaving(&status->maps));
 	add_daemon(document, status);
 	cJSON_AddItemToObject(document, "sources", sources_json(status));
 	cJSON_AddItemToObject(document, "services", services_json(status));
@@ -250,6 +254,8 @@ static void print_attached(const struct status *status)
 	       : !strcmp(status->config->cgroup, "off")
 		       ? "not balanced ([node] cgroup = off)"
 		       : "not balanced (sluicectl preflight says why)");
+	if (services_are_leaving(&status->maps))
+		printf("leaving: %s\n", command_leaving);
 	if (status->needs_attach[0])
 		printf("needs attach: %s differs from what is attached\n", status->needs_attach);
 }
@@ -367,8 +373,9 @@ static int print_services(const struct status *status)
 		table_number(table, service->down);
 		table_number(table, service->draining);
 		table_number(table, service->active);
-		table_text(table, service->synced ? views_balance(service->balance)
-						  : "none yet: packets pass");
+		table_text(table, service->leaving  ? "leaving: new ones pass"
+				  : service->synced ? views_balance(service->balance)
+						    : "none yet: packets pass");
 	}
 	putchar('\n');
 	err = table_print(table);

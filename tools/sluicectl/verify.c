@@ -16,6 +16,7 @@
 #include "command.h"
 #include "config.h"
 #include "maps.h"
+#include "services.h"
 
 #define LOOKS 4
 #define PAUSE_MS 600
@@ -65,6 +66,8 @@ void verify_name(const struct verify *verify, unsigned slot, char name[64])
 
 static void look(struct verify *verify)
 {
+	size_t len;
+
 	verify->count = 0;
 	verify->unseen_count = 0;
 	verify->note[0] = '\0';
@@ -80,6 +83,11 @@ static void look(struct verify *verify)
 	verify_hooks(verify);
 	verify_listeners(verify);
 	verify_daemon(verify);
+	if (services_are_leaving(verify->maps)) {
+		len = strlen(verify->note);
+		snprintf(verify->note + len, sizeof(verify->note) - len, "%sleaving: %s",
+			 len ? "; " : "", command_leaving);
+	}
 }
 
 static bool has(const struct verify_finding *list, size_t count, const struct verify_finding *one)

@@ -33,7 +33,7 @@ struct verify {
 	size_t count; /* those above VERIFY_MAX are dropped: there are that many only if all is wrong */
 	char unseen[4][160]; /* what could not be looked at, one line each */
 	size_t unseen_count;
-	char note[160]; /* of the daemon, if it is not there; "" */
+	char note[320]; /* the daemon is not there, a leave is under way; "" */
 };
 
 /* Once for each check and place. */

@@ -25,6 +25,7 @@
 
 struct attach {
 	const struct config *config;
+	const struct attach_options *options;
 	struct attach_report *report;
 	struct hooks hooks;
 	unsigned ifindex[SLUICE_MAX_IFINDEX];
@@ -314,7 +315,9 @@ static int put_in_force(struct attach *attach)
 	if (err)
 		return err;
 	attach->report->replaced = loader.maps.meta.attached_at_ns != 0;
-	err = services_sync(&loader.maps, config, attach->error, attach->len);
+	attach->report->leaving = attach->options->keep_leave && services_are_leaving(&loader.maps);
+	err = services_sync(&loader.maps, config, attach->report->leaving, attach->error,
+			    attach->len);
 	if (!err)
 		err = add_addresses(attach, &loader);
 	if (!err)
@@ -350,13 +353,14 @@ static void remove_all(struct attach *attach)
 	pins_remove(attach->hooks.pin_dir, ignored, sizeof(ignored));
 }
 
-int attach_run(const struct config *config, bool no_tcx, struct attach_report *report, char *error,
-	       size_t len)
+int attach_run(const struct config *config, const struct attach_options *options,
+	       struct attach_report *report, char *error, size_t len)
 {
 	struct attach attach = {
 		.config = config,
+		.options = options,
 		.report = report,
-		.hooks = { .pin_dir = config->pin_dir, .no_tcx = no_tcx },
+		.hooks = { .pin_dir = config->pin_dir, .no_tcx = options->no_tcx },
 		.cgroup_fd = -1,
 		.error = error,
 		.len = len,
@@ -390,10 +394,23 @@ int attach_run(const struct config *config, bool no_tcx, struct attach_report *r
 	return err;
 }
 
-int attach_undo(const char *pin_dir, bool *was, char *error, size_t len)
+/* The lock is held. */
+static int undo(const char *pin_dir, bool *was, char *error, size_t len)
 {
 	const struct hooks hooks = { .pin_dir = pin_dir };
 	unsigned count = 0, local = 0;
+	int err = cgroup_detach(pin_dir, &local, error, len);
+
+	if (!err)
+		err = hooks_detach(&hooks, NULL, NULL, &count, error, len);
+	if (!err)
+		err = pins_remove(pin_dir, error, len);
+	*was = *was || count || local;
+	return err;
+}
+
+int attach_undo(const char *pin_dir, bool *was, char *error, size_t len)
+{
 	int lock = -1, err;
 
 	*was = is_pinned(pin_dir);
@@ -402,12 +419,65 @@ int attach_undo(const char *pin_dir, bool *was, char *error, size_t len)
 		return *was ? pins_remove(pin_dir, error, len) : 0;
 	if (err)
 		return err;
-	err = cgroup_detach(pin_dir, &local, error, len);
+	err = undo(pin_dir, was, error, len);
+	close(lock);
+	return err;
+}
+
+/* --- leaving: detach --wait --- */
+
+static int begin_leave(const char *pin_dir, char *error, size_t len)
+{
+	struct maps maps;
+	int err = maps_open(&maps, pin_dir, MAPS_ROOT, error, len);
+
+	if (err) /* programs may be there, though maps of theirs are not: "nothing" would be wrong */
+		return err == -ENOENT ? -EPROTO : err;
+	err = services_leave(&maps);
+	if (err)
+		snprintf(error, len, "map " SLUICE_MAP_SERVICES ": %s", strerror(-err));
+	maps_release(&maps);
+	return err;
+}
+
+int attach_leave(const char *pin_dir, char *error, size_t len)
+{
+	int lock = -1, err = pins_lock(pin_dir, &lock, error, len);
+
+	if (err)
+		return err;
+	err = begin_leave(pin_dir, error, len);
+	close(lock);
+	return err;
+}
+
+static int check_leave(const char *pin_dir, char *error, size_t len)
+{
+	struct maps maps;
+	int err = maps_open(&maps, pin_dir, MAPS_ROOT, error, len);
+
+	if (err)
+		return err == -ENOENT ? 0 : err; /* another detach has been here */
+	if (!services_are_leaving(&maps)) {
+		snprintf(error, len, "%s: attached again meanwhile", pin_dir);
+		err = -ECANCELED;
+	}
+	maps_release(&maps);
+	return err;
+}
+
+int attach_undo_leave(const char *pin_dir, char *error, size_t len)
+{
+	bool was = true;
+	int lock = -1, err = pins_lock(pin_dir, &lock, error, len);
+
+	if (err == -ENOENT)
+		return 0;
+	if (err)
+		return err;
+	err = check_leave(pin_dir, error, len);
 	if (!err)
-		err = hooks_detach(&hooks, NULL, NULL, &count, error, len);
-	if (!err)
-		err = pins_remove(pin_dir, error, len);
-	*was = *was || count || local;
+		err = undo(pin_dir, &was, error, len);
 	close(lock);
 	return err;
 }

@@ -58,11 +58,12 @@ static int reset_counters(const struct maps *maps, __u32 service)
 	return err;
 }
 
-static struct sluice_service wanted_service(const struct config_service *config)
+static struct sluice_service wanted_service(const struct config_service *config, bool leaving)
 {
 	struct sluice_service service = {
 		.port = htons(config->port),
-		.flags = config->allow_count ? SLUICE_SERVICE_RESTRICTED : 0,
+		.flags = (__u16)((config->allow_count ? SLUICE_SERVICE_RESTRICTED : 0) |
+				 (leaving ? SLUICE_SERVICE_LEAVING : 0)),
 		.address_count = config->address_count,
 		.rate = config->rate,
 		.rate_prefix4 = (__u8)config->rate_prefix4,
@@ -134,13 +135,14 @@ static unsigned find_index(const struct maps *maps, const struct sluice_service 
 	return any;
 }
 
-static int give(struct maps *maps, const struct config *config, struct sluice_service *actual)
+static int give(struct maps *maps, const struct config *config, bool leaving,
+		struct sluice_service *actual)
 {
 	unsigned i, index;
 	int err = 0;
 
 	for (i = 0; i < config->service_count && !err; i++) {
-		struct sluice_service wanted = wanted_service(&config->service[i]);
+		struct sluice_service wanted = wanted_service(&config->service[i], leaving);
 
 		index = find_index(maps, actual, wanted.name);
 		if (!index)
@@ -162,7 +164,36 @@ static int give(struct maps *maps, const struct config *config, struct sluice_se
 	return err;
 }
 
-int services_sync(struct maps *maps, const struct config *config, char *error, size_t len)
+bool services_are_leaving(const struct maps *maps)
+{
+	struct sluice_service services[SLUICE_MAX_SERVICES + 1];
+	unsigned i;
+
+	if (maps_read_services(maps, services))
+		return false;
+	for (i = 1; i <= SLUICE_MAX_SERVICES; i++)
+		if (services[i].name[0] && (services[i].flags & SLUICE_SERVICE_LEAVING))
+			return true;
+	return false;
+}
+
+int services_leave(struct maps *maps)
+{
+	struct sluice_service services[SLUICE_MAX_SERVICES + 1];
+	int err = maps_read_services(maps, services);
+	unsigned i;
+
+	for (i = 1; i <= SLUICE_MAX_SERVICES && !err; i++) {
+		if (!services[i].name[0])
+			continue;
+		services[i].flags |= SLUICE_SERVICE_LEAVING;
+		err = write_service(maps, i, &services[i]);
+	}
+	return err;
+}
+
+int services_sync(struct maps *maps, const struct config *config, bool leaving, char *error,
+		  size_t len)
 {
 	struct sluice_service actual[SLUICE_MAX_SERVICES + 1];
 	int err = maps_read_services(maps, actual);
@@ -170,7 +201,7 @@ int services_sync(struct maps *maps, const struct config *config, char *error, s
 	if (!err)
 		err = take_away(maps, config, actual);
 	if (!err)
-		err = give(maps, config, actual);
+		err = give(maps, config, leaving, actual);
 	if (err)
 		snprintf(error, len, "cannot write the services into the maps: %s", strerror(-err));
 	return err;

@@ -16,10 +16,20 @@ struct maps;
 struct sluice_service;
 
 /*
- * Make maps (MAPS_ROOT) say what config says. A service that goes, or changes its port, is first taken from its port and
+ * Are new connections passed to the host, for a `detach --wait` (SLUICE_SERVICE_LEAVING)? False too if the maps cannot be
+ * read. It holds for all services or for none.
+ */
+bool services_are_leaving(const struct maps *maps);
+
+/* Pass them on from now on. maps: MAPS_ROOT. 0 or negative errno. */
+int services_leave(struct maps *maps);
+
+/*
+ * Make maps (MAPS_ROOT) say what config says, all services with leaving or all without. A service that goes, or changes its port, is first taken from its port and
  * made unsynced: the daemon publishes again for the new one. 0 or negative errno with error filled.
  */
-int services_sync(struct maps *maps, const struct config *config, char *error, size_t len);
+int services_sync(struct maps *maps, const struct config *config, bool leaving, char *error,
+		  size_t len);
 
 /*
  * The first key of one service that differs, as "port", where is is what the maps hold; NULL: none. Not asked for: which

@@ -326,6 +326,7 @@ static int fill_service(const struct maps *maps, unsigned index,
 		.port = ntohs(service->port),
 		.address_count =
 			service->address_count <= SLUICE_MAX_ADDRESS ? service->address_count : 0,
+		.leaving = service->flags & SLUICE_SERVICE_LEAVING,
 		.synced = maps_read_set(maps, index, set),
 	};
 	copy_text(view->name, service->name, sizeof(view->name));

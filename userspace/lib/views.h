@@ -50,7 +50,8 @@ struct views_service {
 	uint16_t port;
 	__be32 address[SLUICE_MAX_ADDRESS];
 	unsigned address_count;
-	bool synced; /* it has had a set since attach; balance and on_empty are valid */
+	bool leaving; /* detach --wait: new connections pass to the host */
+	bool synced;  /* it has had a set since attach; balance and on_empty are valid */
 	enum sluice_balance balance;
 	enum sluice_on_empty on_empty;
 	unsigned waiting, up, down, draining, gone;

@@ -234,6 +234,14 @@ static void write_service_stats(struct page *page)
 		if (services[s].name[0])
 			evbuffer_add_printf(page->out, "sluice_service_synced{service=\"%s\"} %d\n",
 					    services[s].name, page->actual.set[s] != NULL);
+	head(page, "sluice_service_leaving", "gauge",
+	     "Do new connections pass to the host, for a detach --wait?");
+	for (unsigned s = 1; s <= SLUICE_MAX_SERVICES; s++)
+		if (services[s].name[0])
+			evbuffer_add_printf(page->out,
+					    "sluice_service_leaving{service=\"%s\"} %d\n",
+					    services[s].name,
+					    services[s].flags & SLUICE_SERVICE_LEAVING ? 1 : 0);
 	for (size_t i = 0; i < sizeof(stat_metrics) / sizeof(stat_metrics[0]); i++) {
 		snprintf(name, sizeof(name), "sluice_service_%s", stat_metrics[i].name);
 		head(page, name, "counter", stat_metrics[i].help);
