@@ -22,6 +22,10 @@ QUICK ?= 0
 TIME ?= 600
 FUZZ ?=
 MUTANT ?=
+ROUNDS ?=
+SCENARIOS ?=
+PEERS ?=
+TARGET ?=
 B := build
 
 CC := gcc
@@ -37,8 +41,8 @@ say = $(if $(filter 1,$(V)),@:,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
 # --- goals that compile nothing themselves: they must work on a machine without any library ---
 
-LATER := bench bench-check deb
-PLAIN := help clean deps test test-kernels demo mutants soak lint uninstall $(LATER)
+LATER := deb
+PLAIN := help clean deps test test-kernels demo mutants soak bench bench-check lint uninstall $(LATER)
 COMPILES := $(filter-out $(PLAIN),$(or $(MAKECMDGOALS),all))
 
 # --- sources ---
@@ -79,6 +83,7 @@ SOAK_TOOL := $(B)/tests/soak/publisher
 CANARY := $(if $(CANARY_SRC),$(B)/tests/canary/canary)
 FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(FUZZ_SRC) $(SEED_SRC))
 BENCH_PROG := $(B)/bench/prog/prog
+BENCH_TOOLS := $(B)/bench/publish $(B)/bench/openloop
 
 # --- flags ---
 
@@ -129,11 +134,11 @@ SAN_CFLAGS := $(BASE_CFLAGS) -O1 $(UNIT_SAN) $(LIB_CFLAGS)
 
 # --- goals ---
 
-.PHONY: all tests test test-kernels fuzz mutants demo soak bench-prog lint deps install uninstall clean help $(LATER)
+.PHONY: all tests test test-kernels fuzz mutants demo soak bench bench-check bench-tools bench-prog lint deps install uninstall clean help $(LATER)
 
 all: $(PROGRAMS) $(LAB_TOOLS) ## the two programs, the BPF object and the lab's tools
 
-tests: all $(UNIT_TESTS) $(PACKETS) $(SOAK_TOOL) $(CANARY) $(FUZZ_TARGETS) ## compile the tests without running them
+tests: all $(BENCH_TOOLS) $(UNIT_TESTS) $(PACKETS) $(SOAK_TOOL) $(CANARY) $(FUZZ_TARGETS) ## compile the tests without running them
 
 test: ## all that CI runs; as root; installs what it needs first. SUITES="lint unit packets fuzz sim e2e" narrows it
 	$(Q)tools/deps
@@ -155,6 +160,19 @@ fuzz: $(FUZZ_TARGETS) ## fuzz the BPF programs and the parsers, as root; TIME=60
 
 mutants: ## seed defects into a copy, as root: the fast suites must notice each one; MUTANT=bpf-tc narrows it
 	$(Q)nice tests/mutants/run $(MUTANT)
+
+bench: ## Sluice beside HAProxy and others, as root; 25 minutes, QUICK=1 for 3. ROUNDS=, SCENARIOS=, PEERS= narrow; TARGET=host
+	$(Q)tools/deps
+	$(Q)$(MAKE) --no-print-directory -j$(shell nproc) bench-tools
+	$(Q)tools/bench/bench run $(if $(filter 1,$(QUICK)),--quick) --rounds "$(ROUNDS)" --scenarios "$(SCENARIOS)" \
+		--peers "$(PEERS)" --target "$(TARGET)" --out $(B)/bench
+
+bench-check: ## the quick set, as root: fails if a ratio falls below its floor in tools/bench/floors.json
+	$(Q)tools/deps
+	$(Q)$(MAKE) --no-print-directory -j$(shell nproc) bench-tools
+	$(Q)tools/bench/bench check --out $(B)/bench/check
+
+bench-tools: all $(BENCH_TOOLS)
 
 bench-prog: $(BENCH_PROG) ## nanoseconds a packet of every program and path, as root; QUICK=1 for a quarter of the time
 	$(Q)$(BENCH_PROG) $(if $(filter 1,$(QUICK)),--quick) --json $(B)/bench/prog.json
@@ -225,7 +243,7 @@ $(B)/include/sluice.skel.h: $(B)/bpf/sluice.bpf.o
 # --- C ---
 
 $(B)/obj/userspace/sluiced/%.o $(B)/san/userspace/sluiced/%.o $(B)/san/tests/unit/%.o: INCLUDES_OWN := -Iuserspace/sluiced
-$(B)/san/tests/unit/%.o: INCLUDES_OWN += -Itests/unit -Itools/sluicectl
+$(B)/san/tests/unit/%.o: INCLUDES_OWN += -Itests/unit -Itools/sluicectl -Itools/bench/openloop
 $(B)/obj/tools/sluicectl/%.o: INCLUDES_OWN := -Itools/sluicectl
 $(B)/obj/tests/bpf/%.o: INCLUDES_OWN := -Itests/bpf
 
@@ -305,16 +323,26 @@ $(B)/obj/tools/bench/prog/world.o: $(B)/bench/prog/bench_prog.skel.h
 $(BENCH_PROG): $(call objects,$(BENCH_PROG_SRC)) $(LIB)
 	$(call link,,$(LIBS))
 
+# --- the benchmark's own tools ---
+
+$(B)/bench/publish: $(call objects,$(wildcard tools/bench/publish/*.c)) $(LIB)
+	$(call link,,$(LIBS))
+
+$(B)/obj/tools/bench/openloop/%.o: INCLUDES_OWN := -Itools/bench/openloop -Itools/lab/load
+$(B)/bench/openloop: $(call objects,$(wildcard tools/bench/openloop/*.c) tools/lab/load/reply.c)
+	$(call link,,-lm)
+
 # --- tests ---
 
-UNIT_OBJ := $(call san_objects,$(LIB_SRC) $(filter-out %/main.c,$(SLUICED_SRC)) $(UNIT_SHARED_SRC))
+UNIT_OBJ := $(call san_objects,$(LIB_SRC) $(filter-out %/main.c,$(SLUICED_SRC)) $(UNIT_SHARED_SRC) \
+	tools/bench/openloop/histogram.c tools/bench/openloop/schedule.c)
 $(B)/tests/libunit.a: $(UNIT_OBJ)
 	$(call say,AR,$@)
 	@mkdir -p $(@D)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
 $(B)/tests/unit/%: $(B)/san/tests/unit/%.o $(B)/tests/libunit.a
-	$(call link,$(UNIT_SAN),$(CMOCKA_LIBS) $(LIBS))
+	$(call link,$(UNIT_SAN),$(CMOCKA_LIBS) $(LIBS) -lm)
 
 $(B)/tests/unit/test_faults: $(call san_objects,$(FAULTS_SRC))
 

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The bars that Sluice is held to, as data, and whether a run meets them. A bar is a ratio within one round, never a time."""
+from . import stats
+
+QUICK_PEERS = ("direct", "sluice-native", "sluice-tc", "haproxy-tcp-2t-roundrobin", "haproxy-http-2t-roundrobin")
+
+
+class Bar:
+    """kind: `ratio` of two families in one metric, `added` CPU as a share of a peer's."""
+
+    def __init__(self, name, text, scenario, metric, sense, limit, top, bottom, kind="ratio", point="", bottom_point=None,
+                 note=""):
+        self.name, self.text, self.scenario, self.metric, self.sense, self.limit = name, text, scenario, metric, sense, limit
+        self.top, self.bottom, self.kind, self.point = top, bottom, kind, point
+        self.bottom_point = point if bottom_point is None else bottom_point
+        self.note = note
+
+
+_MORE, _LESS = ">=", "<="
+
+BARS = [
+    Bar("keepalive/direct", "keep-alive, Sluice's best mode over direct", "keepalive", "rate", _MORE, 0.98, "sluice", "direct"),
+    Bar("keepalive/haproxy-tcp", "keep-alive, Sluice's best mode over HAProxy tcp", "keepalive", "rate", _MORE, 1.5, "sluice",
+        "haproxy-tcp"),
+    Bar("keepalive/haproxy-http", "keep-alive, Sluice's best mode over HAProxy http", "keepalive", "rate", _MORE, 1.7, "sluice",
+        "haproxy-http"),
+    Bar("close/direct", "one connection per request, Sluice's best mode over direct", "close", "rate", _MORE, 0.97, "sluice", "direct"),
+    Bar("close/haproxy-tcp", "one connection per request, over HAProxy tcp", "close", "rate", _MORE, 1.3, "sluice", "haproxy-tcp"),
+    Bar("close/haproxy-http", "one connection per request, over HAProxy http", "close", "rate", _MORE, 1.3, "sluice", "haproxy-http"),
+    Bar("keepalive/cpu-tcp", "CPU added per request over direct, as a share of what HAProxy tcp adds", "keepalive", "cpu", _LESS, 0.1,
+        "sluice", "haproxy-tcp", "added"),
+    Bar("keepalive/cpu-http", "CPU added per request over direct, as a share of what HAProxy http adds", "keepalive", "cpu", _LESS, 0.1,
+        "sluice", "haproxy-http", "added"),
+    Bar("close/cpu-tcp", "CPU added per connection over direct, as a share of what HAProxy tcp adds", "close", "cpu", _LESS, 0.1,
+        "sluice", "haproxy-tcp", "added"),
+    Bar("close/cpu-http", "CPU added per connection over direct, as a share of what HAProxy http adds", "close", "cpu", _LESS, 0.1,
+        "sluice", "haproxy-http", "added"),
+]
+
+
+def of_family(run, family, scenario):
+    return [name for name in run.known if run.known[name].family == family and any(
+        row.peer == name and row.scenario == scenario for row in run.rows)]
+
+
+def best(run, family, scenario, metric, point="", higher=True):
+    """The family's member with the best median there; None if none has a row that counts."""
+    found = {}
+    for name in of_family(run, family, scenario):
+        values = run.values(scenario, name, metric, point)
+        if values:
+            found[name] = stats.median(values.values())
+    if not found:
+        return None
+    return (max if higher else min)(found, key=found.get)
+
+
+class Judged:
+    def __init__(self, bar, values, top, bottom, verdict, resolution_us=None):
+        self.bar, self.name, self.text, self.scenario = bar, bar.name, bar.text, bar.scenario
+        self.values, self.top, self.bottom, self.verdict = values, top, bottom, verdict
+        self.resolution_us = resolution_us
+        self.median = stats.median(values) if values else None
+        self.low, self.high = stats.interval(values) if values else (None, None)
+
+    def as_dict(self):
+        return {"name": self.name, "text": self.text, "sense": self.bar.sense, "limit": self.bar.limit, "top": self.top,
+                "bottom": self.bottom, "values": self.values, "median": self.median, "low": self.low, "high": self.high,
+                "verdict": self.verdict, "resolution_us": self.resolution_us}
+
+
+def judge(run, least=5):
+    """Every bar that this run has rows for."""
+    return [found for found in (_judge(run, bar, least) for bar in BARS) if found]
+
+
+def _judge(run, bar, least):
+    higher = bar.sense == _MORE
+    top = best(run, bar.top, bar.scenario, bar.metric, bar.point, higher)
+    bottom = best(run, bar.bottom, bar.scenario, bar.metric, bar.bottom_point, higher)
+    if not top or not bottom:
+        return None
+    ours = run.values(bar.scenario, top, bar.metric, bar.point)
+    theirs = run.values(bar.scenario, bottom, bar.metric, bar.bottom_point)
+    resolution = None
+    if bar.kind == "added":
+        ceiling = run.values(bar.scenario, "direct", bar.metric, bar.point)
+        values = stats.added_share(ours, theirs, ceiling)
+        resolution = _resolution_us(ours, ceiling)
+    else:
+        values = stats.paired(ours, theirs)
+    verdict = stats.verdict(values, bar.sense, bar.limit, least, relative=bar.kind == "ratio")
+    return Judged(bar, values, top, bottom, verdict, resolution)
+
+
+def _resolution_us(ours, ceiling):
+    """Half the interval of what ours adds to the ceiling: less than this cannot be told from nothing here."""
+    added = [ours[number] - ceiling[number] for number in sorted(ours) if number in ceiling]
+    if len(added) < 2:
+        return None
+    low, high = stats.interval(added)
+    return (high - low) / 2

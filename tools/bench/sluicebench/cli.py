@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The command line. Exit 0 done, 1 failed, 2 usage, 130 interrupted."""
+import argparse
+import os
+import signal
+import sys
+import time
+
+from sluicelab.failure import LabError
+
+from . import report
+from .host import need
+from .run import Options, Run, need_root
+
+QUICK_LIMIT_S, WHOLE_LIMIT_S = 170, 1470
+
+
+def say(text):
+    print(f"bench: {time.strftime('%H:%M:%S')} {text.rstrip()}", flush=True)
+
+
+def words(text):
+    return (text or "").replace(",", " ").split()
+
+
+def options_of(args):
+    rounds = args.rounds or ("3" if args.quick else "5")
+    if not rounds.isdigit():
+        raise LabError(f"ROUNDS: not a number: {rounds!r}")
+    rounds = int(rounds)
+    if not 1 <= rounds <= 50:
+        raise LabError(f"ROUNDS: not from 1 to 50: {rounds}")
+    return Options(rounds=rounds, chosen=words(args.scenarios), peers_wanted=words(args.peers), quick=args.quick,
+                   limit_s=args.limit or (QUICK_LIMIT_S if args.quick else WHOLE_LIMIT_S), seconds=args.seconds, more=not args.rounds)
+
+
+def cmd_run(args):
+    need_root()
+    need("wrk", "nginx", "taskset")
+    run = Run(options_of(args), say)
+    try:
+        run.all()
+    finally:
+        if run.rows:
+            report.write(run, args.out, say)
+    return 0
+
+
+def _parser():
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__, allow_abbrev=False)
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    sub = verbs.add_parser("run", help="measure and write the report", allow_abbrev=False)
+    sub.set_defaults(function=cmd_run)
+    sub.add_argument("--rounds", default="", help="exactly so many; default: 5, and more where a bar is unresolved")
+    sub.add_argument("--scenarios", default="")
+    sub.add_argument("--peers", default="")
+    sub.add_argument("--quick", action="store_true")
+    sub.add_argument("--seconds", type=int, default=2, help="of each measurement")
+    sub.add_argument("--limit", type=int, default=0, help="seconds for the whole run")
+    sub.add_argument("--out", default=os.path.join("build", "bench"))
+    return parser
+
+
+def _interrupt(number, _frame):
+    raise KeyboardInterrupt(signal.Signals(number).name)
+
+
+def main(argv):
+    args = _parser().parse_args(argv)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    try:
+        return args.function(args)
+    except (LabError, OSError) as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("bench: interrupted", file=sys.stderr)
+        return 130

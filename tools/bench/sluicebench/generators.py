@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The two load generators: wrk as fast as it goes (raw rate, bulk), and the project's own open-loop client (latency).
+
+Both run in the client's namespace on the last core, and both report what failed by kind.
+"""
+import json
+import os
+import subprocess
+
+from sluicelab import processes
+
+from .host import CLIENT, BenchError, generator_core
+
+_LUA = """\
+wrk.method = "%(method)s"
+%(body)s
+%(headers)s
+function done(summary, latency, requests)
+    local e = summary.errors
+    io.write(string.format(
+        '\\n{"requests": %%d, "seconds": %%.6f, "bytes": %%d, "failed": {"connect": %%d, "read": %%d, "write": %%d, "status": %%d, "timeout": %%d}}\\n',
+        summary.requests, summary.duration / 1e6, summary.bytes, e.connect, e.read, e.write, e.status, e.timeout))
+end
+"""
+
+
+def _script(host, name, method="GET", body_bytes=0, close=False):
+    # wrk drops a header whose value it cannot see: the blank behind the colon matters.
+    text = _LUA % {"method": method, "body": f'wrk.body = string.rep("x", {body_bytes})' if body_bytes else "",
+                   "headers": 'wrk.headers["Connection"] = "close"' if close else ""}
+    path = host.lab.path(CLIENT, f"wrk-{name}.lua")
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text)
+    return path
+
+
+def wrk(host, url, seconds, connections, close=False, upload=0):
+    """{requests, seconds, rate, bytes, failed: {kind: count}} of one run."""
+    kind = "close" if close else f"upload{upload}" if upload else "keep"
+    script = _script(host, kind, "POST" if upload else "GET", upload, close)
+    argv = ["taskset", "-c", str(generator_core()), "wrk", "-t", "1", "-c", str(connections), "-d", f"{int(seconds)}s",
+            "--timeout", "2s", "-s", script, url]
+    done = processes.run(*processes.on_host(host.lab, CLIENT, *argv))
+    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    if not lines:
+        raise BenchError(f"wrk has not said what it did:\n{done.stdout}")
+    result = json.loads(lines[-1])
+    result["rate"] = result["requests"] / result["seconds"]
+    return result
+
+
+class OpenLoop:
+    """One run of the open-loop client in the background; `result` waits for it."""
+
+    def __init__(self, host, targets, rate, seconds, **options):
+        argv = ["taskset", "-c", str(generator_core()), host.tool("bench", "openloop"), "--rate", str(rate), "--duration",
+                str(seconds)]
+        for target in targets:
+            argv += ["--target", target]
+        for name, value in options.items():
+            if value is True:
+                argv.append(f"--{name.replace('_', '-')}")
+            elif value not in (None, False):
+                argv += [f"--{name.replace('_', '-')}", str(value)]
+        self.popen = subprocess.Popen(processes.on_host(host.lab, CLIENT, *argv), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                      text=True, start_new_session=True, stdin=subprocess.DEVNULL)
+
+    def line(self):
+        """The next line that it says: "started" when all its connections stand and the clock runs."""
+        return self.popen.stdout.readline()
+
+    def result(self):
+        out, err = self.popen.communicate()
+        if self.popen.returncode or not out.strip():
+            raise BenchError(f"openloop: exit {self.popen.returncode}: {err.strip()}")
+        return json.loads(out.splitlines()[-1])
+
+    def end(self):
+        if self.popen.poll() is None:
+            self.popen.kill()
+        self.popen.communicate()
+
+
+def failures(failed):
+    return sum(failed.values())
+
+
+def openloop_exists(host):
+    return os.access(os.path.join(host.lab.build, "bench", "openloop"), os.X_OK)

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A run: which cells there are, in which order they are measured, how long that will take, and what came out.
+
+Interleaved: a round measures every cell of a scenario once, and each round begins with another cell, so that what disturbs the machine
+disturbs all alike. Rounds are added for bars that are not resolved, for as long as there is time.
+"""
+import contextlib
+import os
+import time
+
+from sluicelab.failure import LabError
+
+from . import bars, machine, peer as peers, scenario as scenarios
+from .cpu import Meter
+from .host import BenchError, laboratory, settle
+from .scenario import Row
+from .servers import Servers
+
+MAX_ROUNDS = 15
+
+
+class Options:
+    def __init__(self, rounds=5, chosen=(), peers_wanted=(), quick=False, limit_s=1500, seconds=2, more=True):
+        self.rounds, self.scenarios, self.peers, self.quick = rounds, list(chosen), list(peers_wanted), quick
+        self.limit_s, self.seconds, self.more = limit_s, seconds, more
+
+
+def rotated(cells, number):
+    """Round number's order: it begins with another cell each time, and every other round goes backwards."""
+    if not cells:
+        return []
+    at = number % len(cells)
+    turned = cells[at:] + cells[:at]
+    return turned if number % 2 == 0 else turned[:1] + turned[:0:-1]
+
+
+class Run:
+    def __init__(self, options, say):
+        self.options, self.say = options, say
+        self.known = peers.load()
+        self.scenarios = [cls() for name, cls in scenarios.load().items()
+                          if name in scenarios.choose(scenarios.load(), options.scenarios, options.quick)]
+        self.rows, self.configs, self.versions, self.facts, self.problems = [], {}, {}, {}, []
+        self.host = self.meter = self.servers = None
+        self.seconds = options.seconds
+        self.started_at = time.monotonic()
+        self.cost = {}  # (scenario, peer, variant) -> seconds that it took last time
+        self.rounds_done = {}
+        self.peers = {name: cls() for name, cls in self.known.items()}
+
+    # --- what scenarios use
+
+    @property
+    def backends(self):
+        return self.servers.ports if self.servers else []
+
+    def chosen_peers(self, scenario):
+        default = list(self.known) if scenario.peers == "all" else scenario.peers
+        if self.options.quick and scenario.peers == "all":
+            default = bars.QUICK_PEERS
+        if self.options.peers:
+            chosen = peers.choose(self.known, self.options.peers, ())
+            return [name for name in chosen if scenario.any_peer or name in default]
+        return [name for name in self.known if name in default]
+
+    @contextlib.contextmanager
+    def started(self, peer, backends):
+        """The peer at work for as long as the block runs. Its configuration is kept for the report."""
+        settle()
+        self.configs.setdefault(peer.name, peer.config(self.host, backends))
+        if peer.name not in self.versions:
+            self.versions[peer.name] = peer.version(self.host)
+        try:
+            peer.start(self.host, backends)
+            yield peer
+        finally:
+            peer.stop()
+
+    def start_servers(self, groups):
+        self.end_servers()
+        self.servers = Servers(self.host, groups)
+        self.servers.wait()
+
+    def end_servers(self):
+        if self.servers:
+            self.servers.end()
+        self.servers = None
+
+    def other_load(self, used, seconds):
+        """The share of all cores that something outside the lab has used."""
+        return max(0.0, (used["all"] - used["lab"]) / (seconds * 1e6 * os.cpu_count()))
+
+    def values(self, scenario, peer, metric, point=""):
+        """round -> value of the rows that count."""
+        return {row.round: row.metrics[metric] for row in self.rows
+                if row.scenario == scenario and row.peer == peer and row.point == point and not row.problem
+                and row.metrics.get(metric) is not None}
+
+    # --- the run itself
+
+    def left_s(self):
+        return self.options.limit_s - (time.monotonic() - self.started_at)
+
+    def all(self):
+        for lab in ("process", "docker"):
+            mine = [scenario for scenario in self.scenarios if scenario.lab == lab]
+            if mine:
+                with laboratory(lab, lab == "docker", self.say) as host:
+                    self.host, self.meter = host, Meter(host.cgroup())
+                    if not self.facts:
+                        self.facts.update(machine.facts(host))
+                    self._idle_reference(lab)
+                    for scenario in mine:
+                        self._scenario(scenario, self._planned_rounds(scenario))
+                    if lab == "process" and self.options.more:
+                        self._more_rounds(mine)
+                self.host = None
+
+    def _idle_reference(self, lab):
+        """What the machine does while the lab does nothing: other load on a shared machine, and the lab's own daemons."""
+        before, started = self.meter.read(), time.monotonic()
+        time.sleep(1)
+        used = self.meter.since(before, self.meter.read())
+        self.facts[f"idle {lab}"] = {key: value / (time.monotonic() - started) / 1e4 for key, value in used.items()}
+
+    def _planned_rounds(self, scenario):
+        return min(scenario.rounds or self.options.rounds, self.options.rounds)
+
+    def _scenario(self, scenario, rounds):
+        try:
+            scenario.prepare(self)
+            cells = scenario.cells(self)
+            for _ in range(rounds):
+                self._round(scenario, cells)
+        finally:
+            scenario.finish(self)
+
+    def _round(self, scenario, cells):
+        number = self.rounds_done.get(scenario.name, 0)
+        for name, variant in rotated(cells, number):
+            started = time.monotonic()
+            self._cell(scenario, name, variant, number)
+            self.cost[scenario.name, name, variant] = time.monotonic() - started
+        self.rounds_done[scenario.name] = number + 1
+
+    def _cell(self, scenario, name, variant, number):
+        try:
+            rows = scenario.measure(self, self.peers[name], variant)
+        except (LabError, OSError) as error:
+            row = Row(scenario.name, name, "" if variant is None else str(variant))
+            row.problem = f"could not be measured: {error}"
+            rows = [row]
+        for row in rows:
+            row.round = number
+            self.rows.append(row)
+            self._progress(scenario, row, number)
+
+    def _progress(self, scenario, row, number):
+        name, unit, digits = scenario.metric
+        value = row.metrics.get(name)
+        shown = row.problem or (f"{value:.{digits}f} {unit}" if value is not None else "")
+        self.say(f"{scenario.name:11} round {number + 1}  {row.peer:28} {row.point:14} {shown.splitlines()[0] if shown else '':40}"
+                 f" about {self.remaining_s() / 60:.0f} min left")
+
+    def remaining_s(self):
+        """From what cells have cost so far, else from their guesses."""
+        total = 0
+        for scenario in self.scenarios:
+            left = self._planned_rounds(scenario) - self.rounds_done.get(scenario.name, 0)
+            if left > 0 and self.host:
+                total += left * sum(self.cost.get((scenario.name, name, variant), scenario.seconds)
+                                    for name, variant in scenario.cells(self))
+        return max(0, total)
+
+    def _more_rounds(self, mine):
+        """One more round for each scenario whose bars are unresolved, again and again, while there is time for one."""
+        reserve = sum(self._planned_rounds(scenario) * scenario.seconds * len(scenario.cells(self))
+                      for scenario in self.scenarios if scenario.lab == "docker") + 40
+        while True:
+            wanted = {bar.scenario for bar in bars.judge(self) if bar.verdict == "unresolved"}
+            again = [scenario for scenario in mine if scenario.name in wanted
+                     and self.rounds_done.get(scenario.name, 0) < MAX_ROUNDS and self._round_s(scenario) < self.left_s() - reserve]
+            if not again:
+                return
+            for scenario in again:
+                if self._round_s(scenario) < self.left_s() - reserve:
+                    self.say(f"{scenario.name}: a bar is unresolved, one more round")
+                    self._scenario(scenario, 1)
+
+    def _round_s(self, scenario):
+        return 3 + sum(seconds for (name, _, _), seconds in self.cost.items() if name == scenario.name)
+
+
+def need_root():
+    if os.geteuid() != 0:
+        raise BenchError("must be root")
