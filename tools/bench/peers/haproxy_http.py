@@ -4,6 +4,8 @@ from sluicebench.haproxy import HaproxyPeer, variants
 
 # maxconn 7500, maxpipes 1000: two files each, the most that fits into 20,000.
 # http-reuse always: one pool of connections to the backends for all clients, which spares HAProxy most of the handshakes.
+# redispatch 1: a connection that is refused goes to another server at once. retry-on is left at its default: not every request may be
+# sent twice.
 # pool-purge-delay: connections in that pool outlive the pauses of a row. http-no-delay is left off: its manual calls it bad for rate.
 _CONFIG = """\
 global
@@ -14,6 +16,7 @@ global
 defaults
     mode http
     option splice-auto
+    option redispatch 1
     option tcp-smart-accept
     http-reuse always
     timeout connect 2s

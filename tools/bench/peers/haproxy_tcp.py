@@ -5,6 +5,7 @@ from sluicebench.haproxy import HaproxyPeer, variants
 # splice-auto: the kernel moves bulk data past the process where HAProxy finds it worth it.
 # tcp-smart-accept, tcp-smart-connect: fewer packets for each handshake, as the manual advises for short connections.
 # maxconn 7500, maxpipes 1000: two files each, the most that fits into 20,000. No logs, no checks: nothing that the others do not do.
+# redispatch 1: a connection that is refused goes to another server at once.
 # expose-fd listeners: a reload hands the listening sockets over, so that none is closed meanwhile.
 _CONFIG = """\
 global
@@ -15,6 +16,7 @@ global
 defaults
     mode tcp
     option splice-auto
+    option redispatch 1
     option tcp-smart-accept
     option tcp-smart-connect
     timeout connect 2s

@@ -6,7 +6,7 @@ QUICK_PEERS = ("direct", "sluice-native", "sluice-tc", "haproxy-tcp-2t-roundrobi
 
 
 class Bar:
-    """kind: `ratio` of two families in one metric, `added` CPU as a share of a peer's."""
+    """kind: `ratio` of two families in one metric, `added` CPU as a share of a peer's, `none`: not one in any round."""
 
     def __init__(self, name, text, scenario, metric, sense, limit, top, bottom, kind="ratio", point="", bottom_point=None,
                  note=""):
@@ -35,6 +35,13 @@ BARS = [
         "sluice", "haproxy-tcp", "added"),
     Bar("close/cpu-http", "CPU added per connection over direct, as a share of what HAProxy http adds", "close", "cpu", _LESS, 0.1,
         "sluice", "haproxy-http", "added"),
+    Bar("latency/p99", "p99 at the common 50 % rate, over direct", "latency", "p99", _LESS, 1.05, "sluice", "direct", point="50 %"),
+    Bar("changes/failed", "failed requests while sets change each second", "changes", "failed", _LESS, 0, "sluice", "sluice", "none",
+        point="set changes"),
+    Bar("changes/p99", "p99 while sets change each second, over p99 without changes", "changes", "p99", _LESS, 1.05, "sluice", "sluice",
+        point="set changes", bottom_point="no changes"),
+    Bar("growth/cpu", "CPU per request with 1,000 backends and 15,000 connections, over 4 and 1,000", "growth", "cpu", _LESS, 1.2, "sluice",
+        "sluice", point="1000 x 15000", bottom_point="4 x 1000"),
 ]
 
 
@@ -83,6 +90,10 @@ def _judge(run, bar, least):
     ours = run.values(bar.scenario, top, bar.metric, bar.point)
     theirs = run.values(bar.scenario, bottom, bar.metric, bar.bottom_point)
     resolution = None
+    if bar.kind == "none":
+        values = [ours[number] for number in sorted(ours)]
+        verdict = stats.MISSED if sum(values) else stats.MET if len(values) >= least else stats.UNRESOLVED
+        return Judged(bar, values, top, bottom, verdict)
     if bar.kind == "added":
         ceiling = run.values(bar.scenario, "direct", bar.metric, bar.point)
         values = stats.added_share(ours, theirs, ceiling)

@@ -8,7 +8,7 @@ import time
 
 from sluicelab.failure import LabError
 
-from . import report
+from . import floors, report, target
 from .host import need
 from .run import Options, Run, need_root
 
@@ -35,15 +35,34 @@ def options_of(args):
 
 
 def cmd_run(args):
-    need_root()
-    need("wrk", "nginx", "taskset")
-    run = Run(options_of(args), say)
+    if args.target not in ("", "lab", "host"):
+        raise LabError(f"TARGET: neither lab nor host: {args.target!r}")
+    need("wrk", "taskset")
+    if args.target == "host":
+        run = target.TargetRun(options_of(args), say, args.cpu_command)
+    else:
+        need_root()
+        need("nginx", "haproxy", "nft", "iptables-nft-restore", "ethtool")
+        run = Run(options_of(args), say)
     try:
         run.all()
     finally:
         if run.rows:
             report.write(run, args.out, say)
     return 0
+
+
+def cmd_check(args):
+    need_root()
+    need("wrk", "nginx", "taskset")
+    known = floors.read(args.floors)
+    run = Run(Options(rounds=3, quick=True, limit_s=QUICK_LIMIT_S, seconds=2), say)
+    try:
+        run.all()
+    finally:
+        if run.rows:
+            report.write(run, args.out, say)
+    return floors.say_and_judge(run, known)
 
 
 def _parser():
@@ -57,7 +76,14 @@ def _parser():
     sub.add_argument("--quick", action="store_true")
     sub.add_argument("--seconds", type=int, default=2, help="of each measurement")
     sub.add_argument("--limit", type=int, default=0, help="seconds for the whole run")
+    sub.add_argument("--target", default="", help="lab (default) or host: measure addresses that PEERS gives, NAME=ADDRESS:PORT")
+    sub.add_argument("--cpu-command", default=os.environ.get("CPU_COMMAND", ""),
+                     help="with host: prints the target's /proc/stat, as in `ssh HOST cat /proc/stat`")
     sub.add_argument("--out", default=os.path.join("build", "bench"))
+    sub = verbs.add_parser("check", help="the quick set against the floors", allow_abbrev=False)
+    sub.set_defaults(function=cmd_check)
+    sub.add_argument("--floors", default=floors.FILE)
+    sub.add_argument("--out", default=os.path.join("build", "bench", "check"))
     return parser
 
 

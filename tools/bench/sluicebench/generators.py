@@ -4,12 +4,11 @@
 Both run in the client's namespace on the last core, and both report what failed by kind.
 """
 import json
-import os
 import subprocess
 
 from sluicelab import processes
 
-from .host import CLIENT, BenchError, generator_core
+from .host import BenchError, generator_core
 
 _LUA = """\
 wrk.method = "%(method)s"
@@ -28,7 +27,7 @@ def _script(host, name, method="GET", body_bytes=0, close=False):
     # wrk drops a header whose value it cannot see: the blank behind the colon matters.
     text = _LUA % {"method": method, "body": f'wrk.body = string.rep("x", {body_bytes})' if body_bytes else "",
                    "headers": 'wrk.headers["Connection"] = "close"' if close else ""}
-    path = host.lab.path(CLIENT, f"wrk-{name}.lua")
+    path = host.client_path(f"wrk-{name}.lua")
     with open(path, "w", encoding="ascii") as file:
         file.write(text)
     return path
@@ -40,7 +39,7 @@ def wrk(host, url, seconds, connections, close=False, upload=0):
     script = _script(host, kind, "POST" if upload else "GET", upload, close)
     argv = ["taskset", "-c", str(generator_core()), "wrk", "-t", "1", "-c", str(connections), "-d", f"{int(seconds)}s",
             "--timeout", "2s", "-s", script, url]
-    done = processes.run(*processes.on_host(host.lab, CLIENT, *argv))
+    done = processes.run(*host.client_argv(argv))
     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
     if not lines:
         raise BenchError(f"wrk has not said what it did:\n{done.stdout}")
@@ -62,7 +61,7 @@ class OpenLoop:
                 argv.append(f"--{name.replace('_', '-')}")
             elif value not in (None, False):
                 argv += [f"--{name.replace('_', '-')}", str(value)]
-        self.popen = subprocess.Popen(processes.on_host(host.lab, CLIENT, *argv), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        self.popen = subprocess.Popen(host.client_argv(argv), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                       text=True, start_new_session=True, stdin=subprocess.DEVNULL)
 
     def line(self):
@@ -70,20 +69,19 @@ class OpenLoop:
         return self.popen.stdout.readline()
 
     def result(self):
-        out, err = self.popen.communicate()
-        if self.popen.returncode or not out.strip():
-            raise BenchError(f"openloop: exit {self.popen.returncode}: {err.strip()}")
-        return json.loads(out.splitlines()[-1])
+        """What it says at its end, as soon as it says it: its connections may still be open."""
+        said = self.popen.stdout.readline()
+        if not said.startswith("{"):
+            self.popen.kill()
+            raise BenchError(f"openloop: exit {self.popen.wait()}: {said.strip()} {self.popen.stderr.read().strip()}")
+        return json.loads(said)
 
     def end(self):
-        if self.popen.poll() is None:
+        """Its connections are closed and it is gone."""
+        try:
+            self.popen.wait(5)
+        except subprocess.TimeoutExpired:
             self.popen.kill()
-        self.popen.communicate()
-
-
-def failures(failed):
-    return sum(failed.values())
-
-
-def openloop_exists(host):
-    return os.access(os.path.join(host.lab.build, "bench", "openloop"), os.X_OK)
+            self.popen.wait()
+        self.popen.stdout.close()
+        self.popen.stderr.close()

@@ -27,11 +27,13 @@ class HaproxyPeer(ProcessPeer):
     template = ""
     can_change = True
     by_reload = False
+    checks = ""  # how it watches its servers, in its own words
     programs = ("haproxy",)
 
     def config(self, host, backends):
         return self.template.format(threads=self.threads, balance=self.balance, address=host.address, socket=self.socket(host),
-                                    servers="\n".join(f"    server s{port} {host.address}:{port}" for port in backends))
+                                    servers="\n".join(f"    server s{port} {host.address}:{port} {self.checks}".rstrip()
+                                                      for port in backends))
 
     def socket(self, host):
         return host.work("haproxy.sock")

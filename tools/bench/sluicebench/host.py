@@ -88,6 +88,13 @@ class Host:
             raise BenchError(f"{path} is missing: run make bench, or make all")
         return path
 
+    def client_argv(self, argv):
+        """What a generator's command line becomes, so that it runs where the client is."""
+        return processes.on_host(self.lab, CLIENT, *argv)
+
+    def client_path(self, name):
+        return self.lab.path(CLIENT, name)
+
     def run(self, *argv, on=SLAVE, check=True):
         return processes.run(*processes.on_host(self.lab, on, *argv), check=check)
 

@@ -32,6 +32,14 @@ def offloads(host, on):
     return ", ".join(f"{name} {found.get(name, '?')}" for name in _OFFLOADS)
 
 
+def generator_facts():
+    return {
+        "kernel (generator)": os.uname().release,
+        "processor (generator)": f"{_line('/proc/cpuinfo', r'^model name.*: (.*)$')}, {os.cpu_count()} cores",
+        "wrk": _version("wrk", "-v"),
+    }
+
+
 def facts(host):
     cores = os.cpu_count()
     shared = ("The generator has the last core to itself, the servers the first, balancers' processes may run on any."

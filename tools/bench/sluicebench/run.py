@@ -5,6 +5,7 @@ Interleaved: a round measures every cell of a scenario once, and each round begi
 disturbs all alike. Rounds are added for bars that are not resolved, for as long as there is time.
 """
 import contextlib
+import math
 import os
 import time
 
@@ -46,6 +47,8 @@ class Run:
         self.started_at = time.monotonic()
         self.cost = {}  # (scenario, peer, variant) -> seconds that it took last time
         self.rounds_done = {}
+        self.finished = set()
+        self.capacities, self.slowest = {}, None
         self.peers = {name: cls() for name, cls in self.known.items()}
 
     # --- what scenarios use
@@ -63,6 +66,10 @@ class Run:
             return [name for name in chosen if scenario.any_peer or name in default]
         return [name for name in self.known if name in default]
 
+    def chosen_names(self):
+        """All that PEERS names, or all there are."""
+        return peers.choose(self.known, self.options.peers, ()) if self.options.peers else list(self.known)
+
     @contextlib.contextmanager
     def started(self, peer, backends):
         """The peer at work for as long as the block runs. Its configuration is kept for the report."""
@@ -77,9 +84,13 @@ class Run:
             peer.stop()
 
     def start_servers(self, groups):
+        self.use_servers(Servers(self.host, groups))
+
+    def use_servers(self, servers):
+        """Servers that have just been started; the old ones end. They need other ports, or to have ended before."""
         self.end_servers()
-        self.servers = Servers(self.host, groups)
-        self.servers.wait()
+        self.servers = servers
+        servers.wait()
 
     def end_servers(self):
         if self.servers:
@@ -94,7 +105,7 @@ class Run:
         """round -> value of the rows that count."""
         return {row.round: row.metrics[metric] for row in self.rows
                 if row.scenario == scenario and row.peer == peer and row.point == point and not row.problem
-                and row.metrics.get(metric) is not None}
+                and row.metrics.get(metric) is not None and not math.isnan(row.metrics[metric])}
 
     # --- the run itself
 
@@ -111,7 +122,11 @@ class Run:
                         self.facts.update(machine.facts(host))
                     self._idle_reference(lab)
                     for scenario in mine:
-                        self._scenario(scenario, self._planned_rounds(scenario))
+                        if self.left_s() > 0:
+                            self._scenario(scenario, self._planned_rounds(scenario))
+                            self.finished.add(scenario.name)
+                        else:
+                            self.problems.append(f"{scenario.name}: not measured, the time was over")
                     if lab == "process" and self.options.more:
                         self._more_rounds(mine)
                 self.host = None
@@ -130,7 +145,11 @@ class Run:
         try:
             scenario.prepare(self)
             cells = scenario.cells(self)
-            for _ in range(rounds):
+            for number in range(rounds):
+                least = 2 if self.options.quick else scenario.least_rounds
+                if number >= least and self.remaining_s() > self.left_s():
+                    self.problems.append(f"{scenario.name}: {number} rounds, for there was no time for more")
+                    break
                 self._round(scenario, cells)
         finally:
             scenario.finish(self)
@@ -167,7 +186,7 @@ class Run:
         total = 0
         for scenario in self.scenarios:
             left = self._planned_rounds(scenario) - self.rounds_done.get(scenario.name, 0)
-            if left > 0 and self.host:
+            if left > 0 and scenario.name not in self.finished:
                 total += left * sum(self.cost.get((scenario.name, name, variant), scenario.seconds)
                                     for name, variant in scenario.cells(self))
         return max(0, total)

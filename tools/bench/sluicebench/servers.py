@@ -2,7 +2,8 @@
 """What stands behind every balancer: one nginx worker that answers from memory on as many host-ports as backends are wanted.
 
 One process for all ports, pinned to one core: then a thousand backends cost the servers what four do, and what a row costs more is the
-balancer's. Containers (docker.py) run a process each.
+balancer's. Where bodies are large the lab's app stands there instead, a process for each port: it takes a whole body before it answers,
+which nginx does not by itself. So it does in containers (containers.py).
 """
 import os
 import resource
@@ -34,7 +35,6 @@ http {{
     lingering_close off;
     tcp_nodelay on;
     sendfile on;
-    client_max_body_size 0;
 {zones}
 {servers}
 }}
@@ -48,15 +48,11 @@ _SERVER = """\
             add_header X-Task "port=$server_port";
             {answer}
         }}
-        location = /up {{ return 200 "taken\\n"; }}
-        location = /down {{ alias {work}/down.bin; }}
     }}
 """
 # `return` comes before limit_req in nginx's phases; a file from the page cache comes after it.
 _ANSWER = 'return 200 "a backend of the benchmark answers, and this is all it has to say\\n";'
 _LIMITED_ANSWER = "root {work}; try_files /answer.txt =404;"
-
-DOWN_BYTES = 4 << 20
 
 
 def ports(count):
@@ -84,8 +80,6 @@ class Servers:
         self.ports = [port for listen, _ in groups for port in listen]
         work = host.work("servers")
         os.makedirs(work, exist_ok=True)
-        with open(os.path.join(work, "down.bin"), "wb") as file:
-            file.write(os.urandom(1 << 16) * (DOWN_BYTES >> 16))
         with open(os.path.join(work, "answer.txt"), "w", encoding="ascii") as file:
             file.write("a backend of the benchmark answers, and this is all it has to say\n")
         files = min(resource.getrlimit(resource.RLIMIT_NOFILE)[1], 200000)
@@ -100,3 +94,21 @@ class Servers:
 
     def end(self):
         self.child.end()
+
+
+class Apps:
+    """The lab's app, a process for each port."""
+
+    def __init__(self, host, count):
+        self.host, self.ports = host, ports(count)
+        app = host.tool("lab", "app")
+        self.children = [Child(host, f"app{port}", [app, "--port", str(port), "--ipv4", "--task", f"bench.{port}"], core=servers_core())
+                         for port in self.ports]
+
+    def wait(self):
+        for port, child in zip(self.ports, self.children):
+            self.host.wait_for(port, "the servers themselves", child)
+
+    def end(self):
+        for child in self.children:
+            child.end()

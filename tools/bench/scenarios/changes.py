@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The set of backends changes each second under load. HAProxy learns of it by reload, as from consul-template, and by its runtime API."""
+import time
+
+from sluicebench import openrow, rates, servers
+from sluicebench.scenario import Scenario
+
+OURS, TCP, HTTP = "sluice-tc", "haproxy-tcp-2t-roundrobin", "haproxy-http-2t-roundrobin"
+WITHOUT, EACH = "no changes", "set changes"
+SECONDS = {EACH: 24, WITHOUT: 6}
+OTHERS_SECONDS = 6
+
+
+class Changes(Scenario):
+    name = "changes"
+    title = "Sets that change each second"
+    text = ("Open loop at 20 % of the slowest peer's rate, ten requests to a connection. Each second another one of the four backends is taken "
+            "out and the last one put back. Sluice does so for 24 seconds in each round.")
+    peers = (OURS, TCP, HTTP)
+    order = 40
+    metric = openrow.LATENCY
+    more = (("failed", "failed requests", 0), ("changes", "changes", 0), *openrow.MORE[:3])
+    higher_is_better = False
+    seconds = 10
+
+    def prepare(self, run):
+        run.start_servers([(servers.ports(4), None)])
+        rates.common(run, 1)
+
+    def cells(self, run):
+        wanted = [(OURS, EACH), (OURS, WITHOUT), (TCP, "reload"), (HTTP, "reload"), (HTTP, "runtime API")]
+        return [cell for cell in wanted if cell[0] in run.chosen_peers(self)]
+
+    def measure(self, run, peer, variant):
+        seconds = SECONDS.get(variant, OTHERS_SECONDS)
+        if run.options.seconds < 2:
+            seconds = min(seconds, 6)
+        peer.by_reload = variant == "reload"
+        try:
+            with run.started(peer, run.backends):
+                with openrow.client(run.host, peer.targets(), rates.common(run, 0.2), seconds, connections=64, turns=10) as loop:
+                    before = run.meter.read()
+                    changes = 0 if variant == WITHOUT else self._change(peer, run.backends, seconds)
+                    result = loop.result()
+                    used = run.meter.since(before, run.meter.read())
+        finally:
+            peer.by_reload = False
+        row = openrow.row(run, self.name, peer, variant, result, used, may_fail=True)
+        row.metrics["changes"] = changes
+        return [row.need_rate(result["answered"] + row.metrics["failed"], result["offered"])]
+
+    @staticmethod
+    def _change(peer, backends, seconds):
+        started, changes = time.monotonic(), 0
+        while changes < seconds - 1:
+            time.sleep(max(0.0, started + changes + 0.5 - time.monotonic()))
+            out = backends[changes % len(backends)]
+            peer.change([port for port in backends if port != out])
+            changes += 1
+        return changes
+
+
+SCENARIOS = [Changes]

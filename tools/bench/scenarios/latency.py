@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Latency at rates that every peer can bear, and beside a thousand connections that mostly idle."""
+from sluicebench import openrow, rates, servers
+from sluicebench.scenario import Scenario
+
+SHARES = (30, 50, 70)
+CONNECTIONS = 64
+
+
+class Latency(Scenario):
+    name = "latency"
+    title = "Latency at a fixed rate"
+    text = ("Open loop, keep-alive, 64 connections, at 30, 50 and 70 % of what the slowest of these peers can do; each request's time "
+            "counts from when it was to be sent.")
+    peers = rates.COMPARED
+    quick = True
+    order = 20
+    metric = openrow.LATENCY
+    more = openrow.MORE
+    higher_is_better = False
+    seconds = 8
+
+    def prepare(self, run):
+        run.start_servers([(servers.ports(4), None)])
+        rates.common(run, 1)
+
+    def measure(self, run, peer, variant):
+        shares = (50,) if run.options.quick else SHARES
+        with run.started(peer, run.backends):
+            return [openrow.measure(run, self.name, peer, f"{share} %", rates.common(run, share / 100), run.seconds,
+                                    connections=CONNECTIONS) for share in shares]
+
+
+class Idle(Scenario):
+    name = "idle1000"
+    title = "1,000 idle connections, as an ELB keeps them"
+    text = "Open loop over 64 connections at 30 % of the slowest peer's rate, while 1,000 more are open and idle."
+    peers = rates.COMPARED
+    order = 21
+    least_rounds = 3
+    metric = openrow.LATENCY
+    more = openrow.MORE
+    higher_is_better = False
+    seconds = 5
+
+    def prepare(self, run):
+        run.start_servers([(servers.ports(4), None)])
+        rates.common(run, 1)
+
+    def measure(self, run, peer, variant):
+        with run.started(peer, run.backends):
+            row = openrow.measure(run, self.name, peer, "", rates.common(run, 0.3), run.seconds, connections=CONNECTIONS, idle=1000)
+        result = row.metrics["result"]
+        if result["idle_open"] != 1000 and not row.problem:
+            row.problem = f"{1000 - result['idle_open']} of the idle connections are gone"
+        return [row]
+
+
+SCENARIOS = [Latency, Idle]
