@@ -4,7 +4,8 @@
 # Sources are found by wildcard per directory, so a new file needs no line here. `make help` lists the targets.
 #
 # Variables: V=1 shows commands; SAN=address,undefined builds the programs with sanitizers; WERROR=1 makes
-# warnings errors (CI does); PREFIX and DESTDIR as usual; SUITES="unit e2e" narrows `make test`.
+# warnings errors (CI does); PREFIX, DESTDIR and SYSCONFDIR as usual; EXTRA_CFLAGS is added for C and BPF;
+# SUITES="unit e2e" narrows `make test`.
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -14,6 +15,10 @@ SHELL := /bin/bash
 
 PREFIX ?= /usr/local
 DESTDIR ?=
+SYSCONFDIR ?= /etc
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+KEEP_CONFIG ?= 0
+EXTRA_CFLAGS ?=
 V ?= 0
 SAN ?=
 WERROR ?= 0
@@ -41,8 +46,7 @@ say = $(if $(filter 1,$(V)),@:,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
 # --- goals that compile nothing themselves: they must work on a machine without any library ---
 
-LATER := deb
-PLAIN := help clean deps test test-kernels demo mutants soak bench bench-check lint uninstall $(LATER)
+PLAIN := help clean deps test test-kernels demo mutants soak bench bench-check lint uninstall deb
 COMPILES := $(filter-out $(PLAIN),$(or $(MAKECMDGOALS),all))
 
 # --- sources ---
@@ -124,17 +128,18 @@ FUZZ_GUIDED := -fsanitize=fuzzer-no-link
 
 BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -std=gnu11 -D__TARGET_ARCH_$(ARCH) -Wall -Wextra -Wno-unused-parameter \
 	-Wshadow -Wundef \
-	$(if $(filter 1,$(WERROR)),-Werror) -Iinclude -Ibpf -I/usr/include/$(MULTIARCH) -MMD -MP
+	$(if $(filter 1,$(WERROR)),-Werror) -Iinclude -Ibpf -I/usr/include/$(MULTIARCH) -MMD -MP $(EXTRA_CFLAGS)
 
 HARDEN := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer,-D_FORTIFY_SOURCE=2 \
 	-fstack-protector-strong)
-CFLAGS := $(BASE_CFLAGS) -O2 $(HARDEN) $(LIB_CFLAGS)
+CFLAGS := $(BASE_CFLAGS) -O2 $(HARDEN) $(LIB_CFLAGS) $(EXTRA_CFLAGS)
 LDFLAGS := $(if $(SAN),-fsanitize=$(SAN)) -Wl,-z,relro,-z,now
 SAN_CFLAGS := $(BASE_CFLAGS) -O1 $(UNIT_SAN) $(LIB_CFLAGS)
 
 # --- goals ---
 
-.PHONY: all tests test test-kernels fuzz mutants demo soak bench bench-check bench-tools bench-prog lint deps install uninstall clean help $(LATER)
+.PHONY: all tests test test-kernels fuzz mutants demo soak bench bench-check bench-tools bench-prog lint deps \
+	install uninstall deb programs clean help
 
 all: $(PROGRAMS) $(LAB_TOOLS) ## the two programs, the BPF object and the lab's tools
 
@@ -189,31 +194,55 @@ lint: ## style, shell, Python and stale-success checks
 deps: ## install the Debian packages and Consul (as root)
 	$(Q)tools/deps
 
-$(LATER):
-	@echo "make $@: not there yet, it comes with a later issue" >&2
-	@exit 2
+programs: $(PROGRAMS)
 
-install: all ## install programs, example config, manual pages and licence below $(DESTDIR)$(PREFIX)
-	install -D -m 0755 $(B)/bin/sluicectl $(DESTDIR)$(PREFIX)/sbin/sluicectl
-	install -D -m 0755 $(B)/bin/sluiced $(DESTDIR)$(PREFIX)/sbin/sluiced
-	install -D -m 0644 deploy/sluice.conf $(DESTDIR)$(PREFIX)/share/doc/sluice/sluice.conf
-	install -D -m 0644 README.md $(DESTDIR)$(PREFIX)/share/doc/sluice/README.md
-	install -D -m 0644 LICENSE $(DESTDIR)$(PREFIX)/share/doc/sluice/LICENSE
-	for page in $(MAN_PAGES); do \
-		install -D -m 0644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; done
+# What install puts there and uninstall takes away: mode:file:place. A unit names the programs where they will be.
+SBIN := $(PREFIX)/sbin
+SHARE := $(PREFIX)/share
+UNITS := $(wildcard deploy/systemd/*.service)
+DEFAULT_CONFIG := $(B)/install/sluice.conf
+INSTALLED := \
+	0755:$(B)/bin/sluicectl:$(SBIN)/sluicectl \
+	0755:$(B)/bin/sluiced:$(SBIN)/sluiced \
+	$(foreach page,$(MAN_PAGES),0644:$(page):$(SHARE)/man/man$(subst .,,$(suffix $(page)))/$(notdir $(page))) \
+	$(foreach unit,$(UNITS),0644:$(B)/install/$(notdir $(unit)):$(UNITDIR)/$(notdir $(unit))) \
+	0644:deploy/systemd/sysusers.conf:$(PREFIX)/lib/sysusers.d/sluice.conf \
+	0644:deploy/systemd/tmpfiles.conf:$(PREFIX)/lib/tmpfiles.d/sluice.conf \
+	0644:deploy/completion/sluicectl.bash:$(SHARE)/bash-completion/completions/sluicectl \
+	0644:deploy/completion/sluiced.bash:$(SHARE)/bash-completion/completions/sluiced \
+	0644:deploy/sluice.conf:$(SHARE)/doc/sluice/examples/sluice.conf \
+	0644:deploy/systemd/before-5.19.conf:$(SHARE)/doc/sluice/examples/before-5.19.conf \
+	0644:README.md:$(SHARE)/doc/sluice/README.md \
+	0644:LICENSE:$(SHARE)/doc/sluice/LICENSE
+CONFIG_PLACE := $(SYSCONFDIR)/sluice/sluice.conf
+INSTALL_NOTE := $(SHARE)/doc/sluice/folders-made
 
-uninstall: ## remove what install put there
-	rm -f $(DESTDIR)$(PREFIX)/sbin/sluicectl $(DESTDIR)$(PREFIX)/sbin/sluiced
-	rm -rf $(DESTDIR)$(PREFIX)/share/doc/sluice
-	for page in $(MAN_PAGES); do rm -f $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; done
+# The example with nothing switched on: programs of a host that nobody has configured balance nothing.
+$(DEFAULT_CONFIG): deploy/sluice.conf
+	@mkdir -p $(@D)
+	$(Q)sed -E 's/^(\[service web\]|port = |marathon_app = |url = )/#\1/' $< >$@
+
+install: programs $(DEFAULT_CONFIG) ## programs, units, configuration, manual pages, completion, licence, below $(DESTDIR)$(PREFIX)
+	$(Q)mkdir -p $(B)/install
+	$(Q)for unit in $(UNITS); do sed 's#=/usr/sbin/#=$(SBIN)/#' $$unit >$(B)/install/$${unit##*/} || exit 1; done
+	$(Q)deploy/place put '$(DESTDIR)' $(INSTALL_NOTE) $(INSTALLED) \
+		$$([[ -e '$(DESTDIR)$(CONFIG_PLACE)' ]] || echo 0644:$(DEFAULT_CONFIG):$(CONFIG_PLACE))
+	$(Q)[[ -n '$(DESTDIR)' ]] || deploy/host prepare $(PREFIX)
+
+uninstall: ## all of that goes again, what is attached and the user too; KEEP_CONFIG=1 keeps the configuration
+	$(Q)[[ -n '$(DESTDIR)' ]] || deploy/host retire $(PREFIX)
+	$(Q)deploy/place take '$(DESTDIR)' $(INSTALL_NOTE) $(INSTALLED) \
+		$(if $(filter 1,$(KEEP_CONFIG)),,0644::$(CONFIG_PLACE))
+
+deb: ## the Debian package, by Debian's own tools, in build/deb
+	$(Q)deploy/debian/build
 
 clean: ## remove build/
 	rm -rf $(B)
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@printf '  %-14s %s\n' $(foreach t,$(LATER),'$(t)' 'comes with a later issue')
-	@echo 'Variables: V=1  SAN=address,undefined  WERROR=1  PREFIX=/usr/local  DESTDIR=  SUITES="unit e2e"'
+	@echo 'Variables: V=1  SAN=address,undefined  WERROR=1  PREFIX=/usr/local  DESTDIR=  EXTRA_CFLAGS=  SUITES="unit e2e"'
 
 # --- a change of flags rebuilds everything ---
 
