@@ -65,6 +65,9 @@ FAULTS_SRC := $(wildcard tests/unit/faults/*.c)
 PACKETS_SRC := $(filter-out %.bpf.c,$(wildcard tests/bpf/*.c))
 CANARY_SRC := $(wildcard tests/canary/*.c)
 BENCH_PROG_SRC := $(filter-out %.bpf.c,$(wildcard tools/bench/prog/*.c))
+# what measures the daemon: a program a file of its own, the others are theirs to share
+BENCH_CONTROL_PROGRAMS := react many
+BENCH_CONTROL_SRC := $(wildcard tools/bench/control/*.c)
 # a fuzz target or a maker of seeds is one file; the others there are theirs to share
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 SEED_SRC := $(wildcard tests/fuzz/seed_*.c)
@@ -88,6 +91,7 @@ CANARY := $(if $(CANARY_SRC),$(B)/tests/canary/canary)
 FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(FUZZ_SRC) $(SEED_SRC))
 BENCH_PROG := $(B)/bench/prog/prog
 BENCH_TOOLS := $(B)/bench/publish $(B)/bench/openloop
+BENCH_CONTROL := $(patsubst %,$(B)/bench/control/%,$(BENCH_CONTROL_PROGRAMS))
 
 # --- flags ---
 
@@ -138,7 +142,7 @@ SAN_CFLAGS := $(BASE_CFLAGS) -O1 $(UNIT_SAN) $(LIB_CFLAGS)
 
 # --- goals ---
 
-.PHONY: all tests test test-kernels fuzz mutants demo soak bench bench-check bench-tools bench-prog lint deps \
+.PHONY: all tests test test-kernels fuzz mutants demo soak bench bench-check bench-tools bench-prog bench-control lint deps \
 	install uninstall deb programs clean help
 
 all: $(PROGRAMS) $(LAB_TOOLS) ## the two programs, the BPF object and the lab's tools
@@ -181,6 +185,9 @@ bench-tools: all $(BENCH_TOOLS)
 
 bench-prog: $(BENCH_PROG) ## nanoseconds a packet of every program and path, as root; QUICK=1 for a quarter of the time
 	$(Q)$(BENCH_PROG) $(if $(filter 1,$(QUICK)),--quick) --json $(B)/bench/prog.json
+
+bench-control: $(BENCH_CONTROL) all ## how soon the daemon acts and what it costs, in a lab, as root; QUICK=1 for a tenth of it
+	$(Q)QUICK=$(QUICK) tools/bench/control/run
 
 soak: ## ten minutes of flapping backends and replaced programs under 10,000 connections, then failing registries; TIME=600
 	$(Q)tools/deps
@@ -360,6 +367,12 @@ $(B)/bench/publish: $(call objects,$(wildcard tools/bench/publish/*.c)) $(LIB)
 $(B)/obj/tools/bench/openloop/%.o: INCLUDES_OWN := -Itools/bench/openloop -Itools/lab/load
 $(B)/bench/openloop: $(call objects,$(wildcard tools/bench/openloop/*.c) tools/lab/load/reply.c)
 	$(call link,,-lm)
+
+$(B)/obj/tools/bench/control/%.o: INCLUDES_OWN := -Itools/bench/control
+
+$(B)/bench/control/%: $(B)/obj/tools/bench/control/%.o $(call objects,$(filter-out \
+		$(patsubst %,tools/bench/control/%.c,$(BENCH_CONTROL_PROGRAMS)),$(BENCH_CONTROL_SRC))) $(LIB)
+	$(call link,,$(LIBS) -pthread -lm)
 
 # --- tests ---
 

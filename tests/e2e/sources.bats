@@ -38,6 +38,23 @@ same_set() {
 	scale /web 3
 }
 
+@test "a dry run beside the daemon says what it would do, follows, and changes nothing" {
+	local before out=$BATS_TEST_TMPDIR/dry pid task
+	before=$(up)
+	task=$(ctl --json backends | jq -r '[.[] | select(.state == "up")][0].task')
+	# as somebody who may open no map
+	"$TOOL" exec slave1 -- setpriv --reuid=65534 --regid=65534 --clear-groups sluiced --dry-run >"$out" 2>"$out.err" 3>&- &
+	pid=$!
+	wait_for "it would publish all three" grep -qE '^would publish web:( [0-9]+){3}$' "$out"
+	grep -q "^would change web/.* -> up task=$task .*reason=" "$out"
+	same_set "$before"
+	scale /web 2
+	wait_for "it follows" grep -qE '^would change web/.* up -> (draining|down|gone) ' "$out"
+	scale /web 3
+	kill -TERM "$pid"
+	wait "$pid"
+}
+
 @test "a check that goes critical in Consul takes the backend down, and back up" {
 	local port task id
 	read -r port task < <(ctl --json backends | jq -r '[.[] | select(.state == "up")][0] | "\(.port) \(.task)"')
