@@ -41,7 +41,7 @@ class NginxStream(ProcessPeer):
                               servers="\n".join(f"        server {host.address}:{port} max_fails=0;" for port in backends))
 
     def check(self, host, backends):
-        processes.run("nginx", "-t", "-c", self.write(host, backends))
+        host.run("nginx", "-t", "-c", self.write(host, backends))
 
     def argv(self, path):
         return ["nginx", "-c", path]

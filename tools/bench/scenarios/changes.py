@@ -38,7 +38,8 @@ class Changes(Scenario):
         peer.by_reload = variant == "reload"
         try:
             with run.started(peer, run.backends):
-                with openrow.client(run.host, peer.targets(), rates.common(run, 0.2), seconds, connections=64, turns=10) as loop:
+                with openrow.client(run.host, peer.targets(), rates.common(run, 0.2), seconds, connections=64, turns=10,
+                                    timeout=10000) as loop:
                     before = run.meter.read()
                     changes = 0 if variant == WITHOUT else self._change(peer, run.backends, seconds)
                     result = loop.result()

@@ -50,6 +50,7 @@ class Run:
         self.finished = set()
         self.capacities, self.slowest = {}, None
         self.peers = {name: cls() for name, cls in self.known.items()}
+        self.chosen_names()  # a wrong name is told before anything is started
 
     # --- what scenarios use
 
