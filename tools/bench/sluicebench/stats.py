@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The arithmetic of the report: medians, bootstrap intervals, and when a bar counts as met or missed. Pure; the seed is fixed."""
+import functools
 import math
 import random
 import statistics
@@ -22,6 +23,11 @@ def spread(values):
 
 def interval(values, resamples=RESAMPLES, seed=SEED):
     """The 95 % percentile bootstrap interval of the median."""
+    return _interval(tuple(values), resamples, seed)
+
+
+@functools.lru_cache(maxsize=4096)  # tables, bars and words ask for the same again and again
+def _interval(values, resamples, seed):
     if len(values) < 2:
         return (-math.inf, math.inf) if not values else (values[0], values[0])
     chance = random.Random(seed)
