@@ -90,7 +90,8 @@ static __always_inline void egress_reopen(const struct owned *owned, struct scra
 	const struct packet *packet = &scratch->packet;
 	struct sluice_half *half = &scratch->half;
 	struct sluice_flow *flow = owned->flow, *fresh = &half->flow;
-	bool lived = flow_lives(flow), done = flow->done;
+	__u32 touched;
+	bool done = flow->done;
 
 	__builtin_memset(half, 0, sizeof(*half));
 	*fresh = *flow;
@@ -113,8 +114,9 @@ static __always_inline void egress_reopen(const struct owned *owned, struct scra
 	fresh->picked = fresh->touched = now;
 	count_reason(SLUICE_REASON_SYN_REOPEN);
 	if (owned->half) {
-		if (done || sluice_flow_is_over(flow)) /* it no longer counted as one */
-			flow_count_half(owned->backend, 1);
+		if (!done && !sluice_flow_is_over(flow)) /* it counted as one, by the older pick */
+			flow_count_half(owned->backend, flow->picked, -1);
+		flow_count_half(owned->backend, now, 1);
 		*flow = *fresh;
 		owned->half->tcp_flags = 0; /* what is kept are the other SYN's options */
 		return;
@@ -125,9 +127,11 @@ static __always_inline void egress_reopen(const struct owned *owned, struct scra
 		event_tell(SLUICE_REASON_TABLE_FULL, 0, owned->slot);
 		return;
 	}
-	flow_count_half(owned->backend, 1);
-	if (!flow_delete(&scratch->key, false, family) && lived)
-		flow_count_active(owned->backend, -1);
+	flow_count_half(owned->backend, now, 1);
+	/* what stands in an established table counts, whatever its marks say */
+	touched = flow->touched;
+	if (!flow_delete(&scratch->key, false, family))
+		flow_count_active(owned->backend, touched, -1);
 }
 
 static __always_inline void egress_syn_ack(const struct owned *owned, const struct packet *packet,
@@ -163,7 +167,7 @@ static __always_inline void egress_half_open(const struct owned *owned, const st
 
 	if (packet->flags & TCP_RST) {
 		if (!sluice_flow_is_over(flow)) {
-			flow_count_half(owned->backend, -1);
+			flow_count_half(owned->backend, flow->picked, -1);
 			count_reason(SLUICE_REASON_CLOSED);
 		}
 		flow->out_marks |= SLUICE_OUT_RST;
@@ -171,7 +175,7 @@ static __always_inline void egress_half_open(const struct owned *owned, const st
 	}
 	if (flow->out_marks & SLUICE_OUT_RST) { /* a wrong ACK was reset, the handshake goes on */
 		flow->out_marks &= ~SLUICE_OUT_RST;
-		flow_count_half(owned->backend, 1);
+		flow_count_half(owned->backend, flow->picked, 1);
 	}
 	if (flow->client_rst)
 		flow->client_rst = 0;
@@ -282,10 +286,10 @@ static __always_inline enum verdict egress(struct __sk_buff *skb, struct scratch
 		return VERDICT_REWRITE;
 	}
 	if (owned.flow->done) {
-		flow_from_backend(owned.flow, packet, now);
+		flow_from_backend(&owned, packet, now);
 		flow_settle(&owned, key, family);
 	} else {
-		flow_touch(owned.flow, now);
+		flow_touch(&owned, now);
 		egress_half_open(&owned, packet, key, family, now);
 	}
 	return VERDICT_REWRITE;

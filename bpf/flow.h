@@ -208,28 +208,47 @@ static __always_inline bool flow_is_still(const struct owned *owned)
 }
 
 /*
- * --- counts, for leastconn and maxconn. They may drift (nobody subtracts an evicted flow); the
- * daemon's scan puts them right. ---
+ * --- counts, for leastconn and maxconn: roughly, and what goes wrong does not last (tally.h). A
+ * backend that is NULL is retired, and nobody counts for it. ---
  */
 
-static __always_inline void flow_count_active(struct sluice_backend *backend, int change)
+static __always_inline void flow_count_active(struct sluice_backend *backend, __u32 touched,
+					      int change)
 {
 	if (backend)
-		__sync_fetch_and_add(&backend->active, change);
+		sluice_tally_add(&backend->active, touched, flow_now(),
+				 sluice_timeouts.idle_periods, change);
 }
 
-static __always_inline void flow_count_half(struct sluice_backend *backend, int change)
+static __always_inline void flow_count_half(struct sluice_backend *backend, __u32 picked,
+					    int change)
 {
 	if (backend)
-		__sync_fetch_and_add(&backend->half_open, change);
+		sluice_tally_add(&backend->half_open, picked, flow_now(),
+				 sluice_timeouts.half_open_periods, change);
 }
 
 static __always_inline void flow_count_pick(const struct pick *pick)
 {
 	__u32 slot = pick->slot;
 
-	flow_count_half(bpf_map_lookup_elem(&sluice_backends, &slot), 1);
+	flow_count_half(bpf_map_lookup_elem(&sluice_backends, &slot), pick->now, 1);
 	count_pick(pick->slot, pick->service);
+}
+
+/*
+ * A connection is counted by its last packet. Seldom, a few times in idle_timeout: a global function,
+ * to stay out of the way.
+ */
+__noinline int sluice_recount(__u32 slot, __u32 before, __u32 now)
+{
+	struct sluice_backend *backend = bpf_map_lookup_elem(&sluice_backends, &slot);
+
+	if (!backend)
+		return 0;
+	sluice_tally_add(&backend->active, before, now, sluice_timeouts.idle_periods, -1);
+	sluice_tally_add(&backend->active, now, now, sluice_timeouts.idle_periods, 1);
+	return 0;
 }
 
 /* --- life --- */
@@ -281,12 +300,14 @@ static __always_inline void flow_remove(const struct owned *owned, const union f
 {
 	bool half_open = !owned->flow->done && !sluice_flow_is_over(owned->flow);
 
+	const __u32 picked = owned->flow->picked, touched = owned->flow->touched;
+
 	if (flow_delete(key, owned->half, family))
 		return;
 	if (!owned->half)
-		flow_count_active(owned->backend, -1);
+		flow_count_active(owned->backend, touched, -1);
 	else if (half_open)
-		flow_count_half(owned->backend, -1);
+		flow_count_half(owned->backend, picked, -1);
 }
 
 /* The rest of what is needed to send a SYN again to another backend; its options are kept first. */
@@ -331,7 +352,7 @@ static __always_inline int flow_move(const struct owned *owned, struct pick *pic
 		return result;
 	if (!flow_is_still(owned))
 		return PICK_TORN;
-	flow_count_half(old, -1);
+	flow_count_half(old, picked, -1);
 	/* Silence alone is no proof: anybody can send a SYN that a kernel drops. */
 	if (old && cause != FLOW_TAKEN &&
 	    (cause == FLOW_REFUSED || !old->answered ||
@@ -389,10 +410,10 @@ static __always_inline void flow_promote(const struct owned *owned, const union 
 	flow_delete(key, true, family);
 	if (err)
 		return;
-	flow_count_active(owned->backend, 1);
+	flow_count_active(owned->backend, copy.touched, 1);
 	if (!first)
 		return;
-	flow_count_half(owned->backend, -1);
+	flow_count_half(owned->backend, copy.picked, -1);
 	count_reason(SLUICE_REASON_ESTABLISHED);
 	count_connection(copy.slot, copy.service);
 }
@@ -417,7 +438,7 @@ static __always_inline void flow_demote(const struct owned *owned, const union f
 	if (fresh && flow_is_still(owned))
 		flow_carry(&fresh->flow, owned->flow);
 	if (!flow_delete(key, false, family))
-		flow_count_active(owned->backend, -1);
+		flow_count_active(owned->backend, half.flow.touched, -1);
 }
 
 /* After a packet has changed its marks: the flow goes where it belongs. */
@@ -432,24 +453,33 @@ static __always_inline void flow_settle(const struct owned *owned, const union f
 	}
 }
 
-static __always_inline void flow_touch(struct sluice_flow *flow, __u32 now)
+static __always_inline void flow_touch(const struct owned *owned, __u32 now)
 {
+	struct sluice_flow *flow = owned->flow;
+	const __u32 before = flow->touched;
+
 	/* At most four writes a second, so that the line stays clean on a busy flow. */
-	if (sluice_age(now, flow->touched) >= sluice_hz / 4)
-		flow->touched = now;
+	if (sluice_age(now, before) < sluice_hz / 4)
+		return;
+	flow->touched = now;
+	if (!owned->half && owned->backend &&
+	    sluice_tally_period(before, sluice_timeouts.idle_periods) !=
+		    sluice_tally_period(now, sluice_timeouts.idle_periods))
+		sluice_recount(owned->slot, before, now);
 }
 
 /*
  * What a segment from the client changes: how far it has sent, FIN, RST, the acknowledgement of the
  * backend's FIN.
  */
-static __always_inline void flow_from_client(struct sluice_flow *flow, const struct packet *packet,
+static __always_inline void flow_from_client(const struct owned *owned, const struct packet *packet,
 					     __u32 now)
 {
+	struct sluice_flow *flow = owned->flow;
 	__u32 end = packet_seq_end(packet);
 	bool over = sluice_flow_is_over(flow);
 
-	flow_touch(flow, now);
+	flow_touch(owned, now);
 	if (packet->flags & TCP_RST) {
 		/*
 		 * Only a mark, and only if a kernel could believe it (RFC 5961 section 3.2): it has
@@ -480,12 +510,13 @@ static __always_inline void flow_from_client(struct sluice_flow *flow, const str
 }
 
 /* The same for a segment from the backend. */
-static __always_inline void flow_from_backend(struct sluice_flow *flow, const struct packet *packet,
-					      __u32 now)
+static __always_inline void flow_from_backend(const struct owned *owned,
+					      const struct packet *packet, __u32 now)
 {
+	struct sluice_flow *flow = owned->flow;
 	bool over = sluice_flow_is_over(flow);
 
-	flow_touch(flow, now);
+	flow_touch(owned, now);
 	if (packet->flags & TCP_RST) {
 		flow->out_marks |= SLUICE_OUT_RST;
 	} else {

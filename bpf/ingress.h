@@ -233,7 +233,7 @@ static __always_inline void ingress_segment(const struct owned *owned, const str
 {
 	struct sluice_flow *flow = owned->flow;
 
-	flow_from_client(flow, packet, now);
+	flow_from_client(owned, packet, now);
 	if (flow->done)
 		flow_settle(owned, key, family);
 	else if ((packet->flags & TCP_ACK) && !(packet->flags & TCP_RST) &&

@@ -210,7 +210,7 @@ static __always_inline void local_forget(__u64 cookie)
 	local_count(SLUICE_REASON_LOCAL_CLOSED);
 	backend = bpf_map_lookup_elem(&sluice_backends, &slot);
 	if (backend && backend->generation == generation)
-		flow_count_active(backend, -1);
+		__sync_fetch_and_add(&backend->local, -1);
 }
 
 /*
@@ -239,6 +239,7 @@ static __always_inline void local_remember(struct bpf_sock *sk, const struct loc
 		.connected = flow_now(),
 	};
 	__u32 slot = chosen->slot, service = ask->service;
+	struct sluice_backend *backend;
 
 	__builtin_memcpy(entry.client, ask->client, sizeof(entry.client));
 	__builtin_memcpy(entry.local, ask->address, sizeof(entry.local));
@@ -250,7 +251,9 @@ static __always_inline void local_remember(struct bpf_sock *sk, const struct loc
 		return;
 	}
 	local_count(SLUICE_REASON_LOCAL_NEW);
-	flow_count_active(bpf_map_lookup_elem(&sluice_backends, &slot), 1);
+	backend = bpf_map_lookup_elem(&sluice_backends, &slot);
+	if (backend)
+		__sync_fetch_and_add(&backend->local, 1);
 }
 
 /* --- the core --- */

@@ -15,6 +15,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include <sluice/abi.h>
+#include <sluice/tally.h>
 
 /*
  * Host-ports a packet may be sent to, both ends included, host order. Read-only data: no map can
@@ -31,6 +32,8 @@ const volatile struct sluice_timeouts sluice_timeouts = {
 	.closing = SLUICE_CLOSING_MS / 4,
 	.closed = SLUICE_CLOSED_MS / 4,
 	.reset = SLUICE_RST_LINGER_MS / 4,
+	.half_open_periods = 1 << 19,
+	.idle_periods = 1 << 12,
 };
 /*
  * Cookie of the network namespace that the host's own processes live in; 0: the initial one, where

@@ -198,6 +198,7 @@ static __always_inline void pick_look(struct pick_walk *walk, __u32 slot, __u32 
 	struct sluice_backend *backend = bpf_map_lookup_elem(&sluice_backends, &slot);
 	const volatile struct sluice_backend *shared = backend;
 	struct pick_candidate *to = &walk->candidate;
+	__u32 active;
 
 	if (!backend || slot == exclude)
 		return;
@@ -205,15 +206,22 @@ static __always_inline void pick_look(struct pick_walk *walk, __u32 slot, __u32 
 	to->generation = shared->generation;
 	to->port = shared->port;
 	to->weight = shared->weight;
-	to->load = pick_positive(shared->active) + pick_positive(shared->half_open);
 	if (!to->generation || shared->state != SLUICE_BACKEND_UP || !to->weight ||
-	    shared->service != service || shared->generation != to->generation)
+	    shared->service != service)
+		return;
+	active =
+		pick_positive(sluice_tally_sum(&shared->active, now, sluice_timeouts.idle_periods) +
+			      shared->local);
+	to->load = active;
+	to->load += pick_positive(
+		sluice_tally_sum(&shared->half_open, now, sluice_timeouts.half_open_periods));
+	if (shared->generation != to->generation)
 		return;
 	if (!pick_port_allowed(to->port)) {
 		walk->refused = 1;
 		return;
 	}
-	if (maxconn && pick_positive(shared->active) >= maxconn) {
+	if (maxconn && active >= maxconn) {
 		walk->full = 1;
 		return;
 	}

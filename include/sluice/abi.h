@@ -55,9 +55,12 @@ struct sluice_timeouts {
 	__u32 closing;	 /* a FIN was seen */
 	__u32 closed;	 /* over: stragglers still go the way of the connection */
 	__u32 reset;	 /* a client's RST that the backend did not answer closes the flow */
+	/* how many periods of a struct sluice_tally there are for half_open and for idle */
+	__u32 half_open_periods;
+	__u32 idle_periods;
 	__u32 pad;
 };
-_Static_assert(sizeof(struct sluice_timeouts) == 24, "ABI");
+_Static_assert(sizeof(struct sluice_timeouts) == 32, "ABI");
 
 struct sluice_meta {
 	__u32 magic;
@@ -84,7 +87,7 @@ struct sluice_meta {
 	__u64 cgroup;
 	struct sluice_timeouts timeouts;
 };
-_Static_assert(sizeof(struct sluice_meta) == 144, "ABI");
+_Static_assert(sizeof(struct sluice_meta) == 152, "ABI");
 
 /*
  * --- services: maps sluice_ports (by port) and sluice_services (by index). Written by attach, as
@@ -225,9 +228,18 @@ enum sluice_backend_state {
 	SLUICE_BACKEND_GONE, /* its task is gone; kept until its flows have ended or drain_timeout is over */
 };
 
+/* A count whose mistakes end by themselves; <sluice/tally.h> is the one who knows its way. */
+#define SLUICE_TALLY_PARTS 4
+
+struct sluice_tally {
+	__s32 part[SLUICE_TALLY_PARTS]; /* by period, modulo their number */
+	__u32 period;			/* the newest that anything was counted in */
+};
+_Static_assert(sizeof(struct sluice_tally) == 20, "ABI");
+
 /*
  * First line: written by the daemon. Second line: written by the BPF programs (the daemon only adds
- * corrections to active and half_open, atomically, through its memory mapping).
+ * corrections to the counts, atomically, through its memory mapping).
  *
  * A flow belongs to slot and generation. Retiring a backend is storing another generation (0 while
  * the slot is free): from then on its flows are nobody's. Generations of a slot never repeat until
@@ -246,12 +258,14 @@ struct sluice_backend {
 	__u32 last_generation; /* highest generation this slot ever had; survives the slot's being freed */
 	__u8 pad1[28];
 
-	__s32 active;	 /* flows whose handshake is done, roughly; exact counts come from a scan */
-	__s32 half_open; /* the others, roughly */
+	/* flows that live, by the last packet, roughly; exact counts come from a scan */
+	struct sluice_tally active;
+	struct sluice_tally half_open; /* the others, by the pick, roughly */
+	__s32 local; /* connections of this host's own, until the socket is closed; active without these */
 	__u32 suspect_since; /* jiffies; valid if suspect is 1: skip in picks for SLUICE_SUSPECT_MS */
 	__u32 suspect;
 	__u32 answered; /* jiffies of the last SYN-ACK, a quarter of a second coarse */
-	__u8 pad2[44];
+	__u8 pad2[8];
 };
 _Static_assert(sizeof(struct sluice_backend) == 128, "ABI");
 

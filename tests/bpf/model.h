@@ -123,6 +123,9 @@ struct model_outcome {
 struct model_outcome model_in(struct model *model, const struct frame *packet, unsigned seen);
 struct model_outcome model_out(struct model *model, const struct frame *packet, unsigned seen);
 
+/* So much time passes. */
+void model_age(struct model *model, uint32_t age_ms);
+
 /* The flow of a client's addresses and ports, NULL if there is none. */
 struct model_flow *model_find(struct model *model, const struct frame_address *client,
 			      const struct frame_address *local, uint16_t client_port,

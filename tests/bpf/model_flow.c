@@ -63,6 +63,15 @@ bool model_is_expired(const struct model *model, const struct model_flow *flow)
 	return idle_ms > model->timeouts.idle_ms;
 }
 
+/*
+ * A flow whose time is over is counted for up to a third of it more. No age of a sequence lies in
+ * between, so that it does not matter when.
+ */
+static bool counts_still(uint64_t age_ms, uint64_t timeout_ms)
+{
+	return age_ms <= timeout_ms + timeout_ms / 6;
+}
+
 static void recount(struct model *model)
 {
 	struct model_backend *backend;
@@ -74,9 +83,19 @@ static void recount(struct model *model)
 		backend = flow->used ? model_backend_of(model, flow) : NULL;
 		if (!backend)
 			continue;
-		backend->active += flow->lives_in_est;
-		backend->half_open += !flow->done && !is_over(flow);
+		backend->active +=
+			flow->lives_in_est &&
+			counts_still(model->now_ms - flow->touched_ms, model->timeouts.idle_ms);
+		backend->half_open +=
+			!flow->done && !is_over(flow) &&
+			counts_still(model->now_ms - flow->picked_ms, model->timeouts.half_open_ms);
 	}
+}
+
+void model_age(struct model *model, uint32_t age_ms)
+{
+	model->now_ms += age_ms;
+	recount(model);
 }
 
 /* --- picks --- */

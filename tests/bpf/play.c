@@ -91,8 +91,9 @@ static enum play_result play_backend(struct play *play, const struct step_backen
 		backend->port = htons(port);
 		backend->state = SLUICE_BACKEND_UP;
 		backend->weight = 1;
-		backend->active = 0; /* the daemon's duty when it gives a slot to another backend */
-		backend->half_open = 0;
+		/* the daemon's duty when it gives a slot to another backend */
+		world_set_active(play->world, slot, 0);
+		world_set_half_open(play->world, slot, 0);
 		backend->answered = 0;
 		backend->suspect = 0;
 		backend->generation = ++backend->last_generation;
@@ -108,9 +109,9 @@ static enum play_result play_backend(struct play *play, const struct step_backen
 	if (step->weight.set)
 		backend->weight = step->weight.value;
 	if (step->active.set)
-		backend->active = (int32_t)step->active.value;
+		world_set_active(play->world, slot, (int32_t)step->active.value);
 	if (step->half_open.set)
-		backend->half_open = (int32_t)step->half_open.value;
+		world_set_half_open(play->world, slot, (int32_t)step->half_open.value);
 	if (step->hport.set && !step->hport.value)
 		memset(&play->world->maps->hports[ntohs(backend->port)], 0,
 		       sizeof(struct sluice_hport));

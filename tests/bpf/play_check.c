@@ -84,13 +84,15 @@ enum play_result play_check_backend(struct play *play, const struct step_backend
 	uint32_t now = world_jiffies(play->world);
 
 	const struct check checks[] = {
-		{ "the backend's active", &want->active, (uint32_t)backend->active },
+		{ "the backend's active", &want->active,
+		  (uint32_t)maps_active(play->world->maps, backend) },
 		{ "whether the backend is suspect", &want->suspect,
 		  backend->suspect == 1 &&
 			  sluice_age(now, backend->suspect_since) <
 				  sluice_ms_to_jiffies(SLUICE_SUSPECT_MS,
 						       play->world->maps->meta.hz) },
-		{ "the backend's half_open", &want->half_open, (uint32_t)backend->half_open },
+		{ "the backend's half_open", &want->half_open,
+		  (uint32_t)maps_half_open(play->world->maps, backend) },
 		{ "the backend's generation", &want->generation, backend->generation },
 		{ "the backend's state", &want->state, backend->state },
 		{ "the backend's weight", &want->weight, backend->weight },

@@ -248,7 +248,8 @@ static void choose_access(struct sequence_dice *dice, struct sequence_step *step
 
 static void choose_change(struct sequence_dice *dice, struct sequence_step *step)
 {
-	static const unsigned ages[] = { 1, 1, 2, 3, 3, 4, 7, 8, 8, 260, 24830 };
+	/* the long ones are 4/3 of a time-out and a little: from then on nothing of it is counted */
+	static const unsigned ages[] = { 1, 1, 2, 3, 3, 4, 7, 8, 8, 350, 1035, 33200 };
 
 	step->slot = 1 + roll(dice, MODEL_SLOTS - 2);
 	switch (roll(dice, 12)) {
@@ -257,7 +258,7 @@ static void choose_change(struct sequence_dice *dice, struct sequence_step *step
 	case 2:
 	case 3:
 		step->kind = SEQUENCE_AGE;
-		step->value = AGE_UNIT_MS * ages[roll(dice, 11)];
+		step->value = AGE_UNIT_MS * ages[roll(dice, 12)];
 		break;
 	case 4:
 	case 5:

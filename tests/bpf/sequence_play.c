@@ -93,7 +93,8 @@ static void new_backend(struct sequence_play *play, const struct sequence_step *
 	shared->service = (uint16_t)step->service;
 	shared->state = SLUICE_BACKEND_UP;
 	shared->weight = step->weight;
-	shared->active = shared->half_open = 0;
+	world_set_active(play->world, step->slot, 0);
+	world_set_half_open(play->world, step->slot, 0);
 	shared->suspect = 0;
 	shared->answered = 0;
 	shared->generation = backend->generation;
@@ -124,7 +125,7 @@ static int change_world(struct sequence_play *play, const struct sequence_step *
 
 	switch (step->kind) {
 	case SEQUENCE_AGE:
-		play->model.now_ms += step->value;
+		model_age(&play->model, step->value);
 		return world_age(play->world, step->value);
 	case SEQUENCE_SET:
 		publish(play, step);
@@ -223,9 +224,11 @@ static bool backends_differ(const struct sequence_play *play, FILE *report)
 		if (!want[i].generation)
 			continue;
 		snprintf(what, sizeof(what), "backend %u's active", i);
-		bad |= differs(report, what, (uint64_t)shared[i].active, (uint64_t)want[i].active);
+		bad |= differs(report, what, (uint64_t)maps_active(play->world->maps, &shared[i]),
+			       (uint64_t)want[i].active);
 		snprintf(what, sizeof(what), "backend %u's half_open", i);
-		bad |= differs(report, what, (uint64_t)shared[i].half_open,
+		bad |= differs(report, what,
+			       (uint64_t)maps_half_open(play->world->maps, &shared[i]),
 			       (uint64_t)want[i].half_open);
 		snprintf(what, sizeof(what), "backend %u is suspect", i);
 		bad |= differs(report, what, is_suspect(play, i, &age),

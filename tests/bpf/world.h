@@ -23,7 +23,8 @@ struct world {
 	struct maps *maps; /* the loader's */
 	int program_fd[WORLD_PROGRAM_COUNT];
 	struct timeouts timeouts;
-	bool limits; /* a rate was limited since the last reset */
+	uint32_t aged; /* jiffies, since the last reset */
+	bool limits;   /* a rate was limited since the last reset */
 };
 
 /* Other time-outs than the default ones, for the cases that ask for them. */
@@ -37,6 +38,10 @@ struct world {
  */
 int world_open(struct world *world, const struct timeouts *timeouts);
 void world_release(struct world *world);
+
+/* As if a backend had so many flows, that nobody knows: their last packet was now. */
+void world_set_active(struct world *world, unsigned slot, int32_t active);
+void world_set_half_open(struct world *world, unsigned slot, int32_t half_open);
 
 /* Forget everything a case has put into the maps; counters stay. 0 or negative errno. */
 int world_reset(struct world *world);

@@ -34,7 +34,8 @@ static void change_backend(struct world *world, const struct packets_record *rec
 	backend->port = htons(port);
 	backend->state = (uint8_t)(packets_byte(record, 4) % 6);
 	backend->weight = packets_byte(record, 5);
-	backend->active = backend->half_open = 0;
+	world_set_active(world, slot_of(record, 0), 0);
+	world_set_half_open(world, slot_of(record, 0), 0);
 	backend->suspect = backend->answered = 0;
 	backend->generation = ++backend->last_generation;
 	if (world_read_service(world, index, &service))
@@ -51,7 +52,7 @@ static void change_state(struct world *world, const struct packets_record *recor
 	backend->weight = packets_byte(record, 2);
 	backend->suspect = packets_byte(record, 3) & 1;
 	backend->suspect_since = world_jiffies(world) - packets_byte(record, 3);
-	backend->active = (int8_t)packets_byte(record, 4);
+	world_set_active(world, slot_of(record, 0), (int8_t)packets_byte(record, 4));
 }
 
 static void publish(struct world *world, const struct packets_record *record)

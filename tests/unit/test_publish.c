@@ -161,7 +161,7 @@ static void a_slot_brings_nothing_along(void **unused)
 	turn(&maps, &b, 1, 1000);
 	slot = maps.hports[31000].slot;
 	assert_int_equal(maps.backends[slot].generation, 10);
-	maps.backends[slot].active = 17;
+	maps.backends[slot].active.part[0] = 17;
 	maps.backends[slot].suspect = 1;
 	memset(maps.labels[slot].reason, 'x', sizeof(maps.labels[slot].reason) - 1);
 	turn(&maps, NULL, 0, 2000);
@@ -173,7 +173,7 @@ static void a_slot_brings_nothing_along(void **unused)
 	turn(&maps, &b, 1, 3000);
 	assert_int_equal(maps.hports[31000].slot, slot);
 	assert_int_equal(maps.backends[slot].generation, 11);
-	assert_int_equal(maps.backends[slot].active, 0);
+	assert_int_equal(maps_active(&maps, &maps.backends[slot]), 0);
 	assert_int_equal(maps.backends[slot].suspect, 0);
 	assert_string_equal(maps.labels[slot].reason, "all checks pass");
 	close_memory(&maps);
@@ -191,18 +191,22 @@ static void counts_are_put_right(void **unused)
 	open_memory(&maps);
 	turn(&maps, &b, 1, 1000);
 	slot = maps.hports[31000].slot;
-	maps.backends[slot].active = 40;
-	maps.backends[slot + 1].active = 3; /* free: nobody's business */
-	counts->active[slot] = 7;
-	counts->half_open[slot] = 5;
+	maps.backends[slot].active.part[0] = 40;
+	maps.backends[slot].local = -1;
+	maps.backends[slot + 1].active.part[0] = 3; /* free: nobody's business */
+	counts->active_part[slot][0] = 7;
+	counts->half_open_part[slot][0] = 5;
+	counts->local[slot] = 4;
 	publish_counts(&maps, counts);
-	assert_int_equal(maps.backends[slot].active, 7);
-	assert_int_equal(maps.backends[slot].half_open, 5);
-	assert_int_equal(maps.backends[slot + 1].active, 3);
-	counts->active[slot] = counts->half_open[slot] = 0;
-	maps.backends[slot].active = -1;
+	assert_int_equal(maps_active(&maps, &maps.backends[slot]), 11);
+	assert_int_equal(maps_half_open(&maps, &maps.backends[slot]), 5);
+	assert_int_equal(maps.backends[slot].local, 4);
+	assert_int_equal(maps.backends[slot + 1].active.part[0], 3);
+	counts->active_part[slot][0] = counts->half_open_part[slot][0] = counts->local[slot] = 0;
+	maps.backends[slot].active.part[0] = -1;
 	publish_counts(&maps, counts);
-	assert_int_equal(maps.backends[slot].active, 0);
+	assert_int_equal(maps_active(&maps, &maps.backends[slot]), 0);
+	assert_int_equal(maps_half_open(&maps, &maps.backends[slot]), 0);
 	free(counts);
 	close_memory(&maps);
 }

@@ -188,8 +188,9 @@ static cJSON *backends_json(const struct explain_view *view)
 		cJSON_AddNumberToObject(object, "generation", backends[slot].generation);
 		cJSON_AddStringToObject(object, "state", views_backend_state(backends[slot].state));
 		cJSON_AddNumberToObject(object, "weight", backends[slot].weight);
-		cJSON_AddNumberToObject(object, "active", backends[slot].active);
-		cJSON_AddNumberToObject(object, "half_open", backends[slot].half_open);
+		cJSON_AddNumberToObject(object, "active", explain_active(view->explain, slot));
+		cJSON_AddNumberToObject(object, "half_open",
+					explain_half_open(view->explain, slot));
 		cJSON_AddBoolToObject(object, "eligible",
 				      explain_why(view->explain, slot) == EXPLAIN_WHY_ELIGIBLE);
 		cJSON_AddBoolToObject(object, "chosen", is_chosen(view, slot));
@@ -314,8 +315,8 @@ static int print_backends(const struct explain_view *view)
 		table_number(table, ntohs(backend->port));
 		table_text(table, views_backend_state(backend->state));
 		table_number(table, backend->weight);
-		table_number(table, backend->active < 0 ? 0 : (uint64_t)backend->active);
-		table_number(table, backend->half_open < 0 ? 0 : (uint64_t)backend->half_open);
+		table_number(table, explain_active(view->explain, slot));
+		table_number(table, explain_half_open(view->explain, slot));
 		table_text(table, why_text(view, slot));
 	}
 	if (table)

@@ -191,8 +191,7 @@ void verify_flows(struct verify *verify)
 		if (!backend->generation)
 			continue;
 		check_count(verify, slot, "count.active", "connections",
-			    __atomic_load_n(&backend->active, __ATOMIC_RELAXED),
-			    counts->active[slot]);
+			    maps_active(verify->maps, backend), counts->active[slot]);
 	}
 	if (!err)
 		err = maps_scan_flows(verify->maps, check_flow, verify);

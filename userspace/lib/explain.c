@@ -483,6 +483,20 @@ const struct sluice_backend *explain_backends(const struct explain *explain)
 	return explain->seen;
 }
 
+uint32_t explain_active(const struct explain *explain, unsigned slot)
+{
+	const int32_t active = maps_active(explain->live, &explain->seen[slot]);
+
+	return active < 0 ? 0 : (uint32_t)active;
+}
+
+uint32_t explain_half_open(const struct explain *explain, unsigned slot)
+{
+	const int32_t half_open = maps_half_open(explain->live, &explain->seen[slot]);
+
+	return half_open < 0 ? 0 : (uint32_t)half_open;
+}
+
 const struct sluice_set *explain_set(const struct explain *explain)
 {
 	return &explain->set;
@@ -513,8 +527,7 @@ enum explain_why explain_why(const struct explain *explain, unsigned slot)
 		return EXPLAIN_WHY_NOT_IN_SET;
 	if (port < meta->port_min || port > meta->port_max)
 		return EXPLAIN_WHY_RANGE;
-	if (explain->set.maxconn && backend->active >= 0 &&
-	    (uint32_t)backend->active >= explain->set.maxconn)
+	if (explain->set.maxconn && explain_active(explain, slot) >= explain->set.maxconn)
 		return EXPLAIN_WHY_FULL;
 	if (backend->suspect && sluice_age(explain->now, backend->suspect_since) <
 					sluice_ms_to_jiffies(SLUICE_SUSPECT_MS, meta->hz))

@@ -83,6 +83,9 @@ int explain_ask(struct explain *explain, const struct explain_connection *connec
 
 /* The backends as the last explain_ask() found them; indexed by slot. */
 const struct sluice_backend *explain_backends(const struct explain *explain);
+/* What was counted for one of them, as picks compare it. */
+uint32_t explain_active(const struct explain *explain, unsigned slot);
+uint32_t explain_half_open(const struct explain *explain, unsigned slot);
 /* The set in force at the last explain_ask() that found a service; version 0: it has none. */
 const struct sluice_set *explain_set(const struct explain *explain);
 /* What the packet's way would make of one of these backends, by the same set. */

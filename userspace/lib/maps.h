@@ -153,8 +153,17 @@ struct maps_flow_counts {
 	/* half_open: not older than a handshake can be; one that was given up stays in the LRU for longer */
 	uint32_t half_open[SLUICE_MAX_BACKENDS + 1];
 	uint32_t active[SLUICE_MAX_BACKENDS + 1]; /* established and closing, not idle for too long */
+	/* the same as the programs count them: by period modulo their number, and clients of this host */
+	uint32_t half_open_part[SLUICE_MAX_BACKENDS + 1][SLUICE_TALLY_PARTS];
+	uint32_t active_part[SLUICE_MAX_BACKENDS + 1][SLUICE_TALLY_PARTS];
+	uint32_t local[SLUICE_MAX_BACKENDS + 1];
+	uint32_t now; /* jiffies when the scan began */
 };
 int maps_count_flows(const struct maps *maps, struct maps_flow_counts *counts);
+
+/* What the programs have counted for a backend, or for a copy of it; see sluice_tally_sum(). */
+int32_t maps_active(const struct maps *maps, const struct sluice_backend *backend);
+int32_t maps_half_open(const struct maps *maps, const struct sluice_backend *backend);
 
 /* Forget all connections of this host's own, and count them no longer (MAPS_ROOT). 0 or negative errno. */
 int maps_forget_local(struct maps *maps);

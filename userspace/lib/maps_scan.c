@@ -9,6 +9,8 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include <sluice/tally.h>
+
 #include "maps.h"
 
 #define BATCH 4096
@@ -237,11 +239,23 @@ struct count {
 	struct maps_flow_counts *counts;
 };
 
+/* A part that is in force when the scan began; a flow that moved since is counted again by the next scan. */
+static void count_part(uint32_t parts[SLUICE_TALLY_PARTS], uint32_t stamp, uint32_t now,
+		       uint32_t periods)
+{
+	const uint32_t period = sluice_tally_period(stamp, periods);
+
+	if (sluice_tally_distance(period, sluice_tally_period(now, periods), periods) <
+	    SLUICE_TALLY_PARTS)
+		parts[period % SLUICE_TALLY_PARTS]++;
+}
+
 static bool count_flow(void *ctx, const struct maps_flow *found)
 {
 	const struct count *count = ctx;
 	const struct sluice_flow *flow = found->flow;
 	const struct maps *maps = count->maps;
+	struct maps_flow_counts *counts = count->counts;
 	const struct sluice_timeouts *timeouts = &maps->meta.timeouts;
 	uint32_t now = maps_jiffies(maps);
 
@@ -252,12 +266,20 @@ static bool count_flow(void *ctx, const struct maps_flow *found)
 		return true;
 	switch (sluice_flow_state(flow, now, timeouts)) {
 	case SLUICE_FLOW_HALF_OPEN:
-		count->counts->half_open[flow->slot]++;
+		counts->half_open[flow->slot]++;
+		count_part(counts->half_open_part[flow->slot], flow->picked, counts->now,
+			   timeouts->half_open_periods);
 		break;
 	case SLUICE_FLOW_ESTABLISHED:
 	case SLUICE_FLOW_CLOSING:
-		if (!sluice_flow_is_expired(flow, now, timeouts))
-			count->counts->active[flow->slot]++;
+		if (sluice_flow_is_expired(flow, now, timeouts))
+			break;
+		counts->active[flow->slot]++;
+		if (found->origin != SLUICE_ORIGIN_NETWORK)
+			counts->local[flow->slot]++;
+		else
+			count_part(counts->active_part[flow->slot], flow->touched, counts->now,
+				   timeouts->idle_periods);
 		break;
 	case SLUICE_FLOW_CLOSED:
 		break;
@@ -270,7 +292,21 @@ int maps_count_flows(const struct maps *maps, struct maps_flow_counts *counts)
 	struct count count = { .maps = maps, .counts = counts };
 
 	memset(counts, 0, sizeof(*counts));
+	counts->now = maps_jiffies(maps);
 	return maps_scan_flows(maps, count_flow, &count);
+}
+
+int32_t maps_active(const struct maps *maps, const struct sluice_backend *backend)
+{
+	return sluice_tally_sum(&backend->active, maps_jiffies(maps),
+				maps->meta.timeouts.idle_periods) +
+	       __atomic_load_n(&backend->local, __ATOMIC_RELAXED);
+}
+
+int32_t maps_half_open(const struct maps *maps, const struct sluice_backend *backend)
+{
+	return sluice_tally_sum(&backend->half_open, maps_jiffies(maps),
+				maps->meta.timeouts.half_open_periods);
 }
 
 #define PRESSURE_OVER 75
@@ -309,7 +345,7 @@ int maps_forget_local(struct maps *maps)
 		}
 		if (local.slot && local.slot <= SLUICE_MAX_BACKENDS &&
 		    maps->backends[local.slot].generation == local.generation)
-			__atomic_fetch_sub(&maps->backends[local.slot].active, 1, __ATOMIC_RELAXED);
+			__atomic_fetch_sub(&maps->backends[local.slot].local, 1, __ATOMIC_RELAXED);
 	}
 	return errno == ENOENT ? 0 : -errno;
 }

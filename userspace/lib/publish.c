@@ -11,6 +11,8 @@
 
 #include <bpf/bpf.h>
 
+#include <sluice/tally.h>
+
 #include "changes.h"
 #include "maps.h"
 
@@ -53,8 +55,10 @@ static void create(struct maps *maps, const struct plan_step *step, uint64_t now
 	backend->created_ns = now_boot_ns;
 	backend->state_since_ns = now_boot_ns;
 	backend->last_generation = step->generation;
-	__atomic_store_n(&backend->active, 0, __ATOMIC_RELAXED);
-	__atomic_store_n(&backend->half_open, 0, __ATOMIC_RELAXED);
+	sluice_tally_reset(&backend->active, maps_jiffies(maps), maps->meta.timeouts.idle_periods);
+	sluice_tally_reset(&backend->half_open, maps_jiffies(maps),
+			   maps->meta.timeouts.half_open_periods);
+	__atomic_store_n(&backend->local, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&backend->suspect, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&backend->answered, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&backend->generation, step->generation, __ATOMIC_RELEASE);
@@ -165,14 +169,33 @@ static void correct(__s32 *count, uint32_t exact)
 		__atomic_fetch_add(count, error, __ATOMIC_RELAXED);
 }
 
+/* The parts of one tally. If a period has ended since the scan began the next scan does it. */
+static void correct_tally(struct sluice_tally *tally, const uint32_t exact[SLUICE_TALLY_PARTS],
+			  uint32_t scanned, uint32_t now, uint32_t periods)
+{
+	if (sluice_tally_period(scanned, periods) != sluice_tally_period(now, periods))
+		return;
+	sluice_tally_advance(tally, now, periods);
+	if (tally->period != sluice_tally_period(now, periods))
+		return;
+	for (unsigned i = 0; i < SLUICE_TALLY_PARTS; i++)
+		correct(&tally->part[i], exact[i]);
+}
+
 void publish_counts(struct maps *maps, const struct maps_flow_counts *counts)
 {
+	const struct sluice_timeouts *timeouts = &maps->meta.timeouts;
+	const uint32_t now = maps_jiffies(maps);
+
 	for (unsigned slot = 1; slot <= SLUICE_MAX_BACKENDS; slot++) {
 		struct sluice_backend *backend = &maps->backends[slot];
 
 		if (!backend->generation)
 			continue;
-		correct(&backend->active, counts->active[slot]);
-		correct(&backend->half_open, counts->half_open[slot]);
+		correct_tally(&backend->active, counts->active_part[slot], counts->now, now,
+			      timeouts->idle_periods);
+		correct_tally(&backend->half_open, counts->half_open_part[slot], counts->now, now,
+			      timeouts->half_open_periods);
+		correct(&backend->local, counts->local[slot]);
 	}
 }

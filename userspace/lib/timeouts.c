@@ -6,11 +6,18 @@
 
 #include <stddef.h>
 
+#include <sluice/tally.h>
+
 struct sluice_timeouts timeouts_in_jiffies(const struct timeouts *timeouts, uint32_t hz)
 {
+	const uint32_t half_open = sluice_ms_to_jiffies((uint32_t)timeouts->half_open_ms, hz);
+	const uint32_t idle = sluice_ms_to_jiffies((uint32_t)timeouts->idle_ms, hz);
+
 	return (struct sluice_timeouts){
-		.half_open = sluice_ms_to_jiffies((uint32_t)timeouts->half_open_ms, hz),
-		.idle = sluice_ms_to_jiffies((uint32_t)timeouts->idle_ms, hz),
+		.half_open = half_open,
+		.idle = idle,
+		.half_open_periods = sluice_tally_periods(half_open),
+		.idle_periods = sluice_tally_periods(idle),
 		.closing = sluice_ms_to_jiffies((uint32_t)timeouts->closing_ms, hz),
 		.closed = sluice_ms_to_jiffies((uint32_t)timeouts->closed_ms, hz),
 		.reset = sluice_ms_to_jiffies(SLUICE_RST_LINGER_MS, hz),

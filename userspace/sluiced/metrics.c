@@ -178,7 +178,8 @@ static void write_backends(struct page *page)
 	     "Flows of a backend whose handshake is done, roughly.");
 	EACH_BACKEND(page, slot, labels)
 	evbuffer_add_printf(page->out, "sluice_backend_active_flows{%s} %d\n", labels,
-			    page->actual.backend[slot].active);
+			    maps_active(&page->input->reconcile->maps,
+					&page->actual.backend[slot]));
 }
 
 /* One counter out of struct sluice_stats, for all backends or all services. */

@@ -286,7 +286,8 @@ void world_settle(struct world *world)
 	unsigned slot;
 
 	for (slot = 1; slot <= SLUICE_MAX_BACKENDS; slot++)
-		world->maps.backends[slot].half_open = 0;
+		memset(&world->maps.backends[slot].half_open, 0,
+		       sizeof(world->maps.backends[slot].half_open));
 }
 
 /* --- run --- */
