@@ -60,5 +60,6 @@ int verb_verify(const struct command *command);
 int verb_why(const struct command *command);
 int verb_explain(const struct command *command);
 int verb_monitor(const struct command *command);
+int verb_import_haproxy(const struct command *command);
 
 #endif

@@ -43,6 +43,8 @@ static const struct verb {
 	{ "drain", "BACKEND|--all [--wait TIME]", "stop new connections, let the others end",
 	  verb_drain },
 	{ "undrain", "BACKEND|--all", "allow new connections again", verb_undrain },
+	{ "import-haproxy", "FILE", "a haproxy.cfg as sluice.conf, and what becomes of each line",
+	  verb_import_haproxy },
 	{ "weight", "BACKEND N", "change a backend's share; 0: no new connections", verb_weight },
 };
 
@@ -54,7 +56,7 @@ static void print_usage(FILE *out)
 
 	fputs("usage: sluicectl [--config FILE] [--json] VERB [ARGUMENT...]\n\n", out);
 	for (i = 0; i < VERB_COUNT; i++)
-		fprintf(out, "  %-10s %-27s %s\n", verbs[i].name,
+		fprintf(out, "  %-14s %-27s %s\n", verbs[i].name,
 			verbs[i].arguments ? verbs[i].arguments : "", verbs[i].help);
 	fputs("\n  --config FILE  instead of $SLUICE_CONFIG or " CONFIG_DEFAULT_FILE "\n"
 	      "  --json         for programs; the keys are in sluicectl(8)\n"
