@@ -33,6 +33,7 @@ accepted() {
 	run /usr/bin/ruby tests/deploy/chef_recipe.rb "$conf" '{"secrets_bag": "mesos", "conf": {"node": {"interface": "lo"}, "marathon": {}, "consul": {}, "guards": {}, "admin": {}}}'
 	echo "$output"
 	[ "$status" -eq 0 ]
+	[[ $output == *"net.ipv4.ip_local_port_range = 32768 60999"*"net.ipv4.ip_local_reserved_ports = 31000-32000"* ]]
 	[[ $output == *"package[sluice]"*"template[/etc/sluice/sluice.conf]"*"service[sluice-attach]"*"service[sluiced]"* ]]
 	grep -qx 'url = http://10.80.0.250:8080, http://10.80.0.251:8080' "$conf"
 	grep -qx 'token_file = /etc/sluice/consul.token' "$conf"
@@ -40,9 +41,11 @@ accepted() {
 }
 
 @test "all three ways to install, callbacks, and a wrong way" {
-	local how
+	local how sum
+	sum=$(printf '%064d' 1)
 	[[ -x build/bin/sluiced ]] || skip "nothing is built"
-	for how in '{"install": "make", "source": "/tree"}' '{"install": "apt", "events": "callback"}'; do
+	for how in '{"install": "make", "source": "/tree"}' \
+		'{"install": "deb", "deb_url": "https://packages.example.com/sluice.deb", "deb_sha256": "'"$sum"'"}' '{"install": "apt", "events": "callback"}'; do
 		/usr/bin/ruby tests/deploy/chef_recipe.rb "$conf" "$how"
 		accepted
 	done

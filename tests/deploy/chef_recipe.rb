@@ -2,12 +2,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Debian has no Chef, so this stands in for the little of it that the cookbook uses: attributes with defaults, search by
-# role, data bags, and resources, which it only records. Runs the default recipe and prints the resources and, to the file
-# that the first argument names, the configuration that the template gives. What it does not know is an error.
+# role, data bags, and resources, which it only records. Runs the default recipe and prints the resources, the settings for the
+# kernel and, to the file that the first argument names, the configuration that the template gives. What it does not know is
+# an error.
 require 'erb'
 require 'json'
 
 COOKBOOK = File.expand_path('../../deploy/chef/sluice', __dir__)
+
+class Chef
+  Config = { file_cache_path: '/var/cache/chef' }.freeze
+end
 
 class Node < Hash
   attr_reader :chef_environment
@@ -88,6 +93,7 @@ recipe.resources.each do |resource|
     raise "#{resource.kind}[#{resource.name}] notifies #{target}, which is not there" unless known.include?(target)
   end
   puts "#{resource.kind}[#{resource.name}]"
+  puts resource.set[:content] if resource.name.start_with?('/etc/sysctl.d/')
 end
 template = recipe.resources.find { |resource| resource.kind == :template }
 @sections = template.set[:variables][0][0][:sections]

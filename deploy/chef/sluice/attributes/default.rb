@@ -27,7 +27,9 @@ default['sluice']['consul_url'] = 'http://127.0.0.1:8500'
 default['sluice']['services'] = {
   'web' => { 'port' => 80, 'marathon_app' => '/rails', 'balance' => 'leastconn' },
 }
+# Host-ports of tasks, and the ports that the host's own connections start from: they must not overlap.
 default['sluice']['ports'] = '31000-32000'
+default['sluice']['local_ports'] = '32768 60999'
 default['sluice']['conf']['node'] = {}
 default['sluice']['conf']['marathon'] = {}
 default['sluice']['conf']['consul'] = {}

@@ -61,7 +61,8 @@ end
 
 # Connections that this host opens must never take a port that Mesos gives to a task.
 file '/etc/sysctl.d/60-sluice-ports.conf' do
-  content "net.ipv4.ip_local_reserved_ports = #{settings['ports']}\n"
+  content "net.ipv4.ip_local_port_range = #{settings['local_ports']}\n" \
+          "net.ipv4.ip_local_reserved_ports = #{settings['ports']}\n"
   mode '0644'
   notifies :run, 'execute[sysctl --system]', :immediately
 end

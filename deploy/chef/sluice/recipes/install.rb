@@ -35,6 +35,8 @@ when 'make'
   execute 'make install' do
     command ['make', '-C', settings['source'], 'install', 'PREFIX=/usr']
     not_if "cmp -s #{settings['source']}/build/bin/sluiced /usr/sbin/sluiced"
+    notifies :restart, 'service[sluice-attach]', :delayed
+    notifies :restart, 'service[sluiced]', :delayed
   end
 else
   raise "node['sluice']['install'] is #{settings['install'].inspect}: deb, apt or make"
