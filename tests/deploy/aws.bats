@@ -187,3 +187,27 @@ state() {
 	[ "$status" -eq 0 ]
 	[ "$(state '[.[][] | length] | add')" = 0 ]
 }
+
+@test "each version of Marathon gets its own flags, and sluiced takes the file that goes with them" {
+	local version flags events
+	[[ -x build/bin/sluiced ]] || skip "nothing is built"
+	echo user:password >"$BATS_TEST_TMPDIR/marathon.user"
+	echo token >"$BATS_TEST_TMPDIR/consul.token"
+	chmod 0600 "$BATS_TEST_TMPDIR"/*.*
+	while read -r version events flags; do
+		mkdir "$BATS_TEST_TMPDIR/$version"
+		MARATHON_VERSION=$version MASTERS=3 tests/deploy/cluster_files "$BATS_TEST_TMPDIR/$version"
+		run grep -ohE 'MARATHON_(EVENT|ENABLE)[A-Z_]*=.*' "$BATS_TEST_TMPDIR/$version/master.yaml"
+		[ "${lines[*]}" = "$flags" ]
+		/usr/bin/ruby -ryaml -e 'puts YAML.safe_load($stdin.read)["write_files"].find { |file| file["path"] == "/etc/sluice/sluice.conf" }["content"]' \
+			<"$BATS_TEST_TMPDIR/$version/slave.yaml" | sed "s/__ADDRESS__/10.80.0.21/; s#/etc/sluice/#$BATS_TEST_TMPDIR/#" \
+			>"$BATS_TEST_TMPDIR/sluice.conf"
+		grep -qx "events = $events" "$BATS_TEST_TMPDIR/sluice.conf"
+		grep -qx 'callback_from = 10.80.0.11/32, 10.80.1.12/32, 10.80.0.13/32' "$BATS_TEST_TMPDIR/sluice.conf"
+		build/bin/sluiced --config "$BATS_TEST_TMPDIR/sluice.conf" --check
+	done <<-END
+		0.15.3 callback MARATHON_EVENT_SUBSCRIBER=http_callback
+		1.4.13 callback MARATHON_EVENT_SUBSCRIBER=http_callback MARATHON_ENABLE_FEATURES=task_killing
+		1.8.222 sse MARATHON_ENABLE_FEATURES=task_killing
+	END
+}
