@@ -31,6 +31,7 @@ ROUNDS ?=
 SCENARIOS ?=
 PEERS ?=
 TARGET ?=
+APP ?=
 B := build
 
 CC := gcc
@@ -159,10 +160,10 @@ test-kernels: ## load, attach and packet cases on older kernels, emulated, and t
 	$(Q)$(MAKE) --no-print-directory -j$(shell nproc) all $(B)/tests/bpf/packets
 	$(Q)tests/kernels/run
 
-demo: ## two slaves, an app, scaling, kills and a summary; as root; installs what it needs first
+demo: ## two slaves, an app, scaling, kills and a summary; as root; installs what it needs first. APP=rails: with Rails
 	$(Q)tools/deps
 	$(Q)$(MAKE) --no-print-directory -j$(shell nproc) all
-	$(Q)$(firstword $(wildcard tools/demo/demo) tools/demo)
+	$(Q)tools/demo/demo $(APP)
 
 fuzz: $(FUZZ_TARGETS) ## fuzz the BPF programs and the parsers, as root; TIME=600 seconds in all, FUZZ=packets narrows it
 	$(Q)TIME="$(TIME)" FUZZ="$(FUZZ)" tests/fuzz/run

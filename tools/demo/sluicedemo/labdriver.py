@@ -22,10 +22,13 @@ class LabDriver:
         self.environment.pop("LAB_DIR", None)
         self.slaves = ["slave1", "slave2"]
         self.load_count = 0
+        self.scale_seconds = 60  # until so many containers are up
 
     def lab(self, *args, check=True, timeout=90):
-        done = subprocess.run([os.path.join(ROOT, "tools", "lab", "lab"), *args], env=self.environment, text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout, check=False)
+        environment = self.environment | {"LAB_SCALE_SECONDS": str(self.scale_seconds)}
+        done = subprocess.run([os.path.join(ROOT, "tools", "lab", "lab"), *args], env=environment, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=max(timeout, self.scale_seconds + 30),
+                              check=False)
         if check and done.returncode:
             raise DemoError(f"lab {' '.join(args)}: exit {done.returncode}\n{done.stderr.strip()}")
         return done.stdout
@@ -79,13 +82,14 @@ class Load:
     def wait_for_more(self, count, seconds=30):
         """Until so many more requests were answered or have failed."""
         deadline = time.monotonic() + seconds
-        first = self._done()
-        while self._done() < first + count:
+        first = self.done()
+        while self.done() < first + count:
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise DemoError(f"the load does not get on: {self.so_far()}")
             time.sleep(0.1)
 
-    def _done(self):
+    def done(self):
+        """How many requests were answered or have failed."""
         counts = self.so_far()
         return counts["answered"] + counts["failed"] if counts else 0
 

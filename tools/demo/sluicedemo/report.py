@@ -60,7 +60,8 @@ class Report:
         sums = [sum(result[key] for _, result, _ in self.loads) for key in ("requests", "connections", "failed")]
         excused = sum(result["failed"] for _, result, excused in self.loads if excused)
         self.table(["load", "requests", "connections", "failed", ""], [*rows, ["all", *sums, ""]])
-        print(f"  {sums[0]} requests sent, {sums[2] - excused} failed; {excused} more were lost with the container that got SIGKILL.")
+        lost = f"; {excused} more were lost with the container that got SIGKILL" if any(row[2] for row in self.loads) else ""
+        print(f"  {sums[0]} requests sent, {sums[2] - excused} failed{lost}.")
         print(f"  {self.held} claims hold, {len(self.broken)} are broken; {time.monotonic() - self.started:.0f} s.")
         for text in self.broken:
             print(f"  {self._paint('1;31', 'BROKEN')}  {text}")

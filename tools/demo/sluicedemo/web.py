@@ -1,105 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The demonstration's steps, in order. Every step shows what sluicectl says and ends with claims that were checked."""
-import signal
-import subprocess
-import sys
-import time
-
-from .labdriver import DemoError, LabDriver
-from .report import Report
-
-APP = "/web"
-KEEP_ALIVE = ("--connections", "16", "--rate", "1500")
-NEW_EACH = ("--connections", "16", "--rate", "700", "--close")
+"""The demonstration: scaling, a container that dies and a daemon that dies, under load, with the lab's own small app."""
+from .steps import Steps
 
 
-def short(task):
-    """Enough of a task id to tell it from the others."""
-    return task.split("instance-")[-1].split("._app")[0].split("-")[0] if "instance-" in task else task[-12:]
-
-
-def failures(result):
-    kinds = [f"{count} {kind}" for kind, count in result["failures"].items() if count]
-    first = result["first_failures"][:3]
-    return f"{', '.join(kinds)}; first: {first}"
-
-
-class Story:
-    def __init__(self, driver, report):
-        self.driver = driver
-        self.report = report
+class WebStory(Steps):
+    app = "/web"
+    keep_alive = ("--connections", "16", "--rate", "1500")
+    new_each = ("--connections", "16", "--rate", "700", "--close")
 
     def run(self):
         for step in (self.bring_up, self.deploy, self.spread, self.scale_under_load, self.kill_container, self.kill_daemon):
             step()
 
-    # --- what several steps do
-
-    def show(self, slave, *args):
-        self.report.quote(*self.driver.ctl(slave, *args))
-
-    def up_ports(self, slave):
-        return sorted(backend["port"] for backend in self.driver.ctl_json(slave, "backends") if backend["state"] == "up")
-
-    def scale(self, count):
-        started = time.monotonic()
-        self.driver.lab("scale", APP, str(count))
-        self.report.tell(f"lab scale {APP} {count}: one call to Marathon, and {time.monotonic() - started:.1f} s later "
-                         f"sluicectl shows exactly the {count} running containers as up.")
-
-    def claim_matches_marathon(self, count):
-        """Both sides were asked separately: Marathon for its tasks, the kernel's maps for the backends."""
-        tasks = self.driver.tasks()
-        for slave in self.driver.slaves:
-            wanted = sorted(task["port"] for task in tasks if task["host"] == slave)
-            got = self.up_ports(slave)
-            self.report.claim(got == wanted, f"{slave}: the backends that are up are Marathon's {len(wanted)} containers there",
-                              f"Marathon has {wanted}, up are {got}")
-        self.report.claim(len(tasks) == count, f"Marathon runs {count} containers", f"it runs {len(tasks)}")
-
-    def claim_local(self, result):
-        strays = [task for task in result["tasks"] if self.slave_of(task["target"]) != task["host"]]
-        self.report.claim(not strays and result["tasks"], "every request was answered by a container of the slave it was sent to",
-                          str(strays))
-
-    def claim_no_failure(self, result, what):
-        self.report.claim(result["failed"] == 0 and result["answered"] > 0, f"{what}: {result['requests']} requests, none failed",
-                          failures(result))
-
-    @staticmethod
-    def slave_of(target):
-        return {"10.80.0.2:80": "slave1", "10.80.0.3:80": "slave2"}.get(target)
-
-    def who_answered(self, result):
-        rows = [[self.slave_of(task["target"]), task["port"], short(task["task"]), task["requests"], task["connections"]]
-                for task in sorted(result["tasks"], key=lambda task: (task["target"], task["port"]))]
-        self.report.table(["sent to", "host-port", "container", "requests", "connections"], rows)
-
-    def both_loads(self):
-        return {"keep-alive": self.driver.load(*KEEP_ALIVE), "new connection each": self.driver.load(*NEW_EACH)}
-
-    def finish(self, loads, what, excused=False):
-        results = {name: load.finish() for name, load in loads.items()}
-        for name, result in results.items():
-            self.report.add_load(f"{what}, {name}", result, excused)
-        return results
-
-    # --- the steps
-
-    def bring_up(self):
-        self.report.step("A data centre of one machine", """
-            Two slaves, each a network namespace with a Docker engine and a Consul agent of its own; a master with Marathon's
-            stand-in and a Consul server; and the ELB, which is where the requests come from. On each slave sluicectl attach has
-            put the eBPF programs on eth0, and sluiced runs without any right to the machine.""")
-        print(self.driver.lab("up", "--slaves", "2"), end="", flush=True)
-        for slave in self.driver.slaves:
-            status = self.driver.ctl_json(slave, "status")
-            self.report.claim(status["attached"], f"{slave}: the programs are attached", str(status))
-        self.show("slave1", "status")
-
     def deploy(self):
         self.report.step("Deploy", f"""
-            The app {APP} with six containers, as an operator does it: a POST to Marathon. Docker publishes each on a host-port from
+            The app {self.app} with six containers, as an operator does it: a POST to Marathon. Docker publishes each on a host-port from
             31000 to 32000; the programs will spread port 80 over the host-ports of their own slave.""")
         self.scale(6)
         for slave in self.driver.slaves:
@@ -168,7 +83,7 @@ class Story:
         self.claim_no_failure(probe, "after its end was known")
         self.report.claim(all(task["task"] != victim["id"] for task in probe["tasks"]),
                           "no new connection went to the dead container", str(victim["id"]))
-        self.driver.lab("scale", APP, "6")
+        self.driver.lab("scale", self.app, "6")
         self.show("slave1", "backends")
         self.claim_matches_marathon(6)
 
@@ -201,37 +116,3 @@ class Story:
         self.report.claim(after["connections"] == before["connections"] == 16 and after["moved"] == 0,
                           "the 16 kept connections lived through it, each with its container",
                           f"{before['connections']} before, {after['connections']} opened in all, {after['moved']} moved")
-
-    @staticmethod
-    def wait_until(condition, what, seconds=30):
-        deadline = time.monotonic() + seconds
-        while not condition():
-            if time.monotonic() > deadline:
-                raise DemoError(f"not within {seconds} s: {what}")
-            time.sleep(0.1)
-
-
-def _interrupt(number, _frame):
-    raise KeyboardInterrupt(signal.Signals(number).name)
-
-
-def main():
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
-    driver, report = LabDriver(), Report()
-    code = 1
-    try:
-        Story(driver, report).run()
-        code = 1 if report.broken else 0
-        report.step("Summary", "")
-        report.summary()
-    except (DemoError, subprocess.TimeoutExpired, KeyError, ValueError) as error:
-        print(f"demo: {error}", file=sys.stderr)
-    except KeyboardInterrupt:
-        print("demo: interrupted", file=sys.stderr)
-        code = 130
-    finally:
-        if code:
-            print(f"demo: the lab's logs are kept in {driver.keep_logs()}", file=sys.stderr)
-        driver.lab("down", check=code == 0)
-    return code
