@@ -24,7 +24,7 @@ box() {
 # box_config [LINE...]: a configuration for the lab's registries; lines go to [node]
 box_config() {
 	{
-		printf '[node]\nname = slave1.lab, %s\ninterface = eth0\nflows = 65536\nmode = native\ncgroup = /sys/fs/cgroup\n' "$SLAVE1"
+		printf '[node]\nname = slave1.lab, %s\ninterface = eth0\nmode = native\ncgroup = /sys/fs/cgroup\n' "$SLAVE1"
 		(($# == 0)) || printf '%s\n' "$@"
 		printf '[service web]\nport = 80\nmarathon_app = /web\n'
 		printf '[marathon]\nurl = http://10.80.0.250:8080\nresync = 10s\n'

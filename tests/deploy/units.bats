@@ -13,6 +13,11 @@ load box.bash
 setup_file() {
 	local state
 	local -a flags=()
+	((EUID == 0)) || skip "needs root"
+	[[ -x /lib/systemd/systemd ]] || skip "no systemd here (tools/deps)"
+	unshare --mount --propagation private -- sh -c 'mount -t tmpfs tmpfs /mnt && mkdir /mnt/u /mnt/w /mnt/a &&
+		mount -t overlay -o lowerdir=/,upperdir=/mnt/u,workdir=/mnt/w overlay /mnt/a' 2>/dev/null ||
+		skip "this machine's root cannot be the lower layer of an overlay"
 	lab_up --containers process
 	take_over
 	# with the flags that it was built with, or all would be built anew
@@ -36,6 +41,7 @@ teardown_file() {
 }
 
 setup() {
+	[[ -n ${BOX-} ]] || skip "no box"
 	# a test that failed must not fail the next one
 	box systemctl start sluice-attach sluiced sluice-watch
 }

@@ -5,6 +5,7 @@
  */
 #include "pins.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -209,6 +210,30 @@ static int remove_pin(const char *path, char *error, size_t len)
 	return err;
 }
 
+/* Maps that another version pinned there, and that this one has no name for. A folder that has changed is read anew. */
+static int remove_unknown(const char *folder, char *error, size_t len)
+{
+	char path[PINS_PATH_LEN];
+	struct dirent *entry;
+	DIR *dir = opendir(folder);
+	int err = 0;
+
+	if (!dir)
+		return errno == ENOENT ? 0 : -errno;
+	while (!err && (entry = readdir(dir))) {
+		if (strncmp(entry->d_name, "sluice_", 7) != 0)
+			continue;
+		if (snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name) >=
+		    (int)sizeof(path))
+			err = -ENAMETOOLONG;
+		else
+			err = remove_pin(path, error, len);
+		rewinddir(dir);
+	}
+	closedir(dir);
+	return err;
+}
+
 static int remove_folder(const char *path)
 {
 	return rmdir(path) < 0 && errno != ENOENT ? -errno : 0;
@@ -233,7 +258,11 @@ int pins_remove(const char *pin_dir, char *error, size_t len)
 			one = remove_pin(path, error, len);
 		err = one ? one : err;
 	}
-	last = pins_root_path(pin_dir, "", path);
+	last = remove_unknown(pin_dir, error, len);
+	if (!last)
+		last = pins_root_path(pin_dir, "", path);
+	if (!last)
+		last = remove_unknown(path, error, len);
 	if (!last)
 		last = remove_folder(path);
 	if (!last)
