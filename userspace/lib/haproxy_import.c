@@ -219,6 +219,9 @@ static const char *add_place(struct haproxy_import *import, const struct haproxy
 		service->address_count = 0;
 		return NULL;
 	}
+	for (unsigned i = 0; i < service->address_count; i++)
+		if (service->address[i] == place->address)
+			return NULL;
 	if (service->address_count == SLUICE_MAX_ADDRESS)
 		return "more addresses than a service can be confined to";
 	service->address[service->address_count++] = place->address;
