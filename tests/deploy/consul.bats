@@ -268,11 +268,10 @@ joined() {
 	[[ $output == *"app=/rails"* ]]
 	on master1 curl -sS --fail -u "$(secret all/marathon-user)" -H 'Content-Type: application/json' -o /dev/null -X PUT \
 		-d '{"instances": 1}' http://10.80.0.11:8080/v2/apps/rails
+	# it sees what it has registered, or it would never take it away
 	eventually registered 1 || { cat "$dir/sluiced.log"; false; }
 	run grep -iE 'permission denied|403' "$dir/sluiced.log"
 	[ "$status" -eq 1 ]
-	# it sees what it has registered, or it would do so again and again
-	[ "$(grep -c 'info: registered' "$dir/sluiced.log")" -le 6 ]
 }
 
 # registered N: so many of Sluice's are healthy, and no others of it are registered
