@@ -49,22 +49,34 @@ machine() {
 	on "$name" useradd --system --home-dir /var/lib/consul --create-home --shell /usr/sbin/nologin consul
 	on "$name" /usr/bin/ruby /tree/tests/deploy/write_files.rb <"$dir/$2.yaml"
 	# the parameter store
+	# shellcheck disable=SC2016 # for the shell over there
 	on "$name" sh -c 'printf "#!/bin/sh\ncat \"/secrets/\$1\"\n" >/usr/local/sbin/sluice-secret'
 }
 
 # on NAME COMMAND...: on that machine
 on() {
+	(exec_on "$@")
+}
+
+# exec_on NAME COMMAND...: the same, in this process's place; so that what runs in the background ends by its own process id
+exec_on() {
 	local pid
 	pid=$(cat "$dir/$1/pid")
-	nsenter --mount="/proc/$pid/ns/mnt" --net="/proc/$pid/ns/net" --uts="/proc/$pid/ns/uts" chroot "$dir/$1/layers/root" \
+	exec nsenter --mount="/proc/$pid/ns/mnt" --net="/proc/$pid/ns/net" --uts="/proc/$pid/ns/uts" chroot "$dir/$1/layers/root" \
 		env -i PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp LC_ALL=C.UTF-8 "${@:2}"
 }
 
 teardown_file() {
-	local pid
+	local pid i
 	[[ -e $BATS_FILE_TMPDIR/pids ]] || return 0
 	while read -r pid; do
-		kill "$pid" 2>/dev/null || true
+		kill "$pid" 2>/dev/null || continue
+		# marathon-sim ends its tasks before it ends, in namespaces that must still be there
+		for ((i = 0; i < 100; i++)); do
+			kill -0 "$pid" 2>/dev/null || continue 2
+			sleep 0.1
+		done
+		kill -KILL "$pid" 2>/dev/null || true
 	done < <(tac "$BATS_FILE_TMPDIR/pids")
 }
 
@@ -78,7 +90,7 @@ setup() {
 start() {
 	local -a command
 	read -r -a command < <(on "$1" sed -n 's/^ExecStart=//p' /etc/systemd/system/consul.service)
-	on "$1" setpriv --reuid=consul --regid=consul --clear-groups "${command[@]}" >"$dir/$1/consul.log" 2>&1 3>&- &
+	exec_on "$1" setpriv --reuid=consul --regid=consul --clear-groups "${command[@]}" >"$dir/$1/consul.log" 2>&1 3>&- &
 	echo $! >>"$dir/pids"
 }
 
@@ -253,7 +265,7 @@ joined() {
 	echo $! >>"$dir/pids"
 	eventually grep -q ready "$dir/marathon.log"
 	on slave1 /tree/build/bin/sluicectl attach
-	on slave1 setpriv --reuid=sluice --regid=sluice --clear-groups --no-new-privs --inh-caps=-all --bounding-set=-all \
+	exec_on slave1 setpriv --reuid=sluice --regid=sluice --clear-groups --no-new-privs --inh-caps=-all --bounding-set=-all \
 		/tree/build/bin/sluiced >"$dir/sluiced.log" 2>&1 3>&- &
 	echo $! >>"$dir/pids"
 	on master1 curl -sS --fail -u "$(secret all/marathon-user)" -H 'Content-Type: application/json' -o /dev/null -d '{"id": "/rails",
