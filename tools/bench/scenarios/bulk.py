@@ -13,10 +13,9 @@ class Bulk(Scenario):
     text = f"wrk, {CONNECTIONS} kept connections: bodies of 4 MiB to the client (down), of 1 MiB to the servers (up). The lab's app answers."
     peers = (*rates.COMPARED, "sluice-generic")
     order = 30
-    least_rounds = 3
     metric = ("gbit", "Gbit/s", 2)
     more = (("cpu", "CPU us/MiB", 0),)
-    seconds = 6
+    seconds = 4
 
     def prepare(self, run):
         run.use_servers(servers.Apps(run.host, 4))

@@ -9,9 +9,8 @@ from sluicebench.host import SLAVE
 from sluicebench.scenario import Row, Scenario
 
 OURS, TCP, DIRECT = "sluice-tc", "haproxy-tcp-2t-roundrobin", "direct"
-SMALL, LARGE = "4 x 1000", "1000 x 15000"
-POINTS = ((OURS, 4, 1000), (OURS, 64, 1000), (OURS, 1000, 1000), (OURS, 4, 15000), (OURS, 1000, 15000),
-          (DIRECT, 4, 1000), (DIRECT, 4, 15000), (DIRECT, 1000, 15000), (TCP, 4, 1000), (TCP, 1000, 7000))
+POINTS = ((OURS, 4, 1000), (OURS, 64, 1000), (OURS, 1000, 1000), (OURS, 1000, 15000), (DIRECT, 4, 1000), (DIRECT, 1000, 15000),
+          (TCP, 4, 1000), (TCP, 1000, 7000))
 HELD = 2000
 
 
@@ -24,7 +23,7 @@ class Growth(Scenario):
     metric = ("cpu", "CPU us/req", 1)
     more = (("p50", "p50 us", 0), ("p99", "p99 us", 0), ("rate", "req/s", 0))
     higher_is_better = False
-    seconds = 5
+    seconds = 4
 
     def prepare(self, run):
         run.start_servers([(servers.ports(1000), None)])
@@ -37,8 +36,11 @@ class Growth(Scenario):
     def measure(self, run, peer, variant):
         backends, connections = variant
         with run.started(peer, run.backends[:backends]):
-            return [openrow.measure(run, self.name, peer, f"{backends} x {connections}", rates.common(run, 0.3), run.seconds,
+            return [openrow.measure(run, self.name, peer, self.point(variant), rates.common(run, 0.3), 2 * run.seconds,
                                     connections=connections)]
+
+    def point(self, variant):
+        return f"{variant[0]} x {variant[1]}"
 
 
 class Memory(Scenario):

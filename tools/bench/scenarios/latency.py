@@ -18,7 +18,7 @@ class Latency(Scenario):
     metric = openrow.LATENCY
     more = openrow.MORE
     higher_is_better = False
-    seconds = 8
+    seconds = 6
 
     def prepare(self, run):
         run.start_servers([(servers.ports(4), None)])
@@ -27,7 +27,7 @@ class Latency(Scenario):
     def measure(self, run, peer, variant):
         shares = (50,) if run.options.quick else SHARES
         with run.started(peer, run.backends):
-            return [openrow.measure(run, self.name, peer, f"{share} %", rates.common(run, share / 100), run.seconds,
+            return [openrow.measure(run, self.name, peer, f"{share} %", rates.common(run, share / 100), (2 if share == 50 else 1.2) * run.seconds,
                                     connections=CONNECTIONS) for share in shares]
 
 
@@ -37,11 +37,10 @@ class Idle(Scenario):
     text = "Open loop over 64 connections at 30 % of the slowest peer's rate, while 1,000 more are open and idle."
     peers = rates.COMPARED
     order = 21
-    least_rounds = 3
     metric = openrow.LATENCY
     more = openrow.MORE
     higher_is_better = False
-    seconds = 5
+    seconds = 3
 
     def prepare(self, run):
         run.start_servers([(servers.ports(4), None)])
@@ -49,7 +48,7 @@ class Idle(Scenario):
 
     def measure(self, run, peer, variant):
         with run.started(peer, run.backends):
-            row = openrow.measure(run, self.name, peer, "", rates.common(run, 0.3), run.seconds, connections=CONNECTIONS, idle=1000)
+            row = openrow.measure(run, self.name, peer, "", rates.common(run, 0.3), 1.5 * run.seconds, connections=CONNECTIONS, idle=1000)
         result = row.metrics["result"]
         if result["idle_open"] != 1000 and not row.problem:
             row.problem = f"{1000 - result['idle_open']} of the idle connections are gone"

@@ -36,7 +36,7 @@ class KeepAlive(_Raw):
     text = f"wrk, one thread, {CONNECTIONS} connections that are kept, small answers from memory, {BACKENDS} backends."
     peers = "all"
     close = False
-    seconds = 4
+    seconds = 2
 
     def prepare(self, run):
         run.start_servers([(servers.ports(BACKENDS), None)])

@@ -13,11 +13,10 @@ class Unequal(Scenario):
     text = (f"Three backends serve {FAST} requests a second, one {SLOW}, and queue what is more; offered are {OFFERED} a second at random times, "
             "each over a connection of its own. An equal share is more than the slow one can do.")
     order = 50
-    least_rounds = 3
     metric = openrow.LATENCY
     more = (("p50", "p50 us", 0), ("slow", "% to the slow one", 1))
     higher_is_better = False
-    seconds = 5
+    seconds = 4
 
     def prepare(self, run):
         fast = [([port], FAST) for port in servers.ports(3)]
@@ -34,7 +33,7 @@ class Unequal(Scenario):
         peer.balance = variant
         try:
             with run.started(peer, run.backends):
-                row = openrow.measure(run, self.name, peer, variant, OFFERED, max(run.seconds, 3), connections=1500, turns=1, random=True,
+                row = openrow.measure(run, self.name, peer, variant, OFFERED, 2.5, connections=1500, turns=1, random=True,
                                       timeout=8000)
         finally:
             peer.balance = kept

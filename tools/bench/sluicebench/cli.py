@@ -56,7 +56,7 @@ def cmd_check(args):
     need_root()
     need("wrk", "nginx", "taskset")
     known = floors.read(args.floors)
-    run = Run(Options(rounds=3, quick=True, limit_s=QUICK_LIMIT_S, seconds=2), say)
+    run = Run(Options(rounds=3, quick=True, limit_s=QUICK_LIMIT_S), say)
     try:
         run.all()
     finally:
@@ -74,7 +74,7 @@ def _parser():
     sub.add_argument("--scenarios", default="")
     sub.add_argument("--peers", default="")
     sub.add_argument("--quick", action="store_true")
-    sub.add_argument("--seconds", type=int, default=2, help="of each measurement")
+    sub.add_argument("--seconds", type=int, default=1, help="of each of wrk's rows; the open loop's are twice as long")
     sub.add_argument("--limit", type=int, default=0, help="seconds for the whole run")
     sub.add_argument("--target", default="", help="lab (default) or host: measure addresses that PEERS gives, NAME=ADDRESS:PORT")
     sub.add_argument("--cpu-command", default=os.environ.get("CPU_COMMAND", ""),

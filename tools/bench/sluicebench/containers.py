@@ -17,6 +17,10 @@ class Containers:
         for port in self.ports:
             self.start(port)
 
+    def add(self, port):
+        self.start(port)
+        self.ports.append(port)
+
     def docker(self, *args, check=True):
         return processes.run(docker.client(), "-H", f"unix://{self.host.lab.docker_socket(SLAVE)}", *args, check=check)
 
@@ -40,12 +44,21 @@ class Containers:
             self.remove(port)
 
 
-def register(lab, port):
-    """A healthy instance of the service `web` at the slave's agent."""
-    body = {"ID": f"bench{port}", "Name": "web", "Port": port, "Address": lab.address(SLAVE),
-            "Check": {"CheckID": f"check{port}", "Name": "bench", "TTL": "1h", "Status": "passing"}}
-    must(ask(lab, SLAVE, HTTP, "PUT", "/v1/agent/service/register", body), "register")
+class Registered:
+    """Healthy instances of the service `web` at the slave's agent. A container that is started anew is a new instance, as a new task is."""
 
+    def __init__(self, lab):
+        self.lab, self.ids, self.count = lab, {}, 0
 
-def deregister(lab, port):
-    must(ask(lab, SLAVE, HTTP, "PUT", f"/v1/agent/service/deregister/bench{port}"), "deregister")
+    def add(self, port):
+        self.count += 1
+        name = f"bench{port}-{self.count}"
+        body = {"ID": name, "Name": "web", "Port": port, "Address": self.lab.address(SLAVE),
+                "Check": {"CheckID": f"check-{name}", "Name": "bench", "TTL": "1h", "Status": "passing"}}
+        must(ask(self.lab, SLAVE, HTTP, "PUT", "/v1/agent/service/register", body), "register")
+        self.ids[port] = name
+
+    def remove(self, port):
+        name = self.ids.pop(port, None)
+        if name:
+            must(ask(self.lab, SLAVE, HTTP, "PUT", f"/v1/agent/service/deregister/{name}"), "deregister")

@@ -11,10 +11,10 @@ from .host import SLAVE
 
 
 class Follower:
-    def __init__(self, host, apply):
-        """apply(ports) is called in a thread of its own for each new set."""
-        self.host, self.apply = host, apply
-        self.stopped, self.known = threading.Event(), None
+    def __init__(self, host, apply, known):
+        """apply(ports) is called in a thread of its own for each set that differs from the last, which is known at first."""
+        self.host, self.apply, self.known = host, apply, known
+        self.stopped, self.ready = threading.Event(), threading.Event()
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
 
@@ -33,6 +33,7 @@ class Follower:
                     continue
                 finally:
                     connection.close()
+                self.ready.set()
                 if found and found != self.known and not self.stopped.is_set():
                     self.known = found
                     self.apply(found)

@@ -35,7 +35,7 @@ def draw(run, scenario, out):
         if values:
             low, high = stats.spread(values)
             label = f"{peer} {point}".strip().replace('"', "")
-            ticks.append(f'"{label}" {len(lines)}')
+            ticks.append(f'"{label.replace("%", "%%")}" {len(lines)}')  # a label is a format to gnuplot
             colour = _COLOURS.get(run.known[peer].family, _OTHER) if peer in run.known else _OTHER
             lines.append(f'"{label}" {stats.median(values)} {low} {high} {colour}')
     if not lines or not shutil.which("gnuplot"):

@@ -60,6 +60,13 @@ def _generic(run, name):
     return [f"- **{scenario.title}{', ' + point if point else ''}** ({unit}): {', '.join(figures)}." for point, figures in points.items()]
 
 
+def _growth(run):
+    """How much of the growth is the host's own: direct at the same two sizes."""
+    values = stats.paired(run.values("growth", "direct", "cpu", "1000 x 15000"), run.values("growth", "direct", "cpu", "4 x 1000"))
+    return [f"- **Growth that is not the balancer's**: without any, 15,000 connections cost {stats.median(values):.2f} times the CPU per "
+            "request of 1,000 (sockets, generator and server that no longer fit into caches)."] if values else []
+
+
 _LOSES = """\
 Where Sluice does not win, by its nature:
 
@@ -95,6 +102,7 @@ def page(run, judged):
     for scenario in run.scenarios:
         if scenario.name not in ("keepalive", "close"):
             out += _generic(run, scenario.name)
+    out += _growth(run)
     for title, items in (("Bars that are met", wins), ("Bars that are **missed**", missed), ("Bars that this run could not decide", open_)):
         if items:
             out += ["", f"{title}:", "", *(f"- {item}" for item in items)]

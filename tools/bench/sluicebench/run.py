@@ -17,11 +17,11 @@ from .host import BenchError, laboratory, settle
 from .scenario import Row
 from .servers import Servers
 
-MAX_ROUNDS = 15
+MAX_ROUNDS = 25
 
 
 class Options:
-    def __init__(self, rounds=5, chosen=(), peers_wanted=(), quick=False, limit_s=1500, seconds=2, more=True):
+    def __init__(self, rounds=5, chosen=(), peers_wanted=(), quick=False, limit_s=1470, seconds=1, more=True):
         self.rounds, self.scenarios, self.peers, self.quick = rounds, list(chosen), list(peers_wanted), quick
         self.limit_s, self.seconds, self.more = limit_s, seconds, more
 
@@ -142,10 +142,10 @@ class Run:
     def _planned_rounds(self, scenario):
         return min(scenario.rounds or self.options.rounds, self.options.rounds)
 
-    def _scenario(self, scenario, rounds):
+    def _scenario(self, scenario, rounds, cells=None):
         try:
             scenario.prepare(self)
-            cells = scenario.cells(self)
+            cells = cells or scenario.cells(self)
             for number in range(rounds):
                 least = 2 if self.options.quick else scenario.least_rounds
                 if number >= least and self.remaining_s() > self.left_s():
@@ -193,22 +193,42 @@ class Run:
         return max(0, total)
 
     def _more_rounds(self, mine):
-        """One more round for each scenario whose bars are unresolved, again and again, while there is time for one."""
+        """Rounds of those peers whose bars are unresolved, one after another, while there is time."""
         reserve = sum(self._planned_rounds(scenario) * scenario.seconds * len(scenario.cells(self))
-                      for scenario in self.scenarios if scenario.lab == "docker") + 40
+                      for scenario in self.scenarios if scenario.lab == "docker")
+        reserve += 40 if reserve else 10  # a lab with Docker has to come up, and all has to be written
+        said = set()
         while True:
-            wanted = {bar.scenario for bar in bars.judge(self) if bar.verdict == "unresolved"}
-            again = [scenario for scenario in mine if scenario.name in wanted
-                     and self.rounds_done.get(scenario.name, 0) < MAX_ROUNDS and self._round_s(scenario) < self.left_s() - reserve]
-            if not again:
+            wanted = self._unresolved(mine)
+            fit = [(scenario, cells) for scenario, cells in wanted if self.rounds_done[scenario.name] < MAX_ROUNDS
+                   and self._cost_s(scenario, cells) < self.left_s() - reserve]
+            if not fit:
                 return
-            for scenario in again:
-                if self._round_s(scenario) < self.left_s() - reserve:
-                    self.say(f"{scenario.name}: a bar is unresolved, one more round")
-                    self._scenario(scenario, 1)
+            for scenario, cells in fit:
+                if scenario.name not in said:
+                    self.say(f"{scenario.name}: bars are unresolved, more rounds of {', '.join(sorted({name for name, _ in cells}))}")
+                    said.add(scenario.name)
+                if self._cost_s(scenario, cells) < self.left_s() - reserve:
+                    self._scenario(scenario, 1, cells)
 
-    def _round_s(self, scenario):
-        return 3 + sum(seconds for (name, _, _), seconds in self.cost.items() if name == scenario.name)
+    def _unresolved(self, mine):
+        """[(scenario, cells that an unresolved bar compares)]"""
+        found = {}
+        for judged in bars.judge(self):
+            if judged.verdict == "unresolved" and judged.bar.kind != "none":
+                peers_of, points = found.setdefault(judged.scenario, (set(), set()))
+                peers_of.update((judged.top, judged.bottom, *(("direct",) if judged.bar.kind == "added" else ())))
+                points.update((judged.bar.point, judged.bar.bottom_point))
+        wanted = []
+        for scenario in mine:
+            if scenario.name in found and self.rounds_done.get(scenario.name):
+                names, points = found[scenario.name]
+                wanted.append((scenario, [(name, variant) for name, variant in scenario.cells(self)
+                                          if name in names and (variant is None or scenario.point(variant) in points)]))
+        return wanted
+
+    def _cost_s(self, scenario, cells):
+        return 2 + sum(self.cost.get((scenario.name, *cell), scenario.seconds) for cell in cells)
 
 
 def need_root():

@@ -67,6 +67,10 @@ class Scenario:
         """[(name of the peer, variant)]"""
         return [(name, None) for name in run.chosen_peers(self)]
 
+    def point(self, variant):
+        """What a row's point will be, for a variant that decides it."""
+        return str(variant)
+
     def measure(self, run, peer, variant):
         """Rows. The peer is not started yet."""
         raise NotImplementedError
