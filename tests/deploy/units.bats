@@ -44,6 +44,7 @@ setup() {
 	[[ -n ${BOX-} ]] || skip "no box"
 	# a test that failed must not fail the next one
 	box systemctl start sluice-attach sluiced sluice-watch
+	[[ $BATS_TEST_DESCRIPTION != "make uninstall"* ]] || box systemctl enable --quiet sluice-attach sluiced sluice-watch
 }
 
 # restarts UNIT: how often systemd has begun it anew
@@ -186,4 +187,18 @@ journal_has() {
 	box systemctl restart sluice-attach sluiced sluice-watch
 	wait_for "three are up again" box_backends '[.[] | select(.state == "up")] | length == 3'
 	ask --url "http://$SLAVE1/" --requests 30 --close | holds '.failed == 0'
+}
+
+@test "make uninstall on the host itself: no program on a hook, no pin, user, unit or file is left" {
+	box test -e "$ROOT/Makefile" || skip "the tree lies on another file system than /, which the box does not see"
+	box make -s -C "$ROOT" uninstall PREFIX=/usr
+	[[ -z $(hooked) ]]
+	run box sh -c 'ls -d /sys/fs/bpf/sluice /run/sluice /etc/sluice /usr/sbin/sluice* /usr/share/doc/sluice \
+		/usr/share/man/man8/sluice* /usr/lib/systemd/system/sluice* /etc/systemd/system/*/sluice* /usr/lib/*.d/sluice.conf \
+		/usr/share/bash-completion/completions/sluice* 2>/dev/null; getent passwd sluice; getent group sluice; pgrep -x sluiced'
+	[[ -z $output ]] || {
+		echo "$output"
+		return 1
+	}
+	[[ $(box stat -c %a /sys/fs/bpf) == 1700 ]]
 }
