@@ -11,11 +11,11 @@
 
 enum { FLOWS_16K = 16384, FLOWS_1M = 1000000 };
 
-/*
- * Room for the million from the start: the programs need not be loaded twice. Half-open flows fill
- * their table.
- */
-const struct world_size case_size = { .table = 1 << 20, .half_table = FLOWS_16K };
+/* The size that attach gives by default, and room for a million. Half-open flows fill their table. */
+const struct world_size case_sizes[CASE_PHASES] = {
+	[CASE_16K] = { .table = 1 << 18, .half_table = FLOWS_16K },
+	[CASE_1M] = { .table = 1 << 20, .half_table = FLOWS_16K },
+};
 const uint32_t case_flows[CASE_PHASES] = { [CASE_16K] = FLOWS_16K, [CASE_1M] = FLOWS_1M };
 
 #define EMPTY(NAME, PROGRAM)                                                                   \
@@ -143,6 +143,13 @@ const struct bench_bar bars[] = {
 };
 
 const unsigned bar_count = sizeof(bars) / sizeof(bars[0]);
+
+const struct bench_reference references[] = {
+	{ "xdp empty", "empty program", false, 21 },
+	{ "bare4 hot", "hash look-up, hot", true, 24 },
+};
+
+const unsigned reference_count = sizeof(references) / sizeof(references[0]);
 
 unsigned case_find(const char *name)
 {

@@ -6,6 +6,7 @@
 #ifndef BENCH_PROG_CASES_H
 #define BENCH_PROG_CASES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "world.h"
@@ -18,11 +19,11 @@ enum case_proof {
 	PROOF_NEW, /* a SYN was given a backend */
 };
 
-/* First all cases of the one are measured, then the tables are filled further for the other. */
+/* First all cases of the one are measured, then those of the other in larger tables. */
 enum case_phase { CASE_16K, CASE_1M, CASE_PHASES };
 
 extern const uint32_t case_flows[CASE_PHASES]; /* established flows of each family */
-extern const struct world_size case_size;
+extern const struct world_size case_sizes[CASE_PHASES];
 
 struct bench_case {
 	const char *name;  /* unique */
@@ -48,5 +49,19 @@ struct bench_bar {
 
 extern const struct bench_bar bars[];
 extern const unsigned bar_count;
+
+/*
+ * The bars are nanoseconds of the machine on which the project's plan was measured. How much slower is this one? Each
+ * reference is a figure that was measured there as well; they do not agree, so each is shown.
+ */
+struct bench_reference {
+	const char *name;
+	const char *what; /* was measured */
+	bool net;	  /* less its base */
+	double there_ns;
+};
+
+extern const struct bench_reference references[];
+extern const unsigned reference_count;
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * bench-prog [--quick] [--json FILE]: what each program costs a packet, on each of its paths. All
+ * bench-prog [--quick] [--only WORD] [--json FILE]: what each program costs a packet, on each of its paths. All
  * cases run in every round, each round beginning with another one, on one CPU; so what disturbs the
  * machine disturbs them alike. After each run the shipped counters must tell that the path meant
  * was the path taken.
@@ -28,7 +28,8 @@ static const double RUN_NS = 25e6, RUN_QUICK_NS = 4e6;
 struct bench {
 	struct world world;
 	double run_ns;	  /* how long a run shall take */
-	uint32_t *repeat; /* of each case */
+	bool *wanted;	  /* of each case, as what follows */
+	uint32_t *repeat;
 	struct result_samples *samples;
 };
 
@@ -114,6 +115,40 @@ static int run_case(struct bench *bench, unsigned index, uint32_t repeat, double
 
 /* --- rounds --- */
 
+static void want(bool *wanted, const char *name)
+{
+	const unsigned index = case_find(name);
+
+	wanted[index] = true;
+	if (cases[index].base)
+		want(wanted, cases[index].base);
+}
+
+/* The cases that have the word in their names (NULL: all), and what they are held against. */
+static void choose(bool *wanted, const char *word)
+{
+	unsigned i;
+
+	for (i = 0; i < case_count; i++)
+		if (!word || strstr(cases[i].name, word))
+			want(wanted, cases[i].name);
+	for (i = 0; i < bar_count; i++)
+		if (bars[i].over && wanted[case_find(bars[i].name)])
+			want(wanted, bars[i].over);
+	for (i = 0; i < reference_count; i++)
+		want(wanted, references[i].name);
+}
+
+static bool phase_wanted(const struct bench *bench, enum case_phase phase)
+{
+	unsigned i;
+
+	for (i = 0; i < case_count; i++)
+		if (cases[i].phase == phase && bench->wanted[i])
+			return true;
+	return false;
+}
+
 /* How often each case has to be repeated for a run to take its time; the caches are warm then. */
 static int calibrate(struct bench *bench, enum case_phase phase)
 {
@@ -122,7 +157,7 @@ static int calibrate(struct bench *bench, enum case_phase phase)
 	int err;
 
 	for (i = 0; i < case_count; i++) {
-		if (cases[i].phase != phase)
+		if (cases[i].phase != phase || !bench->wanted[i])
 			continue;
 		err = run_case(bench, i, REPEAT_FIRST, &ns);
 		if (err)
@@ -138,13 +173,15 @@ static int run_phase(struct bench *bench, enum case_phase phase)
 	unsigned round, i, index;
 	int err;
 
-	err = world_fill(&bench->world, case_flows[phase]);
+	err = world_open(&bench->world, &case_sizes[phase]);
+	if (!err)
+		err = world_fill(&bench->world, case_flows[phase]);
 	if (!err)
 		err = calibrate(bench, phase);
 	for (round = 0; round < ROUNDS && !err; round++) {
 		for (i = 0; i < case_count && !err; i++) {
 			index = (i + round * ROUND_STEP) % case_count;
-			if (cases[index].phase == phase)
+			if (cases[index].phase == phase && bench->wanted[index])
 				err = run_case(bench, index, bench->repeat[index],
 					       &bench->samples[index].ns[round]);
 		}
@@ -213,6 +250,7 @@ static int report(const struct bench *bench, const char *json)
 	};
 	const struct result result = {
 		.rounds = ROUNDS,
+		.ran = bench->wanted,
 		.samples = bench->samples,
 		.programs = programs,
 		.program_count = sizeof(programs) / sizeof(programs[0]),
@@ -236,24 +274,26 @@ static int report(const struct bench *bench, const char *json)
 	return err;
 }
 
-static int bench_run(struct bench *bench, const char *json)
+static int bench_run(struct bench *bench, const char *word, const char *json)
 {
 	enum case_phase phase;
 	int err;
 
+	bench->wanted = calloc(case_count, sizeof(*bench->wanted));
 	bench->repeat = calloc(case_count, sizeof(*bench->repeat));
 	bench->samples = calloc(case_count, sizeof(*bench->samples));
-	if (!bench->repeat || !bench->samples) {
+	if (!bench->wanted || !bench->repeat || !bench->samples) {
 		err = -ENOMEM;
 		goto out;
 	}
+	choose(bench->wanted, word);
 	err = pin_to_cpu();
 	if (err)
 		goto out;
-	err = world_open(&bench->world, &case_size);
-	if (err)
-		goto out;
 	for (phase = 0; phase < CASE_PHASES; phase++) {
+		if (!phase_wanted(bench, phase))
+			continue;
+		world_release(&bench->world);
 		err = run_phase(bench, phase);
 		if (err)
 			goto out;
@@ -261,6 +301,7 @@ static int bench_run(struct bench *bench, const char *json)
 	err = report(bench, json);
 out:
 	world_release(&bench->world);
+	free(bench->wanted);
 	free(bench->repeat);
 	free(bench->samples);
 	return err;
@@ -270,12 +311,13 @@ int main(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "quick", no_argument, NULL, 'q' },
+		{ "only", required_argument, NULL, 'o' },
 		{ "json", required_argument, NULL, 'j' },
 		{ "help", no_argument, NULL, 'h' },
 		{},
 	};
 	struct bench bench = { .run_ns = RUN_NS };
-	const char *json = NULL;
+	const char *json = NULL, *word = NULL;
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -283,16 +325,19 @@ int main(int argc, char **argv)
 		case 'q':
 			bench.run_ns = RUN_QUICK_NS;
 			break;
+		case 'o':
+			word = optarg;
+			break;
 		case 'j':
 			json = optarg;
 			break;
 		case 'h':
-			puts("usage: bench-prog [--quick] [--json FILE]");
+			puts("usage: bench-prog [--quick] [--only WORD] [--json FILE]");
 			return 0;
 		default:
-			fputs("usage: bench-prog [--quick] [--json FILE]\n", stderr);
+			fputs("usage: bench-prog [--quick] [--only WORD] [--json FILE]\n", stderr);
 			return 2;
 		}
 	}
-	return bench_run(&bench, json) ? 1 : 0;
+	return bench_run(&bench, word, json) ? 1 : 0;
 }

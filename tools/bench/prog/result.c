@@ -61,6 +61,27 @@ static double limit_of(const struct result *result, const struct bench_bar *bar)
 	return bar->limit * figures_of(result, case_find(bar->over)).net_min_ns;
 }
 
+static bool bar_ran(const struct result *result, const struct bench_bar *bar)
+{
+	return result->ran[case_find(bar->name)] &&
+	       (!bar->over || result->ran[case_find(bar->over)]);
+}
+
+/* How many times as long as there the reference takes here. */
+static double factor_of(const struct result *result, const struct bench_reference *reference)
+{
+	const struct figures figures = figures_of(result, case_find(reference->name));
+
+	return (reference->net ? figures.net_min_ns : figures.min_ns) / reference->there_ns;
+}
+
+/* The same limit on this machine, by one of the references; a limit that was measured here needs none. */
+static double scaled_limit(const struct result *result, const struct bench_bar *bar,
+			   const struct bench_reference *reference)
+{
+	return limit_of(result, bar) * (bar->over ? 1 : factor_of(result, reference));
+}
+
 /* --- the table --- */
 
 static void print_cases(const struct result *result, FILE *to)
@@ -69,8 +90,11 @@ static void print_cases(const struct result *result, FILE *to)
 	unsigned i;
 
 	for (i = 0; i < case_count; i++) {
-		struct figures figures = figures_of(result, i);
+		struct figures figures;
 
+		if (!result->ran[i])
+			continue;
+		figures = figures_of(result, i);
 		if (strcmp(group, cases[i].group)) {
 			group = cases[i].group;
 			fprintf(to, "\n%-26s %9s %9s %9s %9s\n", group, "min", "net min",
@@ -86,17 +110,36 @@ static void print_cases(const struct result *result, FILE *to)
 	}
 }
 
+static void print_limit(double is, double limit, FILE *to)
+{
+	fprintf(to, " %9.1f %-6s", limit, is <= limit ? "met" : "missed");
+}
+
+/* Columns: the bar as it stands, then what it comes to on this machine by each reference. */
 static void print_bars(const struct result *result, FILE *to)
 {
-	unsigned i;
+	unsigned i, r;
 
-	fprintf(to, "\n%-26s %9s %9s\n", "bars (net min)", "is", "at most");
+	fputc('\n', to);
+	for (r = 0; r < reference_count; r++)
+		fprintf(to, "reference %u: %s (%s): %.2f times the %.0f ns of the machine of the bars\n",
+			r + 1, references[r].name, references[r].what,
+			factor_of(result, &references[r]), references[r].there_ns);
+	fprintf(to, "%-26s %9s %16s", "bars (net min)", "is", "at most");
+	for (r = 0; r < reference_count; r++)
+		fprintf(to, " %14s %u", "by reference", r + 1);
+	fputc('\n', to);
 	for (i = 0; i < bar_count; i++) {
-		double is = figures_of(result, case_find(bars[i].name)).net_min_ns;
-		double limit = limit_of(result, &bars[i]);
+		double is;
 
-		fprintf(to, "  %-24s %9.1f %9.1f %s\n", bars[i].name, is, limit,
-			is <= limit ? "met" : "missed");
+		if (!bar_ran(result, &bars[i]))
+			continue;
+		is = figures_of(result, case_find(bars[i].name)).net_min_ns;
+		fprintf(to, "  %-24s %9.1f", bars[i].name, is);
+		print_limit(is, limit_of(result, &bars[i]), to);
+		for (r = 0; r < reference_count; r++)
+			print_limit(is, scaled_limit(result, &bars[i], &references[r]), to);
+		fputc('\n', to);
 	}
 }
 
@@ -122,9 +165,13 @@ static cJSON *cases_json(const struct result *result)
 	unsigned i;
 
 	for (i = 0; i < case_count; i++) {
-		struct figures figures = figures_of(result, i);
-		cJSON *entry = cJSON_CreateObject();
+		struct figures figures;
+		cJSON *entry;
 
+		if (!result->ran[i])
+			continue;
+		figures = figures_of(result, i);
+		entry = cJSON_CreateObject();
 		cJSON_AddStringToObject(entry, "name", cases[i].name);
 		cJSON_AddStringToObject(entry, "group", cases[i].group);
 		if (cases[i].base)
@@ -138,22 +185,56 @@ static cJSON *cases_json(const struct result *result)
 	return array;
 }
 
+static cJSON *references_json(const struct result *result)
+{
+	cJSON *array = cJSON_CreateArray();
+	unsigned r;
+
+	for (r = 0; r < reference_count; r++) {
+		const struct bench_reference *reference = &references[r];
+		cJSON *entry = cJSON_CreateObject();
+
+		cJSON_AddStringToObject(entry, "name", reference->name);
+		cJSON_AddStringToObject(entry, "what", reference->what);
+		cJSON_AddNumberToObject(entry, "there_ns", reference->there_ns);
+		cJSON_AddNumberToObject(entry, "factor", factor_of(result, reference));
+		cJSON_AddItemToArray(array, entry);
+	}
+	return array;
+}
+
+/* scaled: the limit by each reference, in the order of `references`. */
+static cJSON *bar_json(const struct result *result, const struct bench_bar *bar)
+{
+	const double is = figures_of(result, case_find(bar->name)).net_min_ns;
+	cJSON *entry = cJSON_CreateObject(), *array = cJSON_CreateArray(), *scaled;
+	const double limit = limit_of(result, bar);
+	unsigned r;
+
+	cJSON_AddStringToObject(entry, "name", bar->name);
+	cJSON_AddNumberToObject(entry, "ns", is);
+	cJSON_AddNumberToObject(entry, "limit_ns", limit);
+	cJSON_AddBoolToObject(entry, "met", is <= limit);
+	for (r = 0; r < reference_count; r++) {
+		const double there = scaled_limit(result, bar, &references[r]);
+
+		scaled = cJSON_CreateObject();
+		cJSON_AddNumberToObject(scaled, "limit_ns", there);
+		cJSON_AddBoolToObject(scaled, "met", is <= there);
+		cJSON_AddItemToArray(array, scaled);
+	}
+	cJSON_AddItemToObject(entry, "scaled", array);
+	return entry;
+}
+
 static cJSON *bars_json(const struct result *result)
 {
 	cJSON *array = cJSON_CreateArray();
 	unsigned i;
 
-	for (i = 0; i < bar_count; i++) {
-		double is = figures_of(result, case_find(bars[i].name)).net_min_ns;
-		double limit = limit_of(result, &bars[i]);
-		cJSON *entry = cJSON_CreateObject();
-
-		cJSON_AddStringToObject(entry, "name", bars[i].name);
-		cJSON_AddNumberToObject(entry, "ns", is);
-		cJSON_AddNumberToObject(entry, "limit_ns", limit);
-		cJSON_AddBoolToObject(entry, "met", is <= limit);
-		cJSON_AddItemToArray(array, entry);
-	}
+	for (i = 0; i < bar_count; i++)
+		if (bar_ran(result, &bars[i]))
+			cJSON_AddItemToArray(array, bar_json(result, &bars[i]));
 	return array;
 }
 
@@ -187,6 +268,7 @@ int result_write_json(const struct result *result, const char *path)
 	if (!uname(&host))
 		cJSON_AddStringToObject(document, "kernel", host.release);
 	cJSON_AddNumberToObject(document, "rounds", result->rounds);
+	cJSON_AddItemToObject(document, "references", references_json(result));
 	cJSON_AddItemToObject(document, "cases", cases_json(result));
 	cJSON_AddItemToObject(document, "bars", bars_json(result));
 	cJSON_AddItemToObject(document, "programs", programs_json(result));

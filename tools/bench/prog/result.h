@@ -6,6 +6,7 @@
 #ifndef BENCH_PROG_RESULT_H
 #define BENCH_PROG_RESULT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -28,6 +29,7 @@ struct result_program {
 
 struct result {
 	unsigned rounds;
+	const bool *ran; /* which of the cases; those that are subtracted from one that ran did too */
 	const struct result_samples *samples; /* case_count of them */
 	const struct result_program *programs;
 	unsigned program_count;
