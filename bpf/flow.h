@@ -57,25 +57,6 @@ static __always_inline bool flow_passed(__u32 now, __u32 then, __u32 ms)
 
 /* --- keys --- */
 
-/* Two values that lie side by side in memory, as one. */
-static __always_inline __u64 flow_pair32(__be32 first, __be32 second)
-{
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-	return (__u64)second << 32 | first;
-#else
-	return (__u64)first << 32 | second;
-#endif
-}
-
-static __always_inline __u32 flow_pair16(__be16 first, __be16 second)
-{
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-	return (__u32)second << 16 | first;
-#else
-	return (__u32)first << 16 | second;
-#endif
-}
-
 /*
  * In words as wide as those the hash table reads: a load that spans two stores waits until both
  * have reached the cache, which costs as much as the hash itself.
@@ -84,16 +65,16 @@ static __always_inline void flow_key_fill(union flow_key *key, const __be32 *cli
 					  const __be32 *local, __be16 client_port,
 					  __be16 service_port, enum family family)
 {
-	const __u32 ports = flow_pair16(client_port, service_port);
+	const __u32 ports = packet_pair16(client_port, service_port);
 
 	if (family == FAMILY_4) {
-		key->words[0] = flow_pair32(client[0], local[0]);
+		key->words[0] = packet_pair32(client[0], local[0]);
 		*(__u32 *)&key->words[1] = ports;
 	} else {
-		key->words[0] = flow_pair32(client[0], client[1]);
-		key->words[1] = flow_pair32(client[2], client[3]);
-		key->words[2] = flow_pair32(local[0], local[1]);
-		key->words[3] = flow_pair32(local[2], local[3]);
+		key->words[0] = packet_pair32(client[0], client[1]);
+		key->words[1] = packet_pair32(client[2], client[3]);
+		key->words[2] = packet_pair32(local[0], local[1]);
+		key->words[3] = packet_pair32(local[2], local[3]);
 		*(__u32 *)&key->words[4] = ports;
 	}
 }

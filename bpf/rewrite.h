@@ -77,7 +77,10 @@ static __always_inline long rewrite_tc(struct __sk_buff *skb, const struct packe
 				       const struct tcphdr *tcp, __u32 port, __be16 from, __be16 to,
 				       enum family family)
 {
-	struct tcphdr header;
+	struct { /* up to the checksum, and as packet_pair32() says of keys */
+		__u64 words[2];
+		__u16 check;
+	} header;
 
 	/*
 	 * Of a fragment the length of the whole is not known, and so not the pseudo header's sum.
@@ -85,8 +88,10 @@ static __always_inline long rewrite_tc(struct __sk_buff *skb, const struct packe
 	if (!tcp || packet->fragment || rewrite_is_partial(packet, family))
 		return rewrite_field(skb, packet->l4_off + offsetof(struct tcphdr, check),
 				     packet->l4_off + port, from, to);
-	header = *tcp;
-	*(__be16 *)((void *)&header + port) = to;
+	header.words[0] = packet_pair32(port ? packet_pair16(packet->sport, to)
+					     : packet_pair16(to, packet->dport),
+					tcp->seq);
+	header.words[1] = *(const __u64 *)&tcp->ack_seq;
 	header.check = rewrite_checksum(packet->check, from, to);
 	return bpf_skb_store_bytes(skb, packet->l4_off, &header, offsetof(struct tcphdr, urg_ptr),
 				   0);
