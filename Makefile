@@ -184,8 +184,8 @@ bench-check: ## the quick set, as root: fails if a ratio falls below its floor i
 
 bench-tools: all $(BENCH_TOOLS)
 
-bench-prog: $(BENCH_PROG) ## nanoseconds a packet of every program and path, as root; QUICK=1 for a quarter of the time, CASES=xdp4 for some
-	$(Q)$(BENCH_PROG) $(if $(filter 1,$(QUICK)),--quick) $(if $(CASES),--only "$(CASES)") --json $(B)/bench/prog.json
+bench-prog: $(BENCH_PROG) ## nanoseconds a packet of every program and path, as root; QUICK=1 for a quarter of the time, CASES=xdp4 for some, BREAKDOWN=1: where the time goes
+	$(Q)$(BENCH_PROG) $(if $(filter 1,$(QUICK)),--quick) $(if $(CASES),--only "$(CASES)") $(if $(filter 1,$(BREAKDOWN)),--breakdown) --json $(B)/bench/prog.json
 
 bench-control: $(BENCH_CONTROL) all ## how soon the daemon acts and what it costs, in a lab, as root; QUICK=1 for a tenth of it
 	$(Q)QUICK=$(QUICK) tools/bench/control/run

@@ -18,27 +18,29 @@ const struct world_size case_sizes[CASE_PHASES] = {
 };
 const uint32_t case_flows[CASE_PHASES] = { [CASE_16K] = FLOWS_16K, [CASE_1M] = FLOWS_1M };
 
-#define EMPTY(NAME, PROGRAM)                                                                   \
+#define EMPTY(NAME, PROGRAM)                                                           \
+	{                                                                              \
+		NAME, "base", NULL, CASE_16K,                                          \
+			{ PROGRAM, NULL, JOB_SAME, 1, 4, FRAME_IN, JOB_SERVICE_PORT }, \
+			PROOF_NOTHING                                                  \
+	}
+#define BASE(NAME, PHASE, PROGRAM, ORDER, FAMILY, KIND)                                            \
+	{                                                                                          \
+		NAME, "base", NULL, PHASE,                                                         \
+			{ PROGRAM, NULL, ORDER,		  PHASE == CASE_1M ? FLOWS_1M : FLOWS_16K, \
+			  FAMILY,  KIND, JOB_SERVICE_PORT },                                       \
+			PROOF_NOTHING                                                              \
+	}
+#define ALONE(NAME, BASE_NAME, PROGRAM, FAMILY, KIND)                                   \
+	{                                                                               \
+		NAME, "not ours", BASE_NAME, CASE_16K,                                  \
+			{ PROGRAM, NULL, JOB_SAME, 1, FAMILY, KIND, JOB_SERVICE_PORT }, \
+			PROOF_NOTHING                                                   \
+	}
+#define FLOW(NAME, BASE_NAME, PHASE, PROGRAM, ORDER, FLOWS, FAMILY, KIND, PROOF)               \
 	{                                                                                      \
-		NAME, "base", NULL, CASE_16K,                                                  \
-			{ PROGRAM, JOB_SAME, 1, 4, FRAME_IN, JOB_SERVICE_PORT }, PROOF_NOTHING \
-	}
-#define BASE(NAME, PHASE, PROGRAM, ORDER, FAMILY, KIND)                            \
-	{                                                                          \
-		NAME, "base", NULL, PHASE,                                         \
-			{ PROGRAM, ORDER, PHASE == CASE_1M ? FLOWS_1M : FLOWS_16K, \
-			  FAMILY,  KIND,  JOB_SERVICE_PORT },                      \
-			PROOF_NOTHING                                              \
-	}
-#define ALONE(NAME, BASE_NAME, PROGRAM, FAMILY, KIND)                                           \
-	{                                                                                       \
-		NAME, "not ours", BASE_NAME, CASE_16K,                                          \
-			{ PROGRAM, JOB_SAME, 1, FAMILY, KIND, JOB_SERVICE_PORT }, PROOF_NOTHING \
-	}
-#define FLOW(NAME, BASE_NAME, PHASE, PROGRAM, ORDER, FLOWS, FAMILY, KIND, PROOF)         \
-	{                                                                                \
-		NAME, "established", BASE_NAME, PHASE,                                   \
-			{ PROGRAM, ORDER, FLOWS, FAMILY, KIND, JOB_SERVICE_PORT }, PROOF \
+		NAME, "established", BASE_NAME, PHASE,                                         \
+			{ PROGRAM, NULL, ORDER, FLOWS, FAMILY, KIND, JOB_SERVICE_PORT }, PROOF \
 	}
 #define HIT(NAME, HOOK, PROGRAM, FAMILY, KIND, PROOF)                                             \
 	FLOW(NAME " hot", HOOK " base hot", CASE_16K, PROGRAM, JOB_SAME, 1, FAMILY, KIND, PROOF), \
@@ -46,13 +48,51 @@ const uint32_t case_flows[CASE_PHASES] = { [CASE_16K] = FLOWS_16K, [CASE_1M] = F
 		     FAMILY, KIND, PROOF),                                                        \
 		FLOW(NAME " 1M", HOOK " base 1M", CASE_1M, PROGRAM, JOB_RANDOM, FLOWS_1M, FAMILY, \
 		     KIND, PROOF)
-#define NEW_IN(NAME, BASE_NAME, PROGRAM, FAMILY, PORT, PROOF)                     \
-	{                                                                         \
-		NAME, "new connection", BASE_NAME, CASE_16K,                      \
-			{ PROGRAM, JOB_FRESH, 1, FAMILY, FRAME_SYN, PORT }, PROOF \
+#define NEW_IN(NAME, BASE_NAME, PROGRAM, FAMILY, PORT, PROOF)                           \
+	{                                                                               \
+		NAME, "new connection", BASE_NAME, CASE_16K,                            \
+			{ PROGRAM, NULL, JOB_FRESH, 1, FAMILY, FRAME_SYN, PORT }, PROOF \
 	}
 #define NEW(NAME, PROGRAM, BALANCE, MANY) \
 	NEW_IN(NAME, "xdp4 base new", PROGRAM, 4, WORLD_NEW_PORT(BALANCE, MANY), PROOF_NEW)
+
+#define STEP_GROUP "where the time goes: "
+#define STEP(NAME, GROUP, BASE_NAME, STEP_NAME, FAMILY, KIND, PROOF)                         \
+	{                                                                                    \
+		NAME, STEP_GROUP GROUP, BASE_NAME, CASE_16K,                                 \
+			{ 0, STEP_NAME, JOB_SAME, 1, FAMILY, KIND, JOB_SERVICE_PORT }, PROOF \
+	}
+#define WHOLE(NAME, GROUP, BASE_NAME, PROGRAM, FAMILY, KIND, PROOF)                           \
+	{                                                                                     \
+		NAME, STEP_GROUP GROUP, BASE_NAME, CASE_16K,                                  \
+			{ PROGRAM, NULL, JOB_SAME, 1, FAMILY, KIND, JOB_SERVICE_PORT }, PROOF \
+	}
+#define STEPS(HOOK, STEP_OF, PROGRAM, FAMILY, KIND, PROOF)                                        \
+	STEP(HOOK ": parse", HOOK, HOOK " base hot", STEP_OF "_parse", FAMILY, KIND,              \
+	     PROOF_NOTHING),                                                                      \
+		STEP(HOOK ": + service", HOOK, HOOK ": parse", STEP_OF "_service", FAMILY, KIND,  \
+		     PROOF_NOTHING),                                                              \
+		STEP(HOOK ": + flow", HOOK, HOOK ": + service", STEP_OF "_flow", FAMILY, KIND,    \
+		     PROOF_NOTHING),                                                              \
+		STEP(HOOK ": + rewrite", HOOK, HOOK ": + flow", STEP_OF "_rewrite", FAMILY, KIND, \
+		     PROOF_NOTHING),                                                              \
+		STEP(HOOK ": + counters", HOOK, HOOK ": + rewrite", STEP_OF "_count", FAMILY,     \
+		     KIND, PROOF),                                                                \
+		STEP(HOOK ": + stamp", HOOK, HOOK ": + counters", STEP_OF "_stamp", FAMILY, KIND, \
+		     PROOF),                                                                      \
+		WHOLE(HOOK ": + the rest", HOOK, HOOK ": + stamp", PROGRAM, FAMILY, KIND, PROOF)
+#define NEW_STEP(NAME, BASE_NAME, PROGRAM, STEP_NAME, PROOF)                     \
+	{                                                                        \
+		"new4: " NAME, STEP_GROUP "new connection", BASE_NAME, CASE_16K, \
+			{ PROGRAM,                                               \
+			  STEP_NAME,                                             \
+			  JOB_FRESH,                                             \
+			  1,                                                     \
+			  4,                                                     \
+			  FRAME_SYN,                                             \
+			  WORLD_NEW_PORT(SLUICE_BALANCE_ROUNDROBIN, 0) },        \
+			PROOF                                                    \
+	}
 
 const struct bench_case cases[] = {
 	EMPTY("xdp empty", WORLD_XDP_EMPTY),
@@ -111,6 +151,19 @@ const struct bench_case cases[] = {
 	       WORLD_NEW_PORT(SLUICE_BALANCE_ROUNDROBIN, 0), PROOF_NEW),
 	NEW_IN("tc4 roundrobin 4", "tc4 in base new", WORLD_TC_IN, 4,
 	       WORLD_NEW_PORT(SLUICE_BALANCE_ROUNDROBIN, 0), PROOF_NEW),
+
+	STEPS("xdp4", "xdp", WORLD_XDP, 4, FRAME_IN, PROOF_IN),
+	STEPS("xdp6", "xdp", WORLD_XDP, 6, FRAME_IN, PROOF_IN),
+	STEPS("tc4 in", "in", WORLD_TC_IN, 4, FRAME_IN, PROOF_IN),
+	STEPS("tc4 out", "out", WORLD_TC_OUT, 4, FRAME_OUT, PROOF_OUT),
+	NEW_STEP("parse, service", "xdp4 base new", 0, "new_service", PROOF_NOTHING),
+	NEW_STEP("+ no flow, twice", "new4: parse, service", 0, "new_flow", PROOF_NOTHING),
+	NEW_STEP("+ own address", "new4: + no flow, twice", 0, "new_admit", PROOF_NOTHING),
+	NEW_STEP("+ pick", "new4: + own address", 0, "new_pick", PROOF_NOTHING),
+	NEW_STEP("+ keep the SYN", "new4: + pick", 0, "new_keep", PROOF_NOTHING),
+	NEW_STEP("+ insert", "new4: + keep the SYN", 0, "new_insert", PROOF_NOTHING),
+	NEW_STEP("+ counters", "new4: + insert", 0, "new_count", PROOF_NEW),
+	NEW_STEP("+ the rest", "new4: + counters", WORLD_XDP, NULL, PROOF_NEW),
 };
 
 const unsigned case_count = sizeof(cases) / sizeof(cases[0]);
@@ -150,6 +203,11 @@ const struct bench_reference references[] = {
 };
 
 const unsigned reference_count = sizeof(references) / sizeof(references[0]);
+
+bool case_is_step(const struct bench_case *row)
+{
+	return !strncmp(row->group, STEP_GROUP, strlen(STEP_GROUP));
+}
 
 unsigned case_find(const char *name)
 {

@@ -34,6 +34,9 @@ struct bench_case {
 	enum case_proof proof;
 };
 
+/* Belongs to the breakdown and not to the rows that are measured otherwise. */
+bool case_is_step(const struct bench_case *row);
+
 extern const struct bench_case cases[];
 extern const unsigned case_count;
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * bench-prog [--quick] [--only WORD] [--json FILE]: what each program costs a packet, on each of its paths. All
+ * bench-prog [--quick] [--only WORD] [--breakdown] [--json FILE]: what each program costs a packet, on each of its paths. All
  * cases run in every round, each round beginning with another one, on one CPU; so what disturbs the
  * machine disturbs them alike. After each run the shipped counters must tell that the path meant
  * was the path taken.
+ *
+ * --breakdown: not the whole of each path but its steps.
  *
  * Needs root. Attaches nothing, pins nothing, sends nothing.
  */
@@ -27,8 +29,9 @@ static const double RUN_NS = 25e6, RUN_QUICK_NS = 4e6;
 
 struct bench {
 	struct world world;
-	double run_ns;	  /* how long a run shall take */
-	bool *wanted;	  /* of each case, as what follows */
+	double run_ns; /* how long a run shall take */
+	bool breakdown;
+	bool *wanted; /* of each case, as what follows */
 	uint32_t *repeat;
 	struct result_samples *samples;
 };
@@ -125,12 +128,12 @@ static void want(bool *wanted, const char *name)
 }
 
 /* The cases that have the word in their names (NULL: all), and what they are held against. */
-static void choose(bool *wanted, const char *word)
+static void choose(bool *wanted, const char *word, bool breakdown)
 {
 	unsigned i;
 
 	for (i = 0; i < case_count; i++)
-		if (!word || strstr(cases[i].name, word))
+		if (case_is_step(&cases[i]) == breakdown && (!word || strstr(cases[i].name, word)))
 			want(wanted, cases[i].name);
 	for (i = 0; i < bar_count; i++)
 		if (bars[i].over && wanted[case_find(bars[i].name)])
@@ -170,10 +173,12 @@ static int calibrate(struct bench *bench, enum case_phase phase)
 
 static int run_phase(struct bench *bench, enum case_phase phase)
 {
+	struct world_size size = case_sizes[phase];
 	unsigned round, i, index;
 	int err;
 
-	err = world_open(&bench->world, &case_sizes[phase]);
+	size.steps = bench->breakdown;
+	err = world_open(&bench->world, &size);
 	if (!err)
 		err = world_fill(&bench->world, case_flows[phase]);
 	if (!err)
@@ -286,7 +291,7 @@ static int bench_run(struct bench *bench, const char *word, const char *json)
 		err = -ENOMEM;
 		goto out;
 	}
-	choose(bench->wanted, word);
+	choose(bench->wanted, word, bench->breakdown);
 	err = pin_to_cpu();
 	if (err)
 		goto out;
@@ -310,11 +315,9 @@ out:
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "quick", no_argument, NULL, 'q' },
-		{ "only", required_argument, NULL, 'o' },
-		{ "json", required_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },
-		{},
+		{ "quick", no_argument, NULL, 'q' },	 { "only", required_argument, NULL, 'o' },
+		{ "breakdown", no_argument, NULL, 'b' }, { "json", required_argument, NULL, 'j' },
+		{ "help", no_argument, NULL, 'h' },	 {},
 	};
 	struct bench bench = { .run_ns = RUN_NS };
 	const char *json = NULL, *word = NULL;
@@ -328,14 +331,18 @@ int main(int argc, char **argv)
 		case 'o':
 			word = optarg;
 			break;
+		case 'b':
+			bench.breakdown = true;
+			break;
 		case 'j':
 			json = optarg;
 			break;
 		case 'h':
-			puts("usage: bench-prog [--quick] [--only WORD] [--json FILE]");
+			puts("usage: bench-prog [--quick] [--only WORD] [--breakdown] [--json FILE]");
 			return 0;
 		default:
-			fputs("usage: bench-prog [--quick] [--only WORD] [--json FILE]\n", stderr);
+			fputs("usage: bench-prog [--quick] [--only WORD] [--breakdown] [--json FILE]\n",
+			      stderr);
 			return 2;
 		}
 	}

@@ -311,3 +311,5 @@ int bench_fill(struct xdp_md *ctx)
 		job.misses++;
 	return XDP_PASS;
 }
+
+#include "step.bpf.h"

@@ -122,7 +122,8 @@ static void print_bars(const struct result *result, FILE *to)
 
 	fputc('\n', to);
 	for (r = 0; r < reference_count; r++)
-		fprintf(to, "reference %u: %s (%s): %.2f times the %.0f ns of the machine of the bars\n",
+		fprintf(to,
+			"reference %u: %s (%s): %.2f times the %.0f ns of the machine of the bars\n",
 			r + 1, references[r].name, references[r].what,
 			factor_of(result, &references[r]), references[r].there_ns);
 	fprintf(to, "%-26s %9s %16s", "bars (net min)", "is", "at most");

@@ -58,6 +58,24 @@ static void find_programs(const struct world *world, struct bpf_program *program
 	programs[WORLD_FILL] = world->skel->progs.bench_fill;
 }
 
+#define STEP_PREFIX "bench_step_"
+
+static int choose_programs(const struct world *world, bool steps)
+{
+	struct bpf_program *program;
+	int err = 0;
+
+	bpf_object__for_each_program(program, world->skel->obj)
+	{
+		if (steps || strncmp(bpf_program__name(program), STEP_PREFIX, strlen(STEP_PREFIX)))
+			continue;
+		err = bpf_program__set_autoload(program, false);
+		if (err)
+			break;
+	}
+	return err;
+}
+
 /* Statistics of the verifier, a line or two for each program (BPF_LOG_STATS, Linux 5.2). */
 static int keep_logs(struct world *world, struct bpf_program *programs[WORLD_PROGRAMS])
 {
@@ -94,6 +112,9 @@ static int load(struct world *world, const struct world_size *size)
 	err = set_entries(world, size);
 	if (err)
 		return fail("table sizes", err);
+	err = choose_programs(world, size->steps);
+	if (err)
+		return fail("programs", err);
 	find_programs(world, programs);
 	err = keep_logs(world, programs);
 	if (err)
@@ -292,20 +313,17 @@ void world_settle(struct world *world)
 
 /* --- run --- */
 
-static bool is_tc(enum world_program program)
+static struct bpf_program *program_of(const struct world *world, const struct world_run *run)
 {
-	switch (program) {
-	case WORLD_TC_IN_SHIPPED:
-	case WORLD_TC_OUT_SHIPPED:
-	case WORLD_TC_EMPTY:
-	case WORLD_TC_BASE:
-	case WORLD_OUT_BASE:
-	case WORLD_TC_IN:
-	case WORLD_TC_OUT:
-		return true;
-	default:
-		return false;
+	struct bpf_program *programs[WORLD_PROGRAMS];
+	char name[32];
+
+	if (run->step) {
+		snprintf(name, sizeof(name), STEP_PREFIX "%s", run->step);
+		return bpf_object__find_program_by_name(world->skel->obj, name);
 	}
+	find_programs(world, programs);
+	return programs[run->program];
 }
 
 static double thread_ns(void)
@@ -319,12 +337,17 @@ static double thread_ns(void)
 int world_measure(struct world *world, const struct world_run *run, uint32_t repeat, double *ns)
 {
 	struct job *job = &world->skel->bss->job;
+	const struct bpf_program *program = program_of(world, run);
 	LIBBPF_OPTS(bpf_test_run_opts, opts);
 	uint8_t out[FRAME_MAX];
 	struct frame frame;
+	uint32_t pass;
 	double before;
 	int err;
 
+	if (!program)
+		return -ENOENT;
+	pass = bpf_program__type(program) == BPF_PROG_TYPE_XDP ? XDP_PASS : (uint32_t)TC_ACT_UNSPEC;
 	frame_build(&frame, run->family, run->kind, run->service_port);
 	job->order = run->order;
 	job->flows = run->flows;
@@ -338,11 +361,11 @@ int world_measure(struct world *world, const struct world_run *run, uint32_t rep
 	opts.data_size_out = sizeof(out);
 	opts.repeat = (int)repeat;
 	before = thread_ns();
-	err = bpf_prog_test_run_opts(world->program_fd[run->program], &opts);
+	err = bpf_prog_test_run_opts(bpf_program__fd(program), &opts);
 	*ns = (thread_ns() - before) / repeat;
 	if (err)
 		return err;
-	if (opts.retval != (is_tc(run->program) ? (uint32_t)TC_ACT_UNSPEC : XDP_PASS))
+	if (opts.retval != pass)
 		return fail("the program did not pass the packet", -EPROTO);
 	if (job->misses)
 		return fail("a flow was not found, or could not be inserted", -ENOENT);
