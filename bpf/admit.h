@@ -9,16 +9,50 @@
 
 #include "flow.h"
 
-static __always_inline bool admit_is_local(const struct sluice_service *service,
-					   const union flow_key *key, enum family family)
+/*
+ * The address of this host that the last SYN was for. Most SYNs are for one address, so under a
+ * flood of them it need not be looked for; it is, once a jiffy, for it may have gone.
+ */
+struct admit_own {
+	__u64 words[2];
+	__u32 at; /* jiffies */
+	__u8 ip;  /* 4 or 6; 0: none yet */
+	__u8 pad[3];
+};
+
+static __always_inline bool admit_is_own4(struct admit_own *own, __be32 local, __u32 now)
+{
+	if (own->ip == 4 && own->at == now && own->words[0] == local)
+		return true;
+	if (!bpf_map_lookup_elem(&sluice_addrs4, &local))
+		return false;
+	*own = (struct admit_own){ .words = { local }, .at = now, .ip = 4 };
+	return true;
+}
+
+static __always_inline bool admit_is_own6(struct admit_own *own, const __be32 *local, __u32 now)
+{
+	const __u64 high = packet_pair32(local[0], local[1]);
+	const __u64 low = packet_pair32(local[2], local[3]);
+
+	if (own->ip == 6 && own->at == now && own->words[0] == high && own->words[1] == low)
+		return true;
+	if (!bpf_map_lookup_elem(&sluice_addrs6, local))
+		return false;
+	*own = (struct admit_own){ .words = { high, low }, .at = now, .ip = 6 };
+	return true;
+}
+
+static __always_inline bool admit_is_local(struct admit_own *own,
+					   const struct sluice_service *service,
+					   const union flow_key *key, __u32 now, enum family family)
 {
 	int i;
 
 	if (family == FAMILY_6) /* a service that is confined is confined to IPv4 addresses */
-		return !service->address_count &&
-		       bpf_map_lookup_elem(&sluice_addrs6, key->v6.local);
+		return !service->address_count && admit_is_own6(own, key->v6.local, now);
 	if (!service->address_count)
-		return bpf_map_lookup_elem(&sluice_addrs4, &key->v4.local);
+		return admit_is_own4(own, key->v4.local, now);
 	for (i = 0; i < SLUICE_MAX_ADDRESS; i++) {
 		if (i < (int)service->address_count && service->address[i] == key->v4.local)
 			return true;
@@ -104,12 +138,12 @@ static __always_inline bool admit_is_leaving(__u32 index)
 }
 
 /* SLUICE_REASON_NONE, or why not. */
-static __always_inline enum sluice_reason admit(__u32 index, const union flow_key *key,
-						enum family family)
+static __always_inline enum sluice_reason
+admit(struct admit_own *own, __u32 index, const union flow_key *key, __u32 now, enum family family)
 {
 	const struct sluice_service *service = bpf_map_lookup_elem(&sluice_services, &index);
 
-	if (!service || !admit_is_local(service, key, family))
+	if (!service || !admit_is_local(own, service, key, now, family))
 		return SLUICE_REASON_NOT_LOCAL;
 	if (service->flags & SLUICE_SERVICE_LEAVING)
 		return SLUICE_REASON_LEAVING;

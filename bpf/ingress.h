@@ -76,7 +76,7 @@ static __always_inline enum verdict ingress_first_syn(struct scratch *scratch, s
 						      __be16 *port)
 {
 	const union flow_key *key = &scratch->key;
-	int result = admit(pick->service, key, family);
+	int result = admit(&scratch->own, pick->service, key, pick->now, family);
 	struct sluice_half *half = &scratch->half;
 	struct owned other;
 

@@ -288,6 +288,52 @@ static __always_inline const struct tcphdr *packet_plain_tcp(void *data, void *d
 }
 
 /*
+ * What packet_parse() fills, for the commonest frame, where it lies at fixed places. False: there is something about
+ * the frame that packet_parse() has to look into.
+ */
+static __always_inline bool packet_parse_plain(struct packet *packet, void *data, void *data_end,
+					       __u32 frame_len)
+{
+	const struct tcphdr *tcp = packet_plain_tcp(data, data_end);
+	const struct ethhdr *eth = data;
+	const struct ipv6hdr *ip6 = (void *)(eth + 1);
+	const struct iphdr *ip4 = (void *)(eth + 1);
+	__u32 ip_len, l4_at;
+
+	if (!tcp)
+		return false;
+	if (eth->h_proto == bpf_htons(ETH_P_IP)) {
+		l4_at = sizeof(*ip4);
+		ip_len = bpf_ntohs(ip4->tot_len);
+		packet->family = FAMILY_4;
+		packet->src[0] = ip4->saddr;
+		packet->dst[0] = ip4->daddr;
+		packet->tos = ip4->tos;
+		packet->ttl = ip4->ttl;
+	} else {
+		if ((void *)(ip6 + 1) > data_end)
+			return false;
+		l4_at = sizeof(*ip6);
+		ip_len = sizeof(*ip6) + bpf_ntohs(ip6->payload_len);
+		packet->family = FAMILY_6;
+		__builtin_memcpy(packet->src, &ip6->saddr, sizeof(packet->src));
+		__builtin_memcpy(packet->dst, &ip6->daddr, sizeof(packet->dst));
+		packet->tos = ip6->priority << 4 | ip6->flow_lbl[0] >> 4;
+		packet->ttl = ip6->hop_limit;
+	}
+	if (ip_len < l4_at + sizeof(*tcp) || sizeof(*eth) + ip_len > frame_len)
+		return false;
+	packet->fragment = 0;
+	packet->ip_len = ip_len;
+	packet->l3_off = sizeof(*eth);
+	packet->l4_off = sizeof(*eth) + l4_at;
+	packet->l4_len = ip_len - l4_at;
+	packet->sport = tcp->source;
+	packet->dport = tcp->dest;
+	return true;
+}
+
+/*
  * The first stage. frame_len is the whole length of the frame, beyond what lies between data and
  * data_end. *reason is valid after PACKET_FOREIGN: SLUICE_REASON_NONE for what has nothing to do
  * with TCP. The caller reads data and data_end anew from its context for whatever comes next.
@@ -299,6 +345,8 @@ static __always_inline enum packet_kind packet_parse(struct packet *packet, void
 	const __be16 *ports;
 	__u8 proto;
 
+	if (packet_parse_plain(packet, data, data_end, frame_len))
+		return PACKET_TCP;
 	if (packet_parse_l3(packet, data, data_end, frame_len, &proto, reason))
 		return PACKET_FOREIGN;
 	*reason = SLUICE_REASON_NONE;

@@ -361,6 +361,14 @@ static __always_inline int pick_choose(struct pick_walk *walk, const struct slui
 	pick_way(&way, set->balance, asked->service, asked->client, len);
 	turns = len;
 	at = way.start;
+	/* Mostly the first will do: a call costs as much as the look. */
+	if (!desk && way.enough == 1) {
+		asm volatile("" : "+r"(at)); /* the verifier needs the mask, the compiler not */
+		pick_look(walk, set->table[at & (SLUICE_SET_TABLE - 1)], asked->service,
+			  asked->exclude, asked->now, set->maxconn);
+		if (walk->best.slot)
+			return PICK_OK;
+	}
 	for (i = 0; i < PICK_TRIES; i++) {
 		if (i >= turns || (i >= way.enough && walk->best.slot))
 			break;

@@ -11,6 +11,7 @@
 #ifndef SLUICE_BPF_SCRATCH_H
 #define SLUICE_BPF_SCRATCH_H
 
+#include "admit.h"
 #include "answer.h"
 #include "flow.h"
 #include "packet.h"
@@ -21,6 +22,7 @@ struct scratch {
 	union flow_key key;
 	struct sluice_half half; /* a new flow with its SYN */
 	struct answer answer;
+	struct admit_own own; /* the one thing that outlives the packet */
 };
 
 struct {

@@ -84,6 +84,27 @@ static void clear_hash(int fd)
 		bpf_map_delete_elem(fd, key);
 }
 
+/*
+ * The programs believe for the rest of a jiffy that an address which was this host's still is; here more than one
+ * packet goes by in a jiffy.
+ */
+static int forget_addresses(struct world *world)
+{
+	const struct bpf_map *scratch = world->loader.skel->maps.sluice_scratch;
+	const size_t size = (bpf_map__value_size(scratch) + 7) / 8 * 8;
+	const uint32_t zero = 0;
+	void *values;
+	int err = 0;
+
+	values = calloc(world->maps->cpus, size);
+	if (!values)
+		return -ENOMEM;
+	if (bpf_map_update_elem(bpf_map__fd(scratch), &zero, values, BPF_ANY))
+		err = -errno;
+	free(values);
+	return err;
+}
+
 int world_reset(struct world *world)
 {
 	const struct sluice_service no_service = { .port = 0 };
@@ -121,7 +142,7 @@ int world_reset(struct world *world)
 			memset(&world->maps->sets[i], 0, sizeof(world->maps->sets[i]));
 	memset(world->maps->backends, 0, sizeof(struct sluice_backend) * (SLUICE_MAX_BACKENDS + 1));
 	memset(world->maps->hports, 0, sizeof(struct sluice_hport) * 65536);
-	return 0;
+	return forget_addresses(world);
 }
 
 void world_restart(struct world *world)
@@ -180,7 +201,9 @@ int world_remove_address(struct world *world, const struct frame_address *addres
 {
 	int fd = address->six ? world->maps->addrs6_fd : world->maps->addrs4_fd;
 
-	return bpf_map_delete_elem(fd, address->bytes + (address->six ? 0 : 12)) ? -errno : 0;
+	if (bpf_map_delete_elem(fd, address->bytes + (address->six ? 0 : 12)))
+		return -errno;
+	return forget_addresses(world);
 }
 
 static int change_service(struct world *world, unsigned index, uint16_t flags, uint32_t rate,

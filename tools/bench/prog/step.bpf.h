@@ -143,7 +143,7 @@ static __always_inline int step_new(struct xdp_md *ctx, enum step last)
 	flow_find_syn(&owned, key, family);
 	step_uses(owned.flow);
 	STEP(STEP_FLOW);
-	if (admit(pick.service, key, family))
+	if (admit(&scratch->own, pick.service, key, pick.now, family))
 		return pass;
 	STEP(STEP_ADMIT);
 	pick.client = flow_client(key, family);
