@@ -151,6 +151,10 @@ const struct bench_case cases[] = {
 	       WORLD_NEW_PORT(SLUICE_BALANCE_ROUNDROBIN, 0), PROOF_NEW),
 	NEW_IN("tc4 roundrobin 4", "tc4 in base new", WORLD_TC_IN, 4,
 	       WORLD_NEW_PORT(SLUICE_BALANCE_ROUNDROBIN, 0), PROOF_NEW),
+	NEW_IN("xdp4 full 4", "xdp4 base new", WORLD_XDP, 4,
+	       WORLD_NEW_PORT(SLUICE_BALANCE_ROUNDROBIN, 0), PROOF_FULL),
+	NEW_IN("xdp4 full 1000", "xdp4 base new", WORLD_XDP, 4,
+	       WORLD_NEW_PORT(SLUICE_BALANCE_ROUNDROBIN, 1), PROOF_FULL),
 
 	STEPS("xdp4", "xdp", WORLD_XDP, 4, FRAME_IN, PROOF_IN),
 	STEPS("xdp6", "xdp", WORLD_XDP, 6, FRAME_IN, PROOF_IN),

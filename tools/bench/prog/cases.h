@@ -16,7 +16,8 @@ enum case_proof {
 	PROOF_NOTHING, /* no counter moved */
 	PROOF_IN,      /* counted as a packet of the service's, inwards */
 	PROOF_OUT,
-	PROOF_NEW, /* a SYN was given a backend */
+	PROOF_NEW,  /* a SYN was given a backend */
+	PROOF_FULL, /* all backends are at maxconn: the SYN was left to tc, which resets it */
 };
 
 /* First all cases of the one are measured, then those of the other in larger tables. */

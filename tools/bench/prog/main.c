@@ -67,6 +67,7 @@ static uint64_t proven(const struct counters *before, const struct counters *aft
 		return is->packets_out - was->packets_out;
 	case PROOF_NEW:
 		return after->reasons[SLUICE_REASON_NEW] - before->reasons[SLUICE_REASON_NEW];
+	case PROOF_FULL:
 	case PROOF_NOTHING:
 		break;
 	}
@@ -81,6 +82,10 @@ static int check_path(const struct bench_case *row, const struct counters *befor
 	unsigned i;
 
 	to_tc = after->reasons[SLUICE_REASON_TO_TC] - before->reasons[SLUICE_REASON_TO_TC];
+	if (row->proof == PROOF_FULL) {
+		count = to_tc;
+		to_tc = 0;
+	}
 	for (i = 0; i < SLUICE_REASON_COUNT; i++)
 		if (i != SLUICE_REASON_TO_TC &&
 		    !(i == SLUICE_REASON_NEW && row->proof == PROOF_NEW))
@@ -104,11 +109,14 @@ static int run_case(struct bench *bench, unsigned index, uint32_t repeat, double
 
 	if (row->proof == PROOF_NEW)
 		world_settle(world);
+	if (row->proof == PROOF_FULL)
+		world_limit(world, true);
 	err = read_counters(world, &before);
 	if (!err)
 		err = world_measure(world, &row->run, repeat, ns);
 	if (!err)
 		err = read_counters(world, &after);
+	world_limit(world, false);
 	if (err) {
 		fprintf(stderr, "bench-prog: %s: %s\n", row->name, strerror(-err));
 		return err;

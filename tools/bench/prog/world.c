@@ -302,6 +302,20 @@ const char *world_log(const struct world *world, enum world_program program)
 	return world->logs + program * WORLD_LOG_LEN;
 }
 
+void world_limit(struct world *world, bool full)
+{
+	unsigned i;
+
+	for (i = 1; i <= SLUICE_MAX_BACKENDS; i++)
+		world->maps.backends[i].active = full;
+	for (i = 0; i < (SLUICE_MAX_SERVICES + 1) * SLUICE_SET_RING; i++) {
+		if (!world->maps.sets[i].version)
+			continue;
+		world->maps.sets[i].maxconn = full;
+		world->maps.sets[i].on_full = SLUICE_FULL_RESET;
+	}
+}
+
 void world_settle(struct world *world)
 {
 	unsigned slot;

@@ -82,6 +82,9 @@ int world_measure(struct world *world, const struct world_run *run, uint32_t rep
 /* What the verifier said of the program: its statistics. */
 const char *world_log(const struct world *world, enum world_program program);
 
+/* All backends at maxconn, in every set; or no limit again. */
+void world_limit(struct world *world, bool full);
+
 /* Put the backends' counts back, which nobody else subtracts from here. */
 void world_settle(struct world *world);
 
