@@ -153,6 +153,8 @@ struct pick_candidate {
 	__u16 pad;
 };
 
+enum pick_place { PICK_ON_CPU, PICK_ON_DESK }; /* whose walk; a compile-time constant */
+
 /*
  * What a walk over the table remembers. In a map and not on the stack for the verifier's sake: it
  * follows every combination of values that it knows through all turns of the loop, and values in a
@@ -297,6 +299,8 @@ __noinline int sluice_search(__u32 index, __u32 from, __u32 service, __u32 exclu
 	for (i = 0; i < PICK_CHUNK; i++) {
 		if (walk->best.slot)
 			return 1;
+		if (i >= members)
+			break;
 		from -= members & ((__s32)(members - 1 - from) >> 31);
 		sluice_consider(set->member[from & SLUICE_MAX_BACKENDS], service, exclude, now,
 				set->maxconn);
@@ -318,6 +322,8 @@ __noinline int sluice_search_at(__u32 index, __u32 from, __u64 cookie)
 	for (i = 0; i < PICK_CHUNK; i++) {
 		if (desk->walk.best.slot)
 			return 1;
+		if (i >= members)
+			break;
 		from -= members & ((__s32)(members - 1 - from) >> 31);
 		sluice_consider_at(set->member[from & SLUICE_MAX_BACKENDS], cookie);
 		from++;
@@ -330,7 +336,8 @@ __noinline int sluice_search_at(__u32 index, __u32 from, __u64 cookie)
  * usable one of thousands is found; that takes long only where almost nobody is usable.
  */
 static __always_inline void pick_anybody(const struct sluice_set *set, __u32 index, __u32 service,
-					 __u32 exclude, __u32 now, __u64 desk)
+					 __u32 exclude, __u32 now, enum pick_place place,
+					 __u64 desk)
 {
 	const __u32 members = set->members;
 	__u32 i, from, at;
@@ -342,15 +349,58 @@ static __always_inline void pick_anybody(const struct sluice_set *set, __u32 ind
 		if (i * PICK_CHUNK >= members)
 			break;
 		at = (from + i * PICK_CHUNK) % members;
-		if (desk ? sluice_search_at(index, at, desk)
-			 : sluice_search(index, at, service, exclude, now))
+		if (place == PICK_ON_DESK ? sluice_search_at(index, at, desk)
+					  : sluice_search(index, at, service, exclude, now))
 			break;
 	}
 }
 
-/* Goes the algorithm's way through the table. desk: where the walk lies, 0: it is the CPU's. */
+/*
+ * Nobody was found among all, at that time: another walk at the same moment would find nobody
+ * either. It costs 20 ns a member, and a SYN to a service that is full is free for who sends it.
+ */
+struct pick_vain {
+	__u64 version; /* of the set */
+	__u32 at;      /* jiffies */
+	__u32 full;    /* as in struct pick_walk */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, SLUICE_INDEXES);
+	__type(key, __u32);
+	__type(value, struct pick_vain);
+} sluice_vain SEC(".maps");
+
+/*
+ * The only usable one of many is looked for once a jiffy and CPU, if it is not found. A connect(2)
+ * is paid for by who makes it, and looks each time.
+ */
+static __always_inline void pick_among_all(struct pick_walk *walk, const struct sluice_set *set,
+					   __u32 index, const struct pick *asked,
+					   enum pick_place place, __u64 desk)
+{
+	__u32 service = asked->service;
+	struct pick_vain *vain = NULL;
+
+	if (place == PICK_ON_CPU && set->members > PICK_TRIES)
+		vain = bpf_map_lookup_elem(&sluice_vain, &service);
+	if (vain && vain->version == set->version && vain->at == asked->now) {
+		walk->full |= vain->full;
+		return;
+	}
+	pick_anybody(set, index, service, asked->exclude, asked->now, place, desk);
+	if (!vain || asked->exclude || walk->best.slot || walk->doubtful.slot)
+		return;
+	vain->version = set->version;
+	vain->at = asked->now;
+	vain->full = walk->full;
+}
+
+/* Goes the algorithm's way through the table. desk: which one, if it is not the CPU's walk. */
 static __always_inline int pick_choose(struct pick_walk *walk, const struct sluice_set *set,
-				       __u32 index, const struct pick *asked, __u64 desk)
+				       __u32 index, const struct pick *asked, enum pick_place place,
+				       __u64 desk)
 {
 	__u32 len = set->len, turns, at, i;
 	struct pick_way way;
@@ -362,7 +412,7 @@ static __always_inline int pick_choose(struct pick_walk *walk, const struct slui
 	turns = len;
 	at = way.start;
 	/* Mostly the first will do: a call costs as much as the look. */
-	if (!desk && way.enough == 1) {
+	if (place == PICK_ON_CPU && way.enough == 1) {
 		asm volatile("" : "+r"(at)); /* the verifier needs the mask, the compiler not */
 		pick_look(walk, set->table[at & (SLUICE_SET_TABLE - 1)], asked->service,
 			  asked->exclude, asked->now, set->maxconn);
@@ -372,7 +422,7 @@ static __always_inline int pick_choose(struct pick_walk *walk, const struct slui
 	for (i = 0; i < PICK_TRIES; i++) {
 		if (i >= turns || (i >= way.enough && walk->best.slot))
 			break;
-		if (desk)
+		if (place == PICK_ON_DESK)
 			sluice_consider_at(set->table[at & (SLUICE_SET_TABLE - 1)], desk);
 		else
 			sluice_consider(set->table[at & (SLUICE_SET_TABLE - 1)], asked->service,
@@ -384,8 +434,9 @@ static __always_inline int pick_choose(struct pick_walk *walk, const struct slui
 		at += way.stride;
 		at -= len & ((__s32)(len - 1 - at) >> 31);
 	}
-	if (!walk->best.slot)
-		pick_anybody(set, index, asked->service, asked->exclude, asked->now, desk);
+	/* In turn, and once round: that was everybody. */
+	if (!walk->best.slot && (way.stride != 1 || len > PICK_TRIES))
+		pick_among_all(walk, set, index, asked, place, desk);
 	if (!walk->best.slot)
 		walk->best = walk->doubtful; /* better a suspect than nobody */
 	if (!walk->best.slot)
@@ -437,7 +488,7 @@ __noinline int sluice_pick(__u32 service, __be32 client, __u32 exclude, __u32 no
 	walk = bpf_map_lookup_elem(&sluice_walk, &zero);
 	if (!walk || *(const volatile __u64 *)&set->version != version)
 		return PICK_TORN;
-	result = pick_choose(walk, set, index, &asked, 0);
+	result = pick_choose(walk, set, index, &asked, PICK_ON_CPU, 0);
 	if (*(const volatile __u64 *)&set->version != version)
 		return PICK_TORN;
 	return result;
@@ -463,7 +514,7 @@ __noinline int sluice_pick_at(__u64 cookie)
 	if (*(const volatile __u64 *)&set->version != version)
 		return PICK_TORN;
 	desk->maxconn = set->maxconn;
-	result = pick_choose(&desk->walk, set, index, &asked, cookie);
+	result = pick_choose(&desk->walk, set, index, &asked, PICK_ON_DESK, cookie);
 	if (*(const volatile __u64 *)&set->version != version)
 		return PICK_TORN;
 	return result;

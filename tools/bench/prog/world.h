@@ -40,7 +40,7 @@ enum world_program {
 
 struct bench_prog; /* the skeleton */
 
-#define WORLD_LOG_LEN 4096
+#define WORLD_LOG_LEN 65536
 
 struct world {
 	struct bench_prog *skel;
