@@ -136,6 +136,8 @@ static enum play_result play_backends(struct play *play, const struct step_backe
 		return play_fail(play, "there are no %u slots from %u on", count, slot);
 	for (i = 0; i < count && result == PLAY_PASSED; i++)
 		result = play_backend(play, step, slot + i, (uint16_t)(step->port + i));
+	if (result == PLAY_PASSED && world_forget(play->world))
+		return play_fail(play, "the programs' memories cannot be cleared");
 	return result;
 }
 

@@ -84,24 +84,17 @@ static void clear_hash(int fd)
 		bpf_map_delete_elem(fd, key);
 }
 
-/*
- * The programs believe for the rest of a jiffy that an address which was this host's still is; here more than one
- * packet goes by in a jiffy.
- */
-static int forget_addresses(struct world *world)
+int world_forget(struct world *world)
 {
 	const struct bpf_map *scratch = world->loader.skel->maps.sluice_scratch;
-	const size_t size = (bpf_map__value_size(scratch) + 7) / 8 * 8;
-	const uint32_t zero = 0;
-	void *values;
-	int err = 0;
+	const struct bpf_map *vain = world->loader.skel->maps.sluice_vain;
+	int err;
 
-	values = calloc(world->maps->cpus, size);
-	if (!values)
-		return -ENOMEM;
-	if (bpf_map_update_elem(bpf_map__fd(scratch), &zero, values, BPF_ANY))
-		err = -errno;
-	free(values);
+	err = maps_clear_percpu(bpf_map__fd(scratch), bpf_map__max_entries(scratch),
+				bpf_map__value_size(scratch));
+	if (!err)
+		err = maps_clear_percpu(bpf_map__fd(vain), bpf_map__max_entries(vain),
+					bpf_map__value_size(vain));
 	return err;
 }
 
@@ -142,7 +135,7 @@ int world_reset(struct world *world)
 			memset(&world->maps->sets[i], 0, sizeof(world->maps->sets[i]));
 	memset(world->maps->backends, 0, sizeof(struct sluice_backend) * (SLUICE_MAX_BACKENDS + 1));
 	memset(world->maps->hports, 0, sizeof(struct sluice_hport) * 65536);
-	return forget_addresses(world);
+	return world_forget(world);
 }
 
 void world_restart(struct world *world)
@@ -203,7 +196,7 @@ int world_remove_address(struct world *world, const struct frame_address *addres
 
 	if (bpf_map_delete_elem(fd, address->bytes + (address->six ? 0 : 12)))
 		return -errno;
-	return forget_addresses(world);
+	return world_forget(world);
 }
 
 static int change_service(struct world *world, unsigned index, uint16_t flags, uint32_t rate,

@@ -46,6 +46,12 @@ void world_set_half_open(struct world *world, unsigned slot, int32_t half_open);
 /* Forget everything a case has put into the maps; counters stay. 0 or negative errno. */
 int world_reset(struct world *world);
 
+/*
+ * The programs believe for the rest of a jiffy what they have just found: that an address is this host's, that a
+ * service of many backends is full. Here much happens in a jiffy; to be called when it no longer holds.
+ */
+int world_forget(struct world *world);
+
 /* Round robin begins anew. */
 void world_restart(struct world *world);
 

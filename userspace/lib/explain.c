@@ -274,17 +274,32 @@ static void copy_backends(struct explain *explain)
 	memcpy(explain->seen, explain->live->backends, sizeof(explain->seen));
 }
 
+/* What the programs believe for the rest of a jiffy may have changed since the last question. */
+static int forget(struct explain *explain)
+{
+	const struct bpf_map *maps[] = { explain->skel->maps.sluice_scratch,
+					 explain->skel->maps.sluice_vain };
+	int err = 0;
+	size_t i;
+
+	for (i = 0; i < sizeof(maps) / sizeof(maps[0]) && !err; i++)
+		err = maps_clear_percpu(bpf_map__fd(maps[i]), bpf_map__max_entries(maps[i]),
+					bpf_map__value_size(maps[i]));
+	return err;
+}
+
 /* The world as it was seen, for one packet. */
 static int prepare(struct explain *explain, const struct explain_connection *asked,
 		   struct explain_answer *answer)
 {
 	struct sluice_flow_key6 key;
-	int err = 0;
+	int err;
 
 	memcpy(explain->backends, explain->seen, sizeof(explain->seen));
 	make_key(asked, answer->service_port, &key);
 	answer->has_flow = false;
-	if (answer->service)
+	err = forget(explain);
+	if (!err && answer->service)
 		err = copy_cursor(explain, answer->service);
 	if (!err && answer->service)
 		err = copy_rates(explain, answer->service);

@@ -105,6 +105,12 @@ int maps_lookup(int fd, const void *key, void *value);
 uint32_t maps_jiffies(const struct maps *maps);
 
 /*
+ * Zeros in all entries of a per-CPU array, on all CPUs: for the programs' short memories, which no pin names (own
+ * addresses and full services, for the rest of a jiffy). 0 or negative errno.
+ */
+int maps_clear_percpu(int fd, uint32_t entries, size_t value_size);
+
+/*
  * Call visit for every flow of all tables, by batch look-up. It may see a flow twice or miss one
  * that moves meanwhile (kernel Documentation/bpf/map_hash.rst). visit returns false to stop. 0 or
  * negative errno.

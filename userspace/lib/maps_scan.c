@@ -26,6 +26,20 @@ static uint64_t tick_ns(uint32_t hz)
  * through slewing and suspend. The moment of attach is known to a tick: one is added, for an age of "one tick ago" is
  * harmless where "one tick ahead" would be a very great age.
  */
+int maps_clear_percpu(int fd, uint32_t entries, size_t value_size)
+{
+	const int cpus = libbpf_num_possible_cpus();
+	void *zeros = cpus > 0 ? calloc((size_t)cpus, (value_size + 7) / 8 * 8) : NULL;
+	int err = zeros ? 0 : -ENOMEM;
+	uint32_t i;
+
+	for (i = 0; i < entries && !err; i++)
+		if (bpf_map_update_elem(fd, &i, zeros, BPF_ANY))
+			err = -errno;
+	free(zeros);
+	return err;
+}
+
 uint32_t maps_jiffies(const struct maps *maps)
 {
 	struct timespec now;
