@@ -288,8 +288,8 @@ static __always_inline const struct tcphdr *packet_plain_tcp(void *data, void *d
 }
 
 /*
- * What packet_parse() fills, for the commonest frame, where it lies at fixed places. False: there is something about
- * the frame that packet_parse() has to look into.
+ * What packet_parse() fills, for the commonest frame, where it lies at fixed places. False: there
+ * is something about the frame that packet_parse() has to look into.
  */
 static __always_inline bool packet_parse_plain(struct packet *packet, void *data, void *data_end,
 					       __u32 frame_len)

@@ -3,6 +3,7 @@
  * The flow tables as user space sees them: by batch look-up, at the time of the flows' own clock. Declared in maps.h.
  */
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

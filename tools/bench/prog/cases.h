@@ -55,8 +55,9 @@ extern const struct bench_bar bars[];
 extern const unsigned bar_count;
 
 /*
- * The bars are nanoseconds of the machine on which the project's plan was measured. How much slower is this one? Each
- * reference is a figure that was measured there as well; they do not agree, so each is shown.
+ * The bars are nanoseconds of the machine on which the project's plan was measured. How much slower
+ * is this one? Each reference is a figure that was measured there as well; they do not agree, so
+ * each is shown.
  */
 struct bench_reference {
 	const char *name;

@@ -312,4 +312,4 @@ int bench_fill(struct xdp_md *ctx)
 	return XDP_PASS;
 }
 
-#include "step.bpf.h"
+#include "step.bpf.c"

@@ -53,7 +53,7 @@ struct world {
 struct world_size {
 	uint32_t table;	     /* entries of the established tables */
 	uint32_t half_table; /* of the half-open ones */
-	bool steps;	     /* load the programs of step.bpf.h too */
+	bool steps;	     /* load the programs of step.bpf.c too */
 };
 
 /* 0 or negative errno, which has been printed. */
@@ -65,7 +65,7 @@ int world_fill(struct world *world, uint32_t flows);
 
 struct world_run {
 	enum world_program program;
-	const char *step; /* of step.bpf.h, what follows bench_step_; NULL: it is program */
+	const char *step; /* of step.bpf.c, what follows bench_step_; NULL: it is program */
 	enum job_order order;
 	uint32_t flows;
 	unsigned family;

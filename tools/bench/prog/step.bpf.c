@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Where the time goes: programs that take the shipped path's steps, one more each, and then pass the packet. They call
- * the functions of bpf/ that the path calls, in its order; what a step costs is the difference to the program before.
- * The shipped program itself comes after the last: what it does beyond these steps is the rest.
+ * Where the time goes: programs that take the shipped path's steps, one more each, and then pass
+ * the packet. They call the functions of bpf/ that the path calls, in its order; what a step costs
+ * is the difference to the program before. The shipped program itself comes after the last: what it
+ * does beyond these steps is the rest. Part of prog.bpf.c.
  *
  * STEP(...) marks the end of a step: whoever is to end there ends.
  */
-#ifndef BENCH_PROG_STEP_BPF_H
-#define BENCH_PROG_STEP_BPF_H
-
 enum step {
 	STEP_PARSE,
 	STEP_SERVICE,
@@ -213,5 +211,3 @@ STEP_NEW(pick, STEP_PICK)
 STEP_NEW(keep, STEP_KEEP)
 STEP_NEW(insert, STEP_INSERT)
 STEP_NEW(count, STEP_COUNT_NEW)
-
-#endif
