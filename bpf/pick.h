@@ -411,15 +411,22 @@ static __always_inline int pick_choose(struct pick_walk *walk, const struct slui
 	pick_way(&way, set->balance, asked->service, asked->client, len);
 	turns = len;
 	at = way.start;
+	/* Mostly the first will do: a call costs as much as the look. */
+	if (place == PICK_ON_CPU && way.enough == 1) {
+		asm volatile("" : "+r"(at)); /* the verifier needs the mask, the compiler not */
+		pick_look(walk, set->table[at & (SLUICE_SET_TABLE - 1)], asked->service,
+			  asked->exclude, asked->now, set->maxconn);
+		if (walk->best.slot)
+			return PICK_OK;
+	}
 	for (i = 0; i < PICK_TRIES; i++) {
-		asm volatile("" : "+r"(at)); /* the verifier needs the mask, the compiler may not */
 		if (i >= turns || (i >= way.enough && walk->best.slot))
 			break;
 		if (place == PICK_ON_DESK)
 			sluice_consider_at(set->table[at & (SLUICE_SET_TABLE - 1)], desk);
 		else
-			pick_look(walk, set->table[at & (SLUICE_SET_TABLE - 1)], asked->service,
-				  asked->exclude, asked->now, set->maxconn);
+			sluice_consider(set->table[at & (SLUICE_SET_TABLE - 1)], asked->service,
+					asked->exclude, asked->now, set->maxconn);
 		/*
 		 * round the table's end, without a comparison: it would split what the verifier
 		 * knows in two with each turn

@@ -67,7 +67,7 @@ static __always_inline int step_xdp_in(struct xdp_md *ctx, enum step last, enum 
 	STEP(STEP_REWRITE);
 	count_in(owned.slot, service, packet->ip_len);
 	STEP(STEP_COUNT);
-	flow_touch(owned.flow, flow_now());
+	flow_touch(&owned, flow_now());
 	return pass;
 }
 
@@ -111,7 +111,7 @@ static __always_inline int step_tc(struct __sk_buff *skb, enum step last, bool o
 	else
 		count_in(owned.slot, service, packet->ip_len);
 	STEP(STEP_COUNT);
-	flow_touch(owned.flow, flow_now());
+	flow_touch(&owned, flow_now());
 	return pass;
 }
 

@@ -307,7 +307,7 @@ void world_limit(struct world *world, bool full)
 	unsigned i;
 
 	for (i = 1; i <= SLUICE_MAX_BACKENDS; i++)
-		world->maps.backends[i].active = full;
+		world->maps.backends[i].local = full;
 	for (i = 0; i < (SLUICE_MAX_SERVICES + 1) * SLUICE_SET_RING; i++) {
 		if (!world->maps.sets[i].version)
 			continue;
