@@ -122,6 +122,7 @@ static __always_inline enum verdict ingress_unanswered(struct scratch *scratch, 
 						       enum family family, __be16 *port)
 {
 	bool usable = pick_is_usable(owned->backend);
+	enum verdict verdict;
 	int result;
 
 	if (usable && !flow_passed(pick->now, owned->flow->picked, SLUICE_SYN_PATIENCE_MS)) {
@@ -137,8 +138,11 @@ static __always_inline enum verdict ingress_unanswered(struct scratch *scratch, 
 		return VERDICT_REWRITE;
 	}
 	if (!usable) {
-		flow_remove(owned, &scratch->key, family);
-		return ingress_unserved(&scratch->packet, result, pick, hook);
+		verdict = ingress_unserved(&scratch->packet, result, pick, hook);
+		/* what XDP leaves to tc must find there what XDP found */
+		if (hook == HOOK_TC || verdict == VERDICT_DROP)
+			flow_remove(owned, &scratch->key, family);
+		return verdict;
 	}
 	count_reason(SLUICE_REASON_SYN_AGAIN);
 	return VERDICT_REWRITE;

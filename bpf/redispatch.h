@@ -63,9 +63,9 @@ static __always_inline bool redispatch_may(const struct owned *owned)
 	       half->redispatched < SLUICE_REDISPATCH_MAX;
 }
 
-/* Its backend does not take it. False: nobody else is there, and nothing has changed. */
-static __always_inline bool redispatch_syn(const struct owned *owned, const union flow_key *key,
-					   enum family family, enum flow_cause cause, __u32 now)
+/* To another backend, if there is one. */
+static __always_inline bool redispatch_move(const struct owned *owned, const union flow_key *key,
+					    enum family family, enum flow_cause cause, __u32 now)
 {
 	struct pick pick = {
 		.now = now,
@@ -85,6 +85,19 @@ static __always_inline bool redispatch_syn(const struct owned *owned, const unio
 	count_reason(reason);
 	event_tell(reason, owned->slot, pick.slot);
 	return true;
+}
+
+/* Its backend does not take it. False: nobody else does, and nothing has changed. */
+static __always_inline bool redispatch_syn(const struct owned *owned, const union flow_key *key,
+					   enum family family, enum flow_cause cause, __u32 now)
+{
+	if (redispatch_move(owned, key, family, cause, now))
+		return true;
+	if (cause == FLOW_REFUSED && !owned->flow->done && !sluice_flow_is_over(owned->flow)) {
+		count_reason(SLUICE_REASON_REFUSED);
+		event_tell(SLUICE_REASON_REFUSED, owned->slot, 0);
+	}
+	return false;
 }
 
 /*

@@ -619,7 +619,8 @@ static inline int sluice_flow_is_expired(const struct sluice_flow *flow, __u32 n
 	X(LOCAL_PASS, local_pass, "such a connect was left to the host's own listener") \
 	X(LOCAL_MOVED, local_moved, "such a connect passed over a backend whose port nobody listens on") \
 	X(LOCAL_UNCOUNTED, local_uncounted, "such a connect was balanced, but is not remembered: no room, or Multipath TCP") \
-	X(LEAVING, leaving, "Sluice is being detached: a SYN was passed to the host's own listener")
+	X(LEAVING, leaving, "Sluice is being detached: a SYN was passed to the host's own listener") \
+	X(REFUSED, refused, "a backend turned a SYN away and nobody else could take it: the client was told")
 /* clang-format on */
 
 enum sluice_reason {

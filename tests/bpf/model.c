@@ -338,6 +338,20 @@ static bool is_refusal(const struct model_flow *flow, const struct frame *packet
 	       flow->redispatched < SLUICE_REDISPATCH_MAX;
 }
 
+/* Somebody turned the SYN away. True if another backend has it now; else the client is told, once. */
+static bool refused_moves(struct model *model, struct model_flow *flow, bool may, unsigned seen)
+{
+	bool told = (flow->out_marks & SLUICE_OUT_RST) ||
+		    ((flow->in_marks & SLUICE_IN_FIN_ACKED) &&
+		     (flow->out_marks & SLUICE_OUT_FIN_ACKED));
+
+	if (may && model_move(model, flow, MODEL_REFUSED, seen) == MODEL_PICK_OK)
+		return true;
+	if (!flow->done && !told)
+		model->reasons[SLUICE_REASON_REFUSED]++;
+	return false;
+}
+
 /* The same of a newer SYN, while the connection before it stands. */
 static bool is_refusal_of_newer(struct model *model, const struct model_flow *flow,
 				const struct frame *packet)
@@ -398,10 +412,11 @@ static bool icmp_moves(struct model *model, struct model_flow *flow, const struc
 	if (!is_unreachable(quote))
 		return false;
 	if (!flow->done && !(flow->out_marks & SLUICE_OUT_SYNACK))
-		return quote->seq == flow->client_isn && flow->has_syn &&
-		       !(flow->out_marks & SLUICE_OUT_RST) &&
-		       flow->redispatched < SLUICE_REDISPATCH_MAX &&
-		       model_move(model, flow, MODEL_REFUSED, seen) == MODEL_PICK_OK;
+		return quote->seq == flow->client_isn &&
+		       refused_moves(model, flow,
+				     flow->has_syn && !(flow->out_marks & SLUICE_OUT_RST) &&
+					     flow->redispatched < SLUICE_REDISPATCH_MAX,
+				     seen);
 	return quote->seq == flow->next_isn && has_newer(flow) && newer &&
 	       newer->seq == flow->next_isn && model_move_newer(model, flow, seen) == MODEL_PICK_OK;
 }
@@ -448,8 +463,8 @@ struct model_outcome model_out(struct model *model, const struct frame *packet, 
 	}
 	if (!is_own(flow, packet))
 		return direct_out(model, flow, packet, seen);
-	if (is_refusal(flow, packet) &&
-	    model_move(model, flow, MODEL_REFUSED, seen) == MODEL_PICK_OK)
+	if ((packet->flags & FRAME_RST) && is_answer(packet) && answers(flow, packet) &&
+	    !packet->payload_len && refused_moves(model, flow, is_refusal(flow, packet), seen))
 		return again(model, flow, SLUICE_REASON_REDISPATCH);
 	if (is_refusal_of_newer(model, flow, packet) &&
 	    model_move_newer(model, flow, seen) == MODEL_PICK_OK)
