@@ -12,7 +12,7 @@ setup_file() {
 	[[ -x /usr/bin/ansible-playbook ]] || skip "no Ansible (Debian: ansible-core)"
 	[[ -x build/bin/sluiced ]] || skip "nothing is built"
 	export dir=$BATS_FILE_TMPDIR target
-	unshare --mount --propagation private -- tests/deploy/private_root "$dir" "$PWD" >"$dir/log" 2>&1 3>&- &
+	unshare --mount --net --propagation private -- tests/deploy/private_root "$dir" "$PWD" >"$dir/log" 2>&1 3>&- &
 	echo $! >"$dir/pid"
 	for ((i = 0; i < 300; i++)); do
 		[[ -e $dir/ready ]] && break
@@ -46,8 +46,9 @@ setup() {
 inside() {
 	local -a flags=()
 	! grep -q -- -Werror build/.flags || flags=(WERROR=1)
-	nsenter --mount="/proc/$target/ns/mnt" chroot "$dir/layers/root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp \
-		LC_ALL=C.UTF-8 ANSIBLE_NOCOLOR=1 ANSIBLE_LOCAL_TEMP=/tmp/a ANSIBLE_REMOTE_TEMP=/tmp/b ANSIBLE_PIPELINING=1 \
+	nsenter --mount="/proc/$target/ns/mnt" --net="/proc/$target/ns/net" chroot "$dir/layers/root" \
+		env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp LC_ALL=C.UTF-8 ANSIBLE_NOCOLOR=1 \
+		ANSIBLE_LOCAL_TEMP=/tmp/a ANSIBLE_REMOTE_TEMP=/tmp/b ANSIBLE_PIPELINING=1 \
 		"${flags[@]}" "$@"
 }
 
