@@ -214,21 +214,23 @@ metric_is() {
 }
 
 @test "clients on the host itself: the same, and connections that are balanced count" {
-	local quiet
+	local quiet out=$BATS_TEST_TMPDIR/held.out
 	wait_for "a set is in force" set_in_force
 	answered_by slave1 127.0.0.1 sluice
 	answered_by slave1 "$SLAVE1" sluice
-	coproc HELD { exec "$TOOL" exec slave1 -- bash -c 'exec 3<>/dev/tcp/127.0.0.1/80; echo open; read -r; printf "GET / HTTP/1.0\r\n\r\n" >&3; cat <&3' 3>&-; }
-	quiet=$HELD_PID
-	read -r -u "${HELD[0]}"
+	mkfifo "$BATS_TEST_TMPDIR/go"
+	"$TOOL" exec slave1 -- bash -c 'exec 3<>/dev/tcp/127.0.0.1/80; echo open; read -r <"$1"; printf "GET / HTTP/1.0\r\n\r\n" >&3; cat <&3' \
+		bash "$BATS_TEST_TMPDIR/go" >"$out" 3>&- &
+	quiet=$!
+	wait_for "it is connected" grep -q '^open' "$out"
 	detach_start --wait 120s
 	wait_for "it leaves" leaving true
 	answered_by slave1 127.0.0.1 haproxy
 	answered_by slave1 "$SLAVE1" haproxy
 	grep -q '1 balanced ones left' "$BATS_TEST_TMPDIR/detach.out" || wait_for "it says what is left" grep -q '1 balanced ones left' "$BATS_TEST_TMPDIR/detach.out"
-	echo >&"${HELD[1]}"
-	grep -q '^app=/web ' <&"${HELD[0]}" # it lived on
+	echo >"$BATS_TEST_TMPDIR/go"
 	wait "$quiet" || true
+	grep -q '^app=/web ' "$out" # it lived on
 	wait "$DETACH"
 	grep -q ': detached$' "$BATS_TEST_TMPDIR/detach.out"
 }
@@ -257,6 +259,61 @@ metric_is() {
 	wait "$DETACH"
 	load_stop kept >/dev/null
 	ctl --json status | holds '.attached == false'
+}
+
+# document_step N there|back: the commands of MIGRATING.md's step, up to its way back or behind it
+document_step() {
+	awk -v step="## $1." -v want="$2" '
+		/^## / { inside = index($0, step) == 1; part = "there" }
+		inside && /^\*Way back\*/ { part = "back" }
+		inside && part == want && /^    / { sub(/^    /, ""); print }' "$ROOT/deploy/MIGRATING.md"
+}
+
+# follow N there|back: runs them on slave1, with the lab's files, and the lab in systemd's place
+follow() {
+	local line count=0
+	while read -r line; do
+		echo "\$ $line"
+		case $line in
+		"systemctl start sluiced") [[ $(host_pid slave1 sluiced) != null ]] || lab start slave1 sluiced ;;
+		"systemctl stop haproxy") kill "$(<"$BATS_FILE_TMPDIR/haproxy.pid")" ;;
+		"systemctl "*) ;;
+		*)
+			line=${line//\/etc\/haproxy\/haproxy.cfg/$BATS_FILE_TMPDIR/haproxy.cfg}
+			line=${line//\/etc\/sluice\/sluice.conf/$LAB_CONFIG}
+			on slave1 bash -c "cd '$BATS_TEST_TMPDIR' && $line" </dev/null || return 1
+			;;
+		esac
+		count=$((count + 1))
+	done < <(document_step "$1" "$2")
+	((count > 0))
+}
+
+@test "MIGRATING.md, every step as it stands there" {
+	[[ $(host_pid slave1 sluiced) == null ]] || lab stop slave1 sluiced
+	ctl detach
+	load_start newcomers --url "http://$SLAVE1/" --connections 4 --rate 100 --close
+	follow 1 there
+	on slave1 sluiced --config "$BATS_TEST_TMPDIR/sluice.conf" --check
+	cp "$LAB_CONFIG" "$BATS_TEST_TMPDIR/sluice.conf" # ids and addresses have been put in
+	follow 3 there
+	follow 4 there
+	answered_by elb "$SLAVE1" haproxy
+	follow 5 there
+	wait_for "new ones are balanced" answered_by elb "$SLAVE1" sluice
+	on slave1 bash -c "$(grep -oE 'sluicectl detach --wait 10m' "$ROOT/deploy/MIGRATING.md" | head -n 1)"
+	answered_by elb "$SLAVE1" haproxy
+	follow 4 there
+	follow 5 there
+	wait_for "new ones are balanced" answered_by elb "$SLAVE1" sluice
+	follow 6 there
+	follow 7 there
+	grep -qE '^on_empty ?= ?reset' "$LAB_CONFIG"
+	answered_by elb "$SLAVE1" sluice
+	load_more newcomers 50
+	load_stop newcomers >"$BATS_TEST_TMPDIR/end.json"
+	figure "newcomers: $(none_failed "$BATS_TEST_TMPDIR/end.json")"
+	none_failed "$BATS_TEST_TMPDIR/end.json"
 }
 
 @test "wrong words are refused" {
