@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Want of memory, everywhere: each allocation of the daemon's main paths is refused in turn
- * (faults/). `make test` takes a sample; LONG=1 build/tests/unit/test_faults is the whole. Needs no
+ * (faults/). Where a play makes more than a thousand a sample is taken; LONG=1 build/tests/unit/test_faults is the whole. Needs no
  * root.
  */
 #include <setjmp.h>
@@ -20,7 +20,7 @@ int main(void)
 		cmocka_unit_test(plays_sieve),	   cmocka_unit_test(plays_events),
 		cmocka_unit_test(plays_consul),	   cmocka_unit_test(plays_model),
 		cmocka_unit_test(plays_publish),   cmocka_unit_test(plays_registrations),
-		cmocka_unit_test(plays_questions),
+		cmocka_unit_test(plays_questions), cmocka_unit_test(plays_http),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,6 +32,8 @@
 #define REFRESH_MS 5000	      /* has attach been run again? */
 #define SCAN_MS 30000	      /* exact counts, when nobody waits for them */
 #define SCAN_DRAINING_MS 2000 /* when somebody does */
+#define CALM_AFTER 10	      /* seconds without a step */
+#define CALM_EVERY 5	      /* then a turn each so many seconds, unless something is told */
 #define ADDRESSES_MS 60000    /* netlink tells; this is for what it lost */
 #define BOOT_ID_FILE "/proc/sys/kernel/random/boot_id"
 
@@ -160,6 +162,25 @@ static void ask_again(struct daemon *daemon, int64_t now_ms)
 		consul_resync(daemon->consul);
 }
 
+/*
+ * A turn without news finds only what time alone brings about. Where that has been nothing for a
+ * while, and nothing is held or drains, a look now and then will do: with 1,000 backends these
+ * turns are most of what an idle daemon costs.
+ */
+static bool may_rest(struct daemon *daemon)
+{
+	const struct model_guard *guards;
+	uint64_t steps = daemon->reconcile.counters.steps;
+
+	if (steps != daemon->steps_seen || model_guards(daemon->model, &guards) ||
+	    model_is_draining(daemon->model) || model_wants_answer(daemon->model))
+		daemon->calm_seconds = 0;
+	else
+		daemon->calm_seconds++;
+	daemon->steps_seen = steps;
+	return daemon->calm_seconds > CALM_AFTER && daemon->calm_seconds % CALM_EVERY != 0;
+}
+
 static void on_second(evutil_socket_t fd, short what, void *ctx)
 {
 	struct daemon *daemon = ctx;
@@ -180,7 +201,8 @@ static void on_second(evutil_socket_t fd, short what, void *ctx)
 		daemon->scan_ms = now;
 		reconcile_scan(&daemon->reconcile);
 	}
-	daemon_take_turn(daemon);
+	if (!may_rest(daemon))
+		daemon_take_turn(daemon);
 	ask_again(daemon, now);
 }
 

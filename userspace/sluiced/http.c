@@ -40,6 +40,7 @@ struct http_call {
 	bool too_large, no_memory, idle_for_long;
 	bool opening, opened; /* opened() is due, has been due */
 	bool finished;	      /* done() is due */
+	bool given_up;	      /* its multi handle is gone */
 	CURLcode result;
 };
 
@@ -48,6 +49,7 @@ struct http {
 	CURLM *multi;
 	struct event *timer;
 	LIST_HEAD(, http_call) calls;
+	bool blind;		   /* a socket could not be watched */
 	struct http_call *current; /* whose callback runs; NULL once that has cancelled it */
 };
 
@@ -139,28 +141,33 @@ static void collect_finished(struct http *http)
 
 static void after_curl(struct http *http);
 
+/* One that failed may have left a socket unwatched and no timer behind: its call would never end. */
+static void act(struct http *http, curl_socket_t fd, int action)
+{
+	int running;
+
+	if (curl_multi_socket_action(http->multi, fd, action, &running) != CURLM_OK)
+		http->blind = true;
+	after_curl(http);
+}
+
 static void on_socket_event(evutil_socket_t fd, short what, void *arg)
 {
 	struct http *http = arg;
-	int running, action = 0;
+	int action = 0;
 
 	if (what & EV_READ)
 		action |= CURL_CSELECT_IN;
 	if (what & EV_WRITE)
 		action |= CURL_CSELECT_OUT;
-	curl_multi_socket_action(http->multi, fd, action, &running);
-	after_curl(http);
+	act(http, fd, action);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
-	struct http *http = arg;
-	int running;
-
 	(void)fd;
 	(void)what;
-	curl_multi_socket_action(http->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-	after_curl(http);
+	act(arg, CURL_SOCKET_TIMEOUT, 0);
 }
 
 static int on_curl_timer(CURLM *multi, long timeout_ms, void *arg)
@@ -196,8 +203,9 @@ static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *arg, voi
 		flags |= EV_WRITE;
 	event = event_new(http->base, fd, flags, on_socket_event, http);
 	curl_multi_assign(http->multi, fd, event);
+	/* an error from here would make libcurl refuse this handle for good */
 	if (!event || event_add(event, NULL))
-		return -1;
+		http->blind = true;
 	return 0;
 }
 
@@ -207,7 +215,8 @@ static void free_call(struct http_call *call)
 {
 	LIST_REMOVE(call, link);
 	if (call->easy) {
-		curl_multi_remove_handle(call->http->multi, call->easy);
+		if (!call->given_up)
+			curl_multi_remove_handle(call->http->multi, call->easy);
 		curl_easy_cleanup(call->easy);
 	}
 	if (call->idle)
@@ -285,9 +294,45 @@ static void deliver(struct http *http)
 	} while (call);
 }
 
+/* 0 or -ENOMEM; multi is NULL then. */
+static int open_multi(struct http *http)
+{
+	http->multi = curl_multi_init();
+	if (!http->multi)
+		return -ENOMEM;
+	curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, on_curl_socket);
+	curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
+	curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, on_curl_timer);
+	curl_multi_setopt(http->multi, CURLMOPT_TIMERDATA, http);
+	return 0;
+}
+
+/*
+ * Whose socket it is libcurl does not say: all calls end, and their owners try again. A multi
+ * handle that lacked memory is not used again: libcurl 7.88 then divides by zero.
+ */
+static void give_up(struct http *http)
+{
+	struct http_call *call;
+
+	LIST_FOREACH(call, &http->calls, link)
+	{
+		call->no_memory |= !call->finished;
+		call->finished = true;
+		if (!call->given_up)
+			curl_multi_remove_handle(http->multi, call->easy);
+		call->given_up = true;
+	}
+	curl_multi_cleanup(http->multi);
+	http->blind = false;
+	open_multi(http); /* without memory http_start() tries again */
+}
+
 static void after_curl(struct http *http)
 {
 	collect_finished(http);
+	if (http->blind)
+		give_up(http);
 	deliver(http);
 }
 
@@ -389,6 +434,7 @@ struct http_call *http_start(struct http *http, const struct http_request *reque
 
 	if (!call)
 		return NULL;
+	call->given_up = true; /* until libcurl has it */
 	call->http = http;
 	call->request = *request;
 	LIST_INSERT_HEAD(&http->calls, call, link);
@@ -416,10 +462,11 @@ struct http_call *http_start(struct http *http, const struct http_request *reque
 		}
 		touch(call);
 	}
-	if (curl_multi_add_handle(http->multi, call->easy)) {
+	if ((!http->multi && open_multi(http)) || curl_multi_add_handle(http->multi, call->easy)) {
 		err = -ENOMEM;
 		goto fail;
 	}
+	call->given_up = false;
 	return call;
 fail:
 	free_call(call);
@@ -444,17 +491,12 @@ struct http *http_new(struct event_base *base)
 		return NULL;
 	LIST_INIT(&http->calls);
 	http->base = base;
-	http->multi = curl_multi_init();
 	http->timer = evtimer_new(base, on_timer, http);
-	if (!http->multi || !http->timer) {
+	if (!http->timer || open_multi(http)) {
 		http_free(http);
 		errno = ENOMEM;
 		return NULL;
 	}
-	curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, on_curl_socket);
-	curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
-	curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, on_curl_timer);
-	curl_multi_setopt(http->multi, CURLMOPT_TIMERDATA, http);
 	return http;
 }
 

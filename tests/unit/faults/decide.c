@@ -254,10 +254,10 @@ void plays_model(void **state)
 {
 	(void)state;
 	say_all(4);
-	faults_each("model", 400, play_model);
+	faults_each("model", 1000, play_model);
 	forget_all();
 	say_all(1); /* the only one */
-	faults_each("model of one", 400, play_model);
+	faults_each("model of one", 1000, play_model);
 	forget_all();
 }
 
@@ -321,7 +321,7 @@ void plays_questions(void **state)
 {
 	(void)state;
 	say_all(4);
-	faults_each("questions", 200, play_questions);
+	faults_each("questions", 1000, play_questions);
 	forget_all();
 }
 
@@ -366,6 +366,6 @@ void plays_registrations(void **state)
 {
 	(void)state;
 	say_all(4);
-	faults_each("registrations", 200, play_registrations);
+	faults_each("registrations", 1000, play_registrations);
 	forget_all();
 }

@@ -22,4 +22,7 @@ void plays_registrations(void **state);
 void plays_questions(void **state);
 void plays_publish(void **state); /* publish.c */
 
+/* edges.c: on a real event loop, against a server in another process */
+void plays_http(void **state);
+
 #endif

@@ -128,5 +128,5 @@ static void play_publish(const struct faults_order *order)
 void plays_publish(void **state)
 {
 	(void)state;
-	faults_each("publish", 200, play_publish);
+	faults_each("publish", 1000, play_publish);
 }

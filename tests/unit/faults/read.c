@@ -94,7 +94,7 @@ static void play_config(const struct faults_order *order)
 void plays_config(void **state)
 {
 	(void)state;
-	faults_each("config", 100, play_config);
+	faults_each("config", 1000, play_config);
 }
 
 /* --- Marathon's answers --- */
@@ -195,10 +195,10 @@ void plays_marathon(void **state)
 	static const char *const subscriptions[] = { "marathon/rest/eventSubscriptions.get.json" };
 
 	(void)state;
-	each_file(apps, 1, 200, play_apps);
-	each_file(app, 1, 200, play_app);
-	each_file(gone, 1, 200, play_app_gone);
-	each_file(subscriptions, 1, 200, play_subscribed);
+	each_file(apps, 1, 1000, play_apps);
+	each_file(app, 1, 1000, play_app);
+	each_file(gone, 1, 1000, play_app_gone);
+	each_file(subscriptions, 1, 1000, play_subscribed);
 }
 
 static void play_sieve(const struct faults_order *order)
@@ -228,7 +228,7 @@ void plays_sieve(void **state)
 	static const char *const apps[] = { "marathon/rest/apps.embed-tasks.v1.8plus.json" };
 
 	(void)state;
-	each_file(apps, 1, 200, play_sieve);
+	each_file(apps, 1, 1000, play_sieve);
 }
 
 /* --- events --- */
@@ -313,8 +313,8 @@ void plays_events(void **state)
 	};
 
 	(void)state;
-	each_file(streams, 1, 200, play_stream);
-	each_file(events, 4, 100, play_hint);
+	each_file(streams, 1, 1000, play_stream);
+	each_file(events, 4, 1000, play_hint);
 }
 
 /* --- Consul's answers --- */
@@ -378,8 +378,8 @@ void plays_consul(void **state)
 	(void)state;
 	input.text = payload_http("consul/103-catalog-node.http", &input.len);
 	input.other = payload_http("consul/100-health-node.http", &input.other_len);
-	faults_each("consul node", 200, play_node);
+	faults_each("consul node", 1000, play_node);
 	free(input.text);
 	free(input.other);
-	each_file(self, 1, 200, play_self);
+	each_file(self, 1, 1000, play_self);
 }
