@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Want of memory, everywhere: each allocation of the daemon's main paths is refused in turn
- * (faults/). Where a play makes more than a thousand a sample is taken; LONG=1 build/tests/unit/test_faults is the whole. Needs no
- * root.
+ * (faults/). Where a play makes more than a thousand a sample is taken; LONG=1
+ * build/tests/unit/test_faults is the whole. Needs no root.
  */
 #include <setjmp.h>
 #include <stdarg.h>
