@@ -44,7 +44,134 @@ static void reload_forgets_the_last_results(void **unused)
 	world_stop(&w);
 }
 
+/* Two tasks that both run on one host-port, in the order in which Marathon lists them: who has it? */
+static void two_on_one_port(int64_t first, int64_t second, const char *owner, const char *other)
+{
+	char ids[2][8] = { "a", "b" };
+	struct facts_task tasks[2] = {
+		{ .id = ids[0], .started_ms = first },
+		{ .id = ids[1], .started_ms = second },
+	};
+	struct facts_app app = { .id = text_web, .task_count = 2, .tasks = tasks };
+	struct facts_marathon answer = { .full = true, .app_count = 1, .apps = &app };
+	struct world w;
+
+	for (int i = 0; i < 2; i++) {
+		tasks[i].host = text_name;
+		tasks[i].state = FACTS_TASK_RUNNING;
+		tasks[i].health = FACTS_HEALTH_GOOD;
+		tasks[i].port_count = 1;
+		tasks[i].ports[0] = FIRST;
+	}
+	world_start(&w, true, false);
+	assert_int_equal(model_marathon(w.model, &answer, w.now), 0);
+	world_tick(&w);
+	assert_non_null(world_find(&w, owner));
+	assert_int_equal(world_find(&w, owner)->state, SLUICE_BACKEND_UP);
+	assert_null(world_find(&w, other));
+	assert_true(world_guarded(&w, "port-taken"));
+	world_stop(&w);
+}
+
+/* The older one has ended and Marathon does not know it yet: its port was given away. */
+static void the_newer_task_owns_the_port(void **unused)
+{
+	(void)unused;
+	two_on_one_port(1000, 2000, "b", "a");
+	two_on_one_port(2000, 1000, "a", "b");
+}
+
 /* --- the first set --- */
+
+static const struct model_guard *guard_of(const struct world *w, const char *name)
+{
+	const struct model_guard *guards;
+	size_t count = model_guards(w->model, &guards);
+
+	for (size_t i = 0; i < count; i++)
+		if (!strcmp(guards[i].guard, name))
+			return &guards[i];
+	return NULL;
+}
+
+static void waits_for(const struct world *w, const char *word, int64_t since_ms)
+{
+	const struct model_guard *guard = guard_of(w, "first-set");
+
+	assert_non_null(guard);
+	assert_string_equal(guard->service, "web");
+	assert_string_equal(guard->task, "");
+	assert_int_equal(guard->port, 0);
+	assert_non_null(strstr(guard->text, word));
+	assert_int_equal(guard->since_ms, since_ms);
+}
+
+static void a_first_set_that_waits_is_told(void **unused)
+{
+	struct world w;
+	int64_t since;
+
+	(void)unused;
+	world_start(&w, true, true);
+	model_names_known(w.model, false);
+	world_tick(&w);
+	since = w.now;
+	waits_for(&w, "names of this host", since);
+	model_names_known(w.model, true);
+	world_pass(&w, 1000);
+	waits_for(&w, "Marathon has not answered", since);
+	w.app_missing = true;
+	world_marathon_says(&w);
+	waits_for(&w, "no registry has named it", since);
+	w.app_missing = false;
+	world_marathon_says(&w);
+	waits_for(&w, "Consul has not answered", since);
+	assert_false(w.wanted->service[0].synced);
+	world_consul_says(&w);
+	assert_true(w.wanted->service[0].synced);
+	assert_null(guard_of(&w, "first-set"));
+	world_stop(&w);
+	/* Consul alone, and a backend that waits for its first check: why tells of it too */
+	world_start(&w, false, true);
+	world_tick(&w);
+	waits_for(&w, "Consul has not answered", w.now);
+	world_stop(&w);
+}
+
+static void a_registration_that_waits_is_told(void **unused)
+{
+	struct registrar_told told = { .task = "t0", .checks_unrun = 2, .waits = true };
+	struct model_unrun unrun;
+	struct world w;
+	int64_t since;
+
+	(void)unused;
+	world_start_up(&w, 2);
+	assert_null(guard_of(&w, "registration-waits"));
+	since = w.now;
+	model_registrar_told(w.model, &told, w.now);
+	world_pass(&w, 1000);
+	model_registrar_told(w.model, &told, w.now);
+	world_pass(&w, 1000);
+	assert_non_null(guard_of(&w, "registration-waits"));
+	assert_string_equal(guard_of(&w, "registration-waits")->task, "t0");
+	assert_int_equal(guard_of(&w, "registration-waits")->port, FIRST);
+	assert_int_equal(guard_of(&w, "registration-waits")->since_ms, since);
+	assert_state(&w, 0, UP); /* it changes nothing else */
+	assert_true(model_unrun_checks(w.model, 0, &unrun));
+	assert_string_equal(unrun.service, "web");
+	assert_int_equal(unrun.tasks, 1);
+	assert_int_equal(unrun.checks, 2);
+	assert_false(model_unrun_checks(w.model, 1, &unrun));
+	told.waits = false;
+	told.checks_unrun = 0;
+	model_registrar_told(w.model, &told, w.now);
+	world_tick(&w);
+	assert_null(guard_of(&w, "registration-waits"));
+	assert_true(model_unrun_checks(w.model, 0, &unrun));
+	assert_int_equal(unrun.tasks, 0);
+	world_stop(&w);
+}
 
 static void absence_alone_makes_no_first_set(void **unused)
 {
@@ -540,6 +667,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_hint_takes_no_last_backend_that_warns),
 		cmocka_unit_test(reload_forgets_the_last_results),
+		cmocka_unit_test(the_newer_task_owns_the_port),
+		cmocka_unit_test(a_first_set_that_waits_is_told),
+		cmocka_unit_test(a_registration_that_waits_is_told),
 		cmocka_unit_test(absence_alone_makes_no_first_set),
 		cmocka_unit_test(no_empty_first_set_without_a_name),
 		cmocka_unit_test(no_empty_first_set_without_an_address),

@@ -15,6 +15,8 @@
 
 #include "model_why.h"
 #include "model_world.h"
+#include "registrar.h"
+#include "status.h"
 #include "why.h"
 
 static struct model_why ask(const struct world *w, uint16_t port)
@@ -226,6 +228,79 @@ static void as_json(void **unused)
 	world_stop(&w);
 }
 
+/* What holds back, what cannot be a backend and what nobody checks stand in the answer to `status` as they do in the model. */
+static void status_has_all_guards(void **unused)
+{
+	struct registrar_told told = { .task = "t1", .checks_unrun = 3, .waits = true };
+	const struct facts_source source = { .name = "marathon", .used = true, .answers = true };
+	const struct facts_source *const sources[] = { &source };
+	struct status_input input = {
+		.config_file = "f", .needs_attach = "", .source = sources, .source_count = 1
+	};
+	cJSON *root, *list;
+	struct world w;
+	char *text;
+
+	(void)unused;
+	world_start(&w, true, true);
+	world_tick(&w);
+	input.model = w.model;
+	input.now_ms = w.now + 70;
+	text = status_json(&input);
+	root = cJSON_Parse(text);
+	free(text);
+	list = cJSON_GetObjectItemCaseSensitive(root, "guards");
+	assert_int_equal(cJSON_GetArraySize(list), 1);
+	list = cJSON_GetArrayItem(list, 0);
+	assert_string_equal(cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(list, "guard")),
+			    "first-set");
+	assert_int_equal(number(list, "age_ms"), 70);
+	list = cJSON_GetObjectItemCaseSensitive(root, "sources");
+	assert_true(cJSON_IsTrue(
+		cJSON_GetObjectItemCaseSensitive(cJSON_GetArrayItem(list, 0), "answers")));
+	cJSON_Delete(root);
+	world_healthy(&w, 2);
+	world_everybody_says(&w);
+	model_registrar_told(w.model, &told, w.now);
+	world_tick(&w);
+	text = status_json(&input);
+	root = cJSON_Parse(text);
+	free(text);
+	list = cJSON_GetObjectItemCaseSensitive(root, "guards");
+	assert_int_equal(cJSON_GetArraySize(list), 1);
+	list = cJSON_GetArrayItem(list, 0);
+	assert_string_equal(cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(list, "guard")),
+			    "registration-waits");
+	assert_int_equal(number(list, "port"), 31001);
+	list = cJSON_GetObjectItemCaseSensitive(root, "unrun_checks");
+	assert_int_equal(cJSON_GetArraySize(list), 1);
+	assert_int_equal(number(cJSON_GetArrayItem(list, 0), "tasks"), 1);
+	assert_int_equal(number(cJSON_GetArrayItem(list, 0), "checks"), 3);
+	cJSON_Delete(root);
+	assert_int_equal(ask(&w, 31001).checks_unrun, 3);
+	assert_true(ask(&w, 31001).registration_waits_ms > 0);
+	world_stop(&w);
+}
+
+/* A backend that waits in a service without a set: both are told. */
+static void a_first_set_that_waits(void **unused)
+{
+	struct model_why why;
+	struct world w;
+
+	(void)unused;
+	world_start(&w, true, true);
+	model_names_known(w.model, false);
+	world_healthy(&w, 1);
+	w.health[0] = FACTS_HEALTH_UNKNOWN;
+	world_marathon_says(&w);
+	why = ask(&w, 31000);
+	assert_int_equal(why.state, SLUICE_BACKEND_WAITING);
+	assert_string_equal(why.guard, "first-set");
+	assert_non_null(strstr(why.first_set_waits, "names of this host"));
+	world_stop(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -236,6 +311,8 @@ int main(void)
 		cmocka_unit_test(two_tasks_that_claim_a_port),
 		cmocka_unit_test(asking_changes_nothing),
 		cmocka_unit_test(as_json),
+		cmocka_unit_test(status_has_all_guards),
+		cmocka_unit_test(a_first_set_that_waits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -45,9 +45,8 @@ static struct registrar_entry entry_of(const char *task)
 static struct registration make(const struct registrar_entry *entry)
 {
 	struct registration registration;
-	size_t skipped;
 
-	assert_int_equal(registration_make(entry, &host, &registration, &skipped), 0);
+	assert_int_equal(registration_make(entry, &host, &registration), 0);
 	return registration;
 }
 
@@ -82,7 +81,8 @@ static void translated(const struct registrar_entry *entry, char *text, size_t s
 	cJSON *document, *checks;
 	char *printed;
 
-	assert_int_equal(registration_make(entry, &host, &registration, skipped), 0);
+	assert_int_equal(registration_make(entry, &host, &registration), 0);
+	*skipped = registration.told.checks_unrun;
 	document = cJSON_Parse(registration.body);
 	assert_non_null(document);
 	checks = cJSON_GetObjectItem(document, "Checks");
@@ -193,23 +193,21 @@ static void impossible(void **state)
 	static const char *const ids[] = { "", "a/b", "a//b", "a b", "a?b", "a%2f", "\xc3\xa9" };
 	struct registration registration;
 	struct registrar_entry entry;
-	size_t skipped;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
 		entry = entry_of(ids[i]);
-		assert_int_equal(registration_make(&entry, &host, &registration, &skipped),
-				 -EINVAL);
+		assert_int_equal(registration_make(&entry, &host, &registration), -EINVAL);
 		assert_null(registration.id);
 	}
 	entry = entry_of("t");
 	entry.port = 0;
-	assert_int_equal(registration_make(&entry, &host, &registration, &skipped), -EINVAL);
+	assert_int_equal(registration_make(&entry, &host, &registration), -EINVAL);
 	entry = entry_of("t");
 	entry.service = "";
-	assert_int_equal(registration_make(&entry, &host, &registration, &skipped), -EINVAL);
+	assert_int_equal(registration_make(&entry, &host, &registration), -EINVAL);
 	entry.gone_proved = true; /* its id is all that is needed to remove it */
-	assert_int_equal(registration_make(&entry, &host, &registration, &skipped), 0);
+	assert_int_equal(registration_make(&entry, &host, &registration), 0);
 	assert_true(registration.gone);
 	registration_release(&registration);
 }
@@ -326,9 +324,12 @@ static void maintenance_is_left_alone(void **state)
 	assert_int_equal(registrar_copy_held(&copy, &held), 0);
 	assert_int_equal(registrar_plan(want, 2, &copy, BOOT, steps), 1);
 	assert_string_equal(steps[0].id, "sluice:ended:0");
+	assert_true(want[0].told.waits); /* and that is told */
+	assert_false(want[1].told.waits);
 	copy.entries[0].status = FACTS_STATUS_CRITICAL;
 	assert_int_equal(registrar_plan(want, 2, &copy, BOOT, steps), 2);
 	assert_string_equal(steps[1].id, "sluice:changed:0");
+	assert_false(want[0].told.waits);
 	for (size_t i = 0; i < 2; i++)
 		registration_release(&want[i]);
 	facts_consul_release(&held);

@@ -179,6 +179,7 @@ static int print_json(const struct status *status)
 {
 	cJSON *guards = cJSON_GetObjectItemCaseSensitive(status->daemon, "guards");
 	cJSON *problems = cJSON_GetObjectItemCaseSensitive(status->daemon, "problems");
+	cJSON *unrun = cJSON_GetObjectItemCaseSensitive(status->daemon, "unrun_checks");
 	cJSON *document = cJSON_CreateObject();
 
 	if (status->attached) {
@@ -209,6 +210,9 @@ static int print_json(const struct status *status)
 	cJSON_AddItemToObject(document, "problems",
 			      cJSON_IsArray(problems) ? cJSON_Duplicate(problems, true)
 						      : cJSON_CreateArray());
+	cJSON_AddItemToObject(document, "unrun_checks",
+			      cJSON_IsArray(unrun) ? cJSON_Duplicate(unrun, true)
+						   : cJSON_CreateArray());
 	return command_print_json(document);
 }
 
@@ -284,14 +288,16 @@ static int print_sources(const struct status *status)
 	cJSON_ArrayForEach(source, cJSON_GetObjectItemCaseSensitive(status->daemon, "sources"))
 	{
 		cJSON *used = cJSON_GetObjectItemCaseSensitive(source, "used");
+		cJSON *answers = cJSON_GetObjectItemCaseSensitive(source, "answers");
 		bool connected =
 			cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(source, "connected"));
 
 		table_text(table,
 			   cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(source, "name")));
-		table_text(table, cJSON_IsFalse(used) ? "not used"
-				  : connected	      ? "connected"
-						      : "lost");
+		table_text(table, cJSON_IsFalse(used)	  ? "not used"
+				  : connected		  ? "connected"
+				  : cJSON_IsTrue(answers) ? "answers, no events"
+							  : "lost");
 		add_age(table, source, "last_event_ms");
 		add_age(table, source, "last_good_ms");
 		table_text(table,
@@ -324,7 +330,10 @@ static int print_guards(const struct status *status)
 			   cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(guard, "guard")));
 		table_text(table, cJSON_GetStringValue(
 					  cJSON_GetObjectItemCaseSensitive(guard, "service")));
-		table_number(table, cJSON_IsNumber(port) ? (uint64_t)port->valuedouble : 0);
+		if (cJSON_IsNumber(port) && port->valuedouble > 0)
+			table_number(table, (uint64_t)port->valuedouble);
+		else
+			table_text(table, NULL); /* it holds the whole service */
 		add_age(table, guard, "age_ms");
 		table_text(table,
 			   cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(guard, "reason")));
@@ -351,6 +360,25 @@ static void print_problems(const struct status *status)
 
 		printf("\nno backend of %s: %s: %s\n", service ? service : "?", task ? task : "?",
 		       reason ? reason : "?");
+	}
+}
+
+/* Health checks that nobody runs but Marathon. */
+static void print_unrun_checks(const struct status *status)
+{
+	const cJSON *unrun;
+
+	cJSON_ArrayForEach(unrun, cJSON_GetObjectItemCaseSensitive(status->daemon, "unrun_checks"))
+	{
+		const char *service =
+			cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(unrun, "service"));
+		double tasks =
+			cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(unrun, "tasks"));
+		double checks =
+			cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(unrun, "checks"));
+
+		printf("\n%s: Consul cannot run %.0f of the health checks of %.0f tasks (a command, or a port that is not on the host): Marathon alone sees them\n",
+		       service ? service : "?", checks, tasks);
 	}
 }
 
@@ -397,6 +425,7 @@ static int print_text(const struct status *status)
 	if (!err)
 		err = print_guards(status);
 	print_problems(status);
+	print_unrun_checks(status);
 	if (!err)
 		return EXIT_SUCCESS;
 	command_error("out of memory");

@@ -191,6 +191,7 @@ static void print_consul(const struct why *why, const cJSON *claim)
 {
 	const cJSON *consul = get(claim, "consul");
 	const char *output = text_of(consul, "output");
+	char age[DURATION_LEN];
 
 	if (cJSON_IsFalse(get(consul, "used"))) {
 		puts("  Consul:    not asked for this service");
@@ -203,6 +204,12 @@ static void print_consul(const struct why *why, const cJSON *claim)
 	if (output[0])
 		printf(" (%.120s)", output);
 	print_hearing(why, "consul");
+	if (cJSON_GetNumberValue(get(consul, "checks_unrun")) > 0)
+		printf("             it cannot run %.0f of Marathon's checks (a command, or a port that is not on the host)\n",
+		       cJSON_GetNumberValue(get(consul, "checks_unrun")));
+	if (duration(consul, "registration_waits_ms", age)[0])
+		printf("  guard:     registration-waits: it has changed, and is written when the maintenance ends, since %s\n",
+		       age);
 }
 
 static void print_kernel(const struct why *why, const cJSON *claim)
@@ -227,8 +234,12 @@ static void print_held(const cJSON *claim)
 	char age[DURATION_LEN], left[DURATION_LEN];
 
 	if (cJSON_IsObject(guard)) {
-		printf("  guard:     %s overrules the rule, since %s", text_of(guard, "name"),
-		       duration(guard, "age_ms", age));
+		if (text_of(guard, "reason")[0])
+			printf("  guard:     %s: %s, since %s", text_of(guard, "name"),
+			       text_of(guard, "reason"), duration(guard, "age_ms", age));
+		else
+			printf("  guard:     %s overrules the rule, since %s",
+			       text_of(guard, "name"), duration(guard, "age_ms", age));
 		if (duration(guard, "held_ms", left)[0])
 			printf(", for %s more", left);
 		putchar('\n');

@@ -81,6 +81,15 @@ static void take_source(void *ctx, const struct facts_source *source, int64_t no
 	daemon_turn_soon(daemon);
 }
 
+/* Shown from the next tick on; nothing hangs on it. */
+static void on_registrar_told(void *ctx, const struct registrar_told *told)
+{
+	struct daemon *daemon = ctx;
+
+	model_registrar_told(daemon->model, told, clock_ms());
+	daemon_turn_soon(daemon);
+}
+
 void daemon_fill_sink(struct daemon *daemon)
 {
 	daemon->sink = (struct facts_sink){ .ctx = daemon,
@@ -137,6 +146,7 @@ int daemon_make_sources(struct daemon *daemon, const struct config *config, char
 	daemon->registrar = registrar_new(daemon->base, config);
 	if (!daemon->registrar)
 		return daemon_could_not(error, len, "the registrar", "");
+	registrar_on_compared(daemon->registrar, on_registrar_told, daemon);
 	daemon->marathon = marathon_new(daemon->base, config, &daemon->sink);
 	if (!daemon->marathon)
 		return daemon_could_not(

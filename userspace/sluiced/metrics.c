@@ -129,12 +129,36 @@ static void write_problems(struct page *page)
 				    problem[i].service, escape(problem[i].task, task));
 }
 
-static void write_daemon(struct page *page)
+static void write_guards(struct page *page)
 {
-	const struct reconcile_counters *counters = &page->input->reconcile->counters;
 	const struct model_guard *guards;
 	size_t count = model_guards(page->input->model, &guards);
 	char task[ESCAPED_LEN];
+
+	head(page, "sluice_guard_active", "gauge",
+	     "A guard overrules what the sources say of a backend, or of a whole service.");
+	for (size_t i = 0; i < count; i++)
+		evbuffer_add_printf(
+			page->out,
+			"sluice_guard_active{guard=\"%s\",service=\"%s\",port=\"%u\",task=\"%s\"} 1\n",
+			guards[i].guard, guards[i].service, guards[i].port,
+			escape(guards[i].task, task));
+}
+
+static void write_unrun_checks(struct page *page)
+{
+	struct model_unrun unrun;
+
+	head(page, "sluice_unrun_checks", "gauge",
+	     "Marathon's checks of a service's tasks that Consul cannot run.");
+	for (size_t i = 0; model_unrun_checks(page->input->model, i, &unrun); i++)
+		evbuffer_add_printf(page->out, "sluice_unrun_checks{service=\"%s\"} %zu\n",
+				    unrun.service, unrun.checks);
+}
+
+static void write_daemon(struct page *page)
+{
+	const struct reconcile_counters *counters = &page->input->reconcile->counters;
 
 	head(page, "sluice_build_info", "gauge", "Version of the daemon and of the maps' ABI.");
 	evbuffer_add_printf(page->out, "sluice_build_info{version=\"%s\",abi=\"%d\"} 1\n",
@@ -151,14 +175,8 @@ static void write_daemon(struct page *page)
 	     "Backends that may not be served, such as by their port.");
 	evbuffer_add_printf(page->out, "sluice_refused_backends %zu\n", counters->refused);
 	write_problems(page);
-	head(page, "sluice_guard_active", "gauge",
-	     "A guard overrules what the sources say of a backend.");
-	for (size_t i = 0; i < count; i++)
-		evbuffer_add_printf(
-			page->out,
-			"sluice_guard_active{guard=\"%s\",service=\"%s\",port=\"%u\",task=\"%s\"} 1\n",
-			guards[i].guard, guards[i].service, guards[i].port,
-			escape(guards[i].task, task));
+	write_guards(page);
+	write_unrun_checks(page);
 }
 
 static void write_backends(struct page *page)

@@ -97,11 +97,11 @@ const struct wanted *model_wanted(const struct model *model);
 /* What is held back or overruled after the table, as of the last tick. Valid until the next call. */
 struct model_guard {
 	/*
-	 * last-backend, all-down, consul-silent, entry-missing, flapping, health-expired,
-	 * kernel-mass, mass-removal, port-taken
+	 * last-backend, all-down, consul-silent, entry-missing, first-set, flapping, health-expired,
+	 * kernel-mass, mass-removal, port-taken, registration-waits
 	 */
 	const char *guard;
-	const char *service, *task, *text;
+	const char *service, *task, *text; /* task "", port 0: it holds the whole service */
 	uint16_t port;
 	int64_t since_ms;
 };
@@ -114,11 +114,23 @@ struct model_problem {
 /* How many there are; *problems is valid until the next call. At most MODEL_MAX_PROBLEMS a service are kept. */
 size_t model_problems(struct model *model, const struct model_problem **problems);
 
+/* Marathon's checks of a service's tasks that Consul cannot run, as far as the registrar has told. */
+struct model_unrun {
+	const char *service;
+	size_t tasks, checks;
+};
+/* index counts services; false: there are no more. Most have none. */
+bool model_unrun_checks(const struct model *model, size_t index, struct model_unrun *unrun);
+
 /* Is a further answer of the registries wanted, to confirm an absence? */
 bool model_wants_answer(const struct model *model);
 
 /* Is some backend waiting for its flows to end? Then scans should be frequent. */
 bool model_is_draining(const struct model *model);
+
+/* What the registrar tells of a registration that it was given; task and port_index name its backends. */
+struct registrar_told;
+void model_registrar_told(struct model *model, const struct registrar_told *told, int64_t now_ms);
 
 /* What should be registered in Consul, as of the last tick. Valid until the next call. 0 or -ENOMEM. */
 int model_registrations(struct model *model, const struct registrar_entry **entries, size_t *count);

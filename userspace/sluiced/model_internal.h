@@ -95,6 +95,9 @@ struct model_backend {
 	bool was_up;
 	bool port_taken; /* another task, or another service, has its port */
 	bool retired;	 /* no longer wanted; kept while Consul still lists our registration */
+	/* what the registrar has told */
+	size_t checks_unrun;	       /* checks of Marathon's that Consul cannot run */
+	int64_t registration_waits_ms; /* since when, for the end of its maintenance; 0: it does not */
 	uint32_t flows;
 	int64_t flows_ms; /* when the scan that counted them began; 0: none yet */
 };
@@ -111,6 +114,8 @@ struct model_service {
 	bool marathon_fresh,
 		consul_answered; /* since it was last away: what it said before is no proof */
 	int64_t first_answer_ms;
+	const char *first_set_waits; /* for what; NULL: it does not */
+	int64_t first_set_since_ms;
 	struct model_backend *backends;
 	struct model_unplaced unplaced[MODEL_MAX_PROBLEMS];
 	size_t unplaced_count;
@@ -231,6 +236,8 @@ void guard_flap(const struct model *model, struct model_service *service, int64_
 /* How long it is held after it went down, with as many times as it has by now. */
 int64_t guard_flap_hold_ms(const struct model *model, const struct model_backend *backend);
 void guard_last(const struct model *model, struct model_service *service, int64_t now_ms);
+/* guard_first.c: may the service have a set, if only an empty one? */
+void guard_first_set(const struct model *model, struct model_service *service, int64_t now_ms);
 
 /* Its share of new connections: the operator's word, or the default, less what slowstart holds back. */
 uint32_t model_weight(const struct model_service *service, const struct model_backend *backend,

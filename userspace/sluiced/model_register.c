@@ -134,3 +134,33 @@ int model_registrations(struct model *model, const struct registrar_entry **entr
 	*entries = model->entry;
 	return 0;
 }
+
+void model_registrar_told(struct model *model, const struct registrar_told *told, int64_t now_ms)
+{
+	for (size_t s = 0; s < model->service_count; s++) {
+		struct model_backend *b =
+			model_find(&model->service[s], told->task, told->port_index);
+
+		if (!b)
+			continue;
+		b->checks_unrun = told->checks_unrun;
+		if (!told->waits)
+			b->registration_waits_ms = 0;
+		else if (!b->registration_waits_ms)
+			b->registration_waits_ms = now_ms;
+	}
+}
+
+bool model_unrun_checks(const struct model *model, size_t index, struct model_unrun *unrun)
+{
+	if (index >= model->service_count)
+		return false;
+	*unrun = (struct model_unrun){ .service = model->service[index].config->name };
+	for (const struct model_backend *b = model->service[index].backends; b; b = b->next) {
+		if (b->retired)
+			continue;
+		unrun->tasks += b->checks_unrun != 0;
+		unrun->checks += b->checks_unrun;
+	}
+	return true;
+}

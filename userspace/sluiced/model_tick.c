@@ -10,7 +10,6 @@
 #include <string.h>
 
 #define RAMP_STEPS 10
-#define FIRST_SET_MS 10000 /* how long a first, empty set waits for Consul */
 
 bool model_consul_expired(const struct model *model)
 {
@@ -249,6 +248,8 @@ static int reserve(struct model *model)
 		model->wanted.backend = grown; /* what it was is asked for if the tick gives up */
 		model->wanted_capacity = count;
 	}
+	count = 2 * count +
+		model->service_count; /* what list_guards() and a first set can come to */
 	if (count > model->guard_capacity) {
 		grown = realloc(model->guard, count * sizeof(*model->guard));
 		if (!grown)
@@ -287,26 +288,23 @@ static void retire(struct model *model, struct model_service *service, int64_t n
 	}
 }
 
-/*
- * A first set is published as soon as it has somebody in it; an empty one turns clients away that somebody else may still serve,
- * so it needs a registry that names the service, and every registry that is in use or a while without the missing one. A name in
- * the configuration that no registry has ever heard of is as likely a mistake, or a registry that has just lost everything.
- */
-static void sync_service(const struct model *model, struct model_service *service, int64_t now_ms)
+static void list_guards(struct model *model, const char *service, const struct model_backend *b)
 {
-	bool by_marathon = model_by_marathon(model, service),
-	     by_consul = model_by_consul(model, service);
-	bool identity = by_marathon ? service->marathon_answered : service->consul_answered;
+	struct model_guard guard = {
+		.service = service, .task = b->task, .port = b->port, .text = b->reason
+	};
 
-	if (service->synced)
+	if (b->retired)
 		return;
-	for (struct model_backend *b = service->backends; b; b = b->next)
-		service->synced |= model_usable(b);
-	if (!identity || !service->mentioned || !model->names_known)
-		return;
-	if (!by_consul || service->consul_answered ||
-	    now_ms - service->first_answer_ms >= FIRST_SET_MS)
-		service->synced = true;
+	guard.guard = b->guard;
+	guard.since_ms = b->guard_since_ms;
+	if (b->guard)
+		model->guard[model->guard_count++] = guard;
+	guard.guard = "registration-waits";
+	guard.text = "in maintenance: its registration is written anew when that ends";
+	guard.since_ms = b->registration_waits_ms;
+	if (b->registration_waits_ms)
+		model->guard[model->guard_count++] = guard;
 }
 
 static void write_service(struct model *model, size_t s, int64_t now_ms)
@@ -322,16 +320,16 @@ static void write_service(struct model *model, size_t s, int64_t now_ms)
 		.maxconn = config->maxconn,
 		.synced = service->synced,
 	};
+	if (service->first_set_waits)
+		model->guard[model->guard_count++] = (struct model_guard){
+			.guard = "first-set",
+			.service = config->name,
+			.task = "",
+			.text = service->first_set_waits,
+			.since_ms = service->first_set_since_ms,
+		};
 	for (struct model_backend *b = service->backends; b; b = b->next) {
-		if (b->guard && !b->retired)
-			model->guard[model->guard_count++] = (struct model_guard){
-				.guard = b->guard,
-				.service = config->name,
-				.task = b->task,
-				.text = b->reason,
-				.port = b->port,
-				.since_ms = b->guard_since_ms,
-			};
+		list_guards(model, config->name, b);
 		if (b->retired || b->port_taken)
 			continue;
 		model->wanted_backend[model->wanted.backend_count++] = (struct wanted_backend){
@@ -363,7 +361,7 @@ const struct wanted *model_tick(struct model *model, int64_t now_ms)
 		decide_service(model, &model->service[s], now_ms);
 		retire(model, &model->service[s], now_ms);
 		forget_retired(&model->service[s]);
-		sync_service(model, &model->service[s], now_ms);
+		guard_first_set(model, &model->service[s], now_ms);
 		write_service(model, s, now_ms);
 	}
 	model->wanted.backend = model->wanted_backend;

@@ -41,10 +41,13 @@ static void fill(struct model_why *why, const struct model *model,
 		.c_ours = backend->c_ours,
 		.c_output = backend->c_output,
 		.c_lacks = backend->c_lacks,
+		.checks_unrun = backend->checks_unrun,
+		.registration_waits_ms = backend->registration_waits_ms,
 		.k = model_k(model, backend),
 		.lost_ms = backend->lost_ms,
 		.guard = backend->guard,
 		.guard_ms = backend->guard_since_ms,
+		.first_set_waits = service->first_set_waits,
 		.hint_until_ms = backend->hint_until_ms > now_ms ? backend->hint_until_ms : 0,
 		.flaps = backend->flaps,
 		.op_drain = backend->op_drain,
@@ -57,6 +60,10 @@ static void fill(struct model_why *why, const struct model *model,
 		.flows = backend->flows,
 		.flows_ms = backend->flows_ms,
 	};
+	if (!backend->guard && service->first_set_waits) {
+		why->guard = "first-set";
+		why->guard_ms = service->first_set_since_ms;
+	}
 	if (backend->guard && !strcmp(backend->guard, "flapping"))
 		why->held_until_ms = backend->table_down_ms + guard_flap_hold_ms(model, backend);
 }

@@ -37,10 +37,13 @@ struct model_why {
 	bool c_present, c_ours;
 	const char *c_output;
 	unsigned c_lacks;
+	size_t checks_unrun;	       /* of Marathon's checks, by Consul */
+	int64_t registration_waits_ms; /* since when, for the end of maintenance; 0: it does not */
 	enum state_k k;
 	int64_t lost_ms; /* when it last stopped listening */
 
-	const char *guard; /* NULL: none overrules the table */
+	const char *guard; /* NULL: none overrules the table. first-set: its service has no set yet */
+	const char *first_set_waits; /* for what; NULL: it does not */
 	int64_t guard_ms, held_until_ms, hint_until_ms;
 	unsigned flaps;
 	bool op_drain, op_has_weight;

@@ -55,6 +55,8 @@ struct registrar {
 	bool resting; /* the timer waits for refused ids only; any change comes before */
 	struct step *steps;
 	size_t step_count, step;
+	registrar_on_told told;
+	void *told_ctx;
 };
 
 static void schedule(struct registrar *registrar, uint32_t wait_ms)
@@ -113,12 +115,10 @@ static int build_registrations(struct registrar *registrar)
 		return -ENOMEM;
 	for (size_t i = 0; i < wants->count; i++) {
 		const struct registrar_entry *entry = &wants->entries[i];
-		size_t skipped;
-		int err;
+		struct registration *made =
+			&registrar->registrations[registrar->registration_count];
+		int err = registration_make(entry, &host, made);
 
-		err = registration_make(entry, &host,
-					&registrar->registrations[registrar->registration_count],
-					&skipped);
 		if (err == -ENOMEM) {
 			forget_registrations(registrar);
 			return err;
@@ -129,11 +129,11 @@ static int build_registrations(struct registrar *registrar)
 				  entry->service);
 			continue;
 		}
-		if (skipped)
+		if (made->told.checks_unrun)
 			log_event(
 				LOG_INFO, "checks-not-translated",
 				"task=%s count=%zu reason=\"a command, or a port that is not on the host\"",
-				entry->task, skipped);
+				entry->task, made->told.checks_unrun);
 		registrar->registration_count++;
 	}
 	return 0;
@@ -164,6 +164,8 @@ static int make_plan(struct registrar *registrar)
 		return -ENOMEM;
 	count = registrar_plan(registrar->registrations, registrar->registration_count,
 			       &registrar->held, registrar->boot_id, planned);
+	for (size_t i = 0; i < registrar->registration_count && registrar->told; i++)
+		registrar->told(registrar->told_ctx, &registrar->registrations[i].told);
 	count = registrar_refusals_filter(&registrar->refusals, planned, count, clock_ms());
 	registrar->steps = calloc(count + 1, sizeof(*registrar->steps));
 	if (!registrar->steps)
@@ -467,6 +469,12 @@ struct registrar *registrar_new(struct event_base *base, const struct config *co
 		return NULL;
 	}
 	return registrar;
+}
+
+void registrar_on_compared(struct registrar *registrar, registrar_on_told told, void *ctx)
+{
+	registrar->told = told;
+	registrar->told_ctx = ctx;
 }
 
 void registrar_free(struct registrar *registrar)

@@ -40,6 +40,15 @@ struct registrar_entry {
 	bool gone_proved;
 };
 
+/* What became of an entry when it was last compared with what Consul holds. */
+struct registrar_told {
+	const char *task;
+	unsigned port_index;
+	size_t checks_unrun; /* Consul cannot run them: commands, ports that are not on the host */
+	bool waits; /* it has changed, and is not written while an operator's maintenance lasts */
+};
+typedef void (*registrar_on_told)(void *ctx, const struct registrar_told *told);
+
 /* The boot of the kernel that runs, as entries carry it. New string; NULL with errno set. */
 char *registrar_boot_id(void);
 
@@ -49,6 +58,8 @@ char *registrar_boot_id(void);
  */
 struct registrar *registrar_new(struct event_base *base, const struct config *config);
 void registrar_free(struct registrar *registrar);
+/* Called from the event loop for each wanted entry, whenever they have been compared. It must not call back. */
+void registrar_on_compared(struct registrar *registrar, registrar_on_told told, void *ctx);
 
 /*
  * What should be registered now: the whole list, each time. Copied. An entry that is not in the

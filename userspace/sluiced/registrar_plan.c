@@ -222,13 +222,14 @@ static int finish(cJSON *body, enum facts_status status, struct registration *ou
 }
 
 int registration_make(const struct registrar_entry *entry, const struct registrar_host *host,
-		      struct registration *out, size_t *skipped)
+		      struct registration *out)
 {
 	cJSON *body = NULL;
 	int err;
 
-	memset(out, 0, sizeof(*out));
-	*skipped = 0;
+	*out = (struct registration){
+		.told = { .task = entry->task, .port_index = entry->port_index },
+	};
 	if (!is_id(entry->task))
 		return -EINVAL;
 	if (!entry->gone_proved &&
@@ -242,7 +243,7 @@ int registration_make(const struct registrar_entry *entry, const struct registra
 	if (out->gone)
 		return 0;
 	body = cJSON_CreateObject();
-	err = body ? describe(body, entry, host, out->id, skipped) : -ENOMEM;
+	err = body ? describe(body, entry, host, out->id, &out->told.checks_unrun) : -ENOMEM;
 	if (!err)
 		err = finish(body, entry->status, out);
 	cJSON_Delete(body);
@@ -276,9 +277,8 @@ static const struct facts_entry *find_held(const struct facts_consul *held, cons
 	return NULL;
 }
 
-size_t registrar_plan(const struct registration *wanted, size_t count,
-		      const struct facts_consul *held, const char *boot_id,
-		      struct registrar_step *steps)
+size_t registrar_plan(struct registration *wanted, size_t count, const struct facts_consul *held,
+		      const char *boot_id, struct registrar_step *steps)
 {
 	size_t n = 0;
 
@@ -294,13 +294,15 @@ size_t registrar_plan(const struct registration *wanted, size_t count,
 	for (size_t i = 0; i < count; i++) {
 		const struct facts_entry *entry = find_held(held, wanted[i].id);
 
+		wanted[i].told.waits = false;
 		if (wanted[i].gone)
 			continue;
 		/* somebody else's under our id: never touched */
-		/* a new definition would end the maintenance that an operator asked for: it waits */
-		if (entry && entry->status == FACTS_STATUS_MAINT)
-			continue;
 		if (entry && (!entry->ours || strcmp(entry->definition, wanted[i].definition) == 0))
+			continue;
+		/* a new definition would end the maintenance that an operator asked for: it waits */
+		wanted[i].told.waits = entry && entry->status == FACTS_STATUS_MAINT;
+		if (wanted[i].told.waits)
 			continue;
 		steps[n++] =
 			(struct registrar_step){ REGISTRAR_REGISTER, wanted[i].id, wanted[i].body };

@@ -19,9 +19,10 @@ struct registrar_host {
 /* An entry as it is to be registered. */
 struct registration {
 	char *id;
-	char *definition; /* digest of body without the status */
-	char *body;	  /* JSON for PUT /v1/agent/service/register */
-	bool gone;	  /* to be removed; definition and body are NULL then */
+	char *definition;	    /* digest of body without the status */
+	char *body;		    /* JSON for PUT /v1/agent/service/register */
+	bool gone;		    /* to be removed; definition and body are NULL then */
+	struct registrar_told told; /* valid while the entry it was made of is; waits: not yet */
 };
 
 enum registrar_verb { REGISTRAR_REGISTER, REGISTRAR_DEREGISTER };
@@ -40,19 +41,17 @@ char *registrar_tag(const char *name);
 
 /*
  * 0, -EINVAL (entry cannot be registered: no id that Consul can delete by path, no port), -ENOMEM.
- * out is empty unless 0. skipped is set to the number of the app's checks that Consul cannot run
- * (commands, ports that are not on the host).
+ * out is empty unless 0.
  */
 int registration_make(const struct registrar_entry *entry, const struct registrar_host *host,
-		      struct registration *out, size_t *skipped);
+		      struct registration *out);
 void registration_release(struct registration *registration);
 
 /*
  * What to write, in order: removals first. steps has room for count + held->entry_count. Returns
- * how many. The rules are registrar.h's. An entry in maintenance is not registered anew.
+ * how many. The rules are registrar.h's. An entry in maintenance is not registered anew: if it would be, its told.waits is set.
  */
-size_t registrar_plan(const struct registration *wanted, size_t count,
-		      const struct facts_consul *held, const char *boot_id,
-		      struct registrar_step *steps);
+size_t registrar_plan(struct registration *wanted, size_t count, const struct facts_consul *held,
+		      const char *boot_id, struct registrar_step *steps);
 
 #endif

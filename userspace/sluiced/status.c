@@ -61,6 +61,21 @@ static void add_problems(cJSON *root, struct model *model)
 	}
 }
 
+static void add_unrun_checks(cJSON *root, const struct model *model)
+{
+	cJSON *list = cJSON_AddArrayToObject(root, "unrun_checks"), *object;
+	struct model_unrun unrun;
+
+	for (size_t i = 0; model_unrun_checks(model, i, &unrun); i++) {
+		if (!unrun.checks)
+			continue;
+		object = json_item(list);
+		cJSON_AddStringToObject(object, "service", unrun.service);
+		cJSON_AddNumberToObject(object, "tasks", (double)unrun.tasks);
+		cJSON_AddNumberToObject(object, "checks", (double)unrun.checks);
+	}
+}
+
 char *status_json(const struct status_input *input)
 {
 	cJSON *root = json_begin(), *sources, *guards;
@@ -80,6 +95,7 @@ char *status_json(const struct status_input *input)
 	for (size_t i = 0; i < guard_count; i++)
 		add_guard(guards, &guard[i], input->now_ms);
 	add_problems(root, input->model);
+	add_unrun_checks(root, input->model);
 	return json_end(root);
 }
 

@@ -25,8 +25,8 @@ struct status_input {
 /*
  * {"pid", "version", "config", "needs_attach", "refused", "sources": [{name, used, connected, answers, since (seconds since 1970),
  * last_event_ms, last_good_ms (ages, or null), error}], "guards": [{guard, service, port, task, reason, age_ms}], "problems": [{service, task,
- * reason}]: tasks that run here and cannot be backends}. A string
- * that the caller frees, NULL: no memory.
+ * reason}]: tasks that run here and cannot be backends, "unrun_checks": [{service, tasks, checks}]: Marathon's checks that Consul cannot
+ * run}. A string that the caller frees, NULL: no memory.
  */
 char *status_json(const struct status_input *input);
 

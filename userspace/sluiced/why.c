@@ -50,6 +50,8 @@ static void add_sources(cJSON *object, const struct model_why *why, int64_t now_
 	cJSON_AddBoolToObject(consul, "ours", why->c_ours);
 	cJSON_AddStringToObject(consul, "output", why->c_output);
 	cJSON_AddNumberToObject(consul, "lacks", why->c_lacks);
+	cJSON_AddNumberToObject(consul, "checks_unrun", (double)why->checks_unrun);
+	add_age(consul, "registration_waits_ms", why->registration_waits_ms, now_ms);
 	cJSON_AddStringToObject(kernel, "listens", state_k_name(why->k));
 	add_age(kernel, "lost_ms", why->lost_ms, now_ms);
 }
@@ -63,6 +65,8 @@ static void add_held(cJSON *object, const struct model_why *why, int64_t now_ms)
 		cJSON_AddStringToObject(guard, "name", why->guard);
 		add_age(guard, "age_ms", why->guard_ms, now_ms);
 		add_left(guard, "held_ms", why->held_until_ms, now_ms);
+		if (why->first_set_waits)
+			cJSON_AddStringToObject(guard, "reason", why->first_set_waits);
 	} else {
 		cJSON_AddNullToObject(object, "guard");
 	}
