@@ -6,6 +6,8 @@ source "${BATS_TEST_DIRNAME}/lab.bash"
 
 setup_file() {
 	lab_up --slaves 1 --containers process
+	# a second service, that nobody has: it never has a set
+	lab config slave1 service.none.port=82 service.none.marathon_app=/none
 	scale /web 3
 }
 
@@ -34,7 +36,7 @@ poke() {
 	bpftool map update pinned "$pin" key "${key[@]}" value "${value[@]}"
 }
 
-# set_index: of the version in force of the only service
+# set_index: of the version in force of the service that has one
 set_index() {
 	bpftool -j map lookup pinned "$(pin_dir)/sluice_active" key 1 0 0 0 | jq -r '.value[0]' | { read -r v && echo $((4 + v % 4)); }
 }
@@ -42,7 +44,7 @@ set_index() {
 # finds CHECK...: verify exits with 1, says each of them in a line of its own, and its JSON has them
 finds() {
 	local check
-	run ctl verify
+	run ctl --config "${CONFIG:-$LAB_CONFIG}" verify
 	[[ $status == 1 ]]
 	for check; do
 		printf '%s\n' "${lines[@]}" | grep -q "^$check: " || {
@@ -72,6 +74,55 @@ verify_is_ok() {
 	load_stop holding | holds '.failed == 0'
 	run ctl verify
 	[[ $status == 0 && $output == ok ]]
+}
+
+# says FILTER: sluiced's answer to what it wants, changed by the filter, stands on a socket of its own; finds() asks that one
+says() {
+	jq "$1" "$BATS_TEST_TMPDIR/wanted" >"$BATS_TEST_TMPDIR/said"
+}
+
+@test "what sluiced wants and the maps do not say is found, each kind by name" {
+	local socket fake=$BATS_TEST_TMPDIR/admin.sock answering
+	socket=$(sed -nE 's/^socket *= *([^ ]+).*/\1/p' "$LAB_CONFIG")
+	"$BATS_TEST_DIRNAME/admin.py" ask "$socket" wanted >"$BATS_TEST_TMPDIR/wanted"
+	holds '(.backends | length) == 3 and (.services | length) == 2' <"$BATS_TEST_TMPDIR/wanted"
+	sed -E "s|^socket *=.*|socket = $fake|" "$LAB_CONFIG" >"$BATS_TEST_TMPDIR/fake.conf"
+	"$BATS_TEST_DIRNAME/admin.py" answer "$fake" "$BATS_TEST_TMPDIR/said" 3>&- &
+	answering=$!
+	wait_for "somebody answers in its place" test -S "$fake"
+	stop_daemon # so that nothing is put right meanwhile
+	says .
+	run ctl --config "$BATS_TEST_TMPDIR/fake.conf" verify
+	echo "$output"
+	[[ $status == 0 && $output == ok ]]
+	says '.backends[0].state += 1 | .backends[1].weight = 7 | .backends[2].task = "another" |
+		(.services[] | select(.name == "none") | .synced) = true'
+	CONFIG=$BATS_TEST_TMPDIR/fake.conf finds wanted.state wanted.weight wanted.missing wanted.unknown wanted.set
+	start_daemon
+	kill "$answering"
+	wait_for "verify is ok" verify_is_ok
+}
+
+@test "a daemon that does not answer, a mode that is another one, a program before ours are found" {
+	local mode status=0
+	mode=$(ctl --json status | jq -r .mode)
+	[[ $mode == native ]]
+	cat >"$BATS_TEST_TMPDIR/other.c" <<-'C'
+		__attribute__((section("tc"), used)) int other(void *ctx) { (void)ctx; return -1; }
+		char _license[] __attribute__((section("license"), used)) = "GPL";
+	C
+	clang -O2 -g -target bpf -c "$BATS_TEST_TMPDIR/other.c" -o "$BATS_TEST_TMPDIR/other.o"
+	bpftool prog load "$BATS_TEST_TMPDIR/other.o" "$(pin_dir)/attach/other" type classifier
+	on slave1 "$BATS_TEST_DIRNAME/tcx.py" "$(pin_dir)/attach/other" eth0 "$(pin_dir)/attach/other-link" || status=$?
+	((status == 0 || status == 77))
+	stop_daemon
+	poke sluice_meta 0 12 2                      # the mode generic
+	finds daemon.silent hook.mode
+	((status == 77)) || grep -q '^hook.order: ' <<<"$output"
+	poke sluice_meta 0 12 1
+	rm -f "$(pin_dir)/attach/other-link" "$(pin_dir)/attach/other"
+	start_daemon
+	wait_for "verify is ok" verify_is_ok
 }
 
 @test "damage is found: backends, labels, host-ports, ports, addresses, counts, sets" {
