@@ -6,7 +6,7 @@ source "${BATS_TEST_DIRNAME}/lab.bash"
 
 setup_file() {
 	lab_up --slaves 1 --containers process
-	lab config slave1 marathon.resync=1s
+	lab config slave1 marathon.resync=1s service.none.port=82 service.none.marathon_app=/none
 	scale /web 3
 }
 
@@ -158,6 +158,177 @@ needs() {
 	scale /web 3
 }
 
+# certificates: an authority, one that signed nothing, and a certificate of the first for all that serves https here
+certificates() {
+	local dir=$LAB_WORK/tls name
+	mkdir "$dir"
+	for name in ca wrong; do
+		openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj "/CN=$name" \
+			-keyout "$dir/$name.key" -out "$dir/$name.pem"
+	done
+	openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=server -keyout "$dir/server.key" -out "$dir/server.csr"
+	openssl x509 -req -in "$dir/server.csr" -CA "$dir/ca.pem" -CAkey "$dir/ca.key" -CAcreateserial -days 2 -out "$dir/server.pem" \
+		-extfile <(echo subjectAltName=IP:127.0.0.1,IP:10.80.0.250)
+	cat "$dir/server.pem" "$dir/server.key" >"$LAB_WORK/master/https.pem"
+	chmod 755 "$dir"
+	chmod 644 "$dir"/*
+} 2>/dev/null
+
+# for_daemon FILE TEXT: a file with a secret, for the daemon alone
+for_daemon() {
+	(umask 077 && echo "$2" >"$1")
+	chown 64080:64080 "$1"
+}
+
+# source_is NAME CONNECTED [WORD...]: what the source's error has
+source_is() {
+	ctl --json status | jq -e --arg name "$1" --argjson is "$2" \
+		'.sources[] | select(.name == $name) | .connected == $is and (.error as $e | all($ARGS.positional[]; . as $w | $e | contains($w)))' \
+		--args "${@:3}"
+}
+
+# learns: what the registries say still arrives
+learns() {
+	scale /web 4
+	wait_for "four are registered" registered 4
+	scale /web 3
+	wait_for "three are registered" registered 3
+}
+
+@test "Marathon over https: its authority and user are right, then wrong, then right again; the set stays" {
+	local before user=$LAB_WORK/marathon.user
+	certificates
+	echo 'sluice:Se5ame-0pen' >"$LAB_WORK/master/https.user"
+	for_daemon "$user" 'sluice:Se5ame-0pen'
+	lab kill master marathon
+	lab start master marathon
+	before=$(up)
+	lab config slave1 marathon.url=https://10.80.0.250:8443 marathon.ca_file="$LAB_WORK/tls/ca.pem" marathon.user_file="$user"
+	wait_for "sluiced is connected by https" source_is marathon true
+	learns
+	before=$(up)
+	lab config slave1 marathon.ca_file="$LAB_WORK/tls/wrong.pem"
+	wait_for "the wrong authority is told" source_is marathon false https://10.80.0.250:8443 certificate "$LAB_WORK/tls/wrong.pem"
+	same_set "$before"
+	lab config slave1 marathon.ca_file=
+	wait_for "that the system's do not do is told" source_is marathon false https://10.80.0.250:8443 certificate "ca_file: the system's"
+	for_daemon "$user" 'sluice:not-Se5ame'
+	lab config slave1 marathon.ca_file="$LAB_WORK/tls/ca.pem"
+	wait_for "the wrong password is told" source_is marathon false https://10.80.0.250:8443 401 user_file
+	same_set "$before"
+	for_daemon "$user" 'sluice:Se5ame-0pen' # nobody tells the daemon
+	wait_for "sluiced is connected with the right password" source_is marathon true
+	learns
+	lab config slave1 marathon.url=http://10.80.0.250:8080 marathon.ca_file= marathon.user_file=
+	wait_for "sluiced is connected" sources_connected
+}
+
+@test "Consul over https with the right and the wrong authority, and over a Unix socket; the set stays" {
+	local before
+	before=$(up)
+	jq -n --arg dir "$LAB_WORK" '{ports: {https: 8501}, addresses: {http: "127.0.0.1 unix://\($dir)/slave1/consul.sock"},
+		unix_sockets: {group: "64080", mode: "660"}, cert_file: "\($dir)/tls/server.pem", key_file: "\($dir)/tls/server.key"}' \
+		>"$LAB_WORK/slave1/consul.d/tls.json"
+	lab kill slave1 consul
+	lab start slave1 consul
+	lab config slave1 consul.url=https://127.0.0.1:8501 consul.ca_file="$LAB_WORK/tls/ca.pem"
+	wait_for "sluiced is connected by https" source_is consul true
+	learns
+	before=$(up)
+	lab config slave1 consul.ca_file="$LAB_WORK/tls/wrong.pem"
+	wait_for "the wrong authority is told" source_is consul false https://127.0.0.1:8501 certificate "$LAB_WORK/tls/wrong.pem"
+	same_set "$before"
+	lab config slave1 "consul.url=unix://$LAB_WORK/slave1/consul.sock" consul.ca_file=
+	wait_for "sluiced is connected by the Unix socket" source_is consul true
+	learns
+	same_set "$(up)"
+	lab config slave1 consul.url=http://127.0.0.1:8500
+	wait_for "sluiced is connected" sources_connected
+}
+
+@test "a file that cannot be an authority's is refused by name, and nothing changes" {
+	local before
+	before=$(up)
+	sed -e '/^\[consul\]/,/^\[/ { /^ca_file *=/d }' -e "/^\[consul\]/a ca_file = $LAB_WORK/no-such.pem" "$LAB_CONFIG" >"$BATS_TEST_TMPDIR/bad.conf"
+	run ctl --config "$BATS_TEST_TMPDIR/bad.conf" reload
+	echo "$output"
+	[[ $status == 1 && ${#lines[@]} == 1 && $output == *"[consul] ca_file = $LAB_WORK/no-such.pem"* ]]
+	same_set "$before"
+}
+
+echoes() {
+	[[ $(grep -c "$2" "$LAB_WORK/log/slave1-sluiced.log") -gt $1 ]]
+}
+
+# All that was ever sent as a secret stands in nothing that the programs say, even if the server says it to them.
+@test "no token, user or password in any log, error, status or metric, whatever fails" {
+	local token=0e4d9a5f-31c7-4b86-9c0e-7d1f2a6b5c88 mode echo before
+	before=$(up)
+	echo '500 text' >"$BATS_TEST_TMPDIR/mode"
+	"$TOOL" exec master -- "$BATS_TEST_DIRNAME/echo.py" 10.80.0.250 9999 "$BATS_TEST_TMPDIR/mode" 3>&- &
+	echo=$!
+	for_daemon "$LAB_WORK/echo.token" "$token"
+	for_daemon "$LAB_WORK/marathon.user" 'sluice:Se5ame-0pen'
+	lab config slave1 marathon.url=http://10.80.0.250:9999 marathon.user_file="$LAB_WORK/marathon.user" \
+		consul.url=http://10.80.0.250:9999 consul.token_file="$LAB_WORK/echo.token"
+	for mode in '500 text' '403 json' '401 text' '404 json' '302 text' '200 text' '200 json' '200 sse' '200 cut'; do
+		sim requests/reset '{}' >/dev/null
+		echo "$mode" >"$BATS_TEST_TMPDIR/mode"
+		# a reload asks both at once
+		kill -HUP "$(host_pid slave1 sluiced)"
+		wait_for "Marathon's answer is told" source_is marathon false http://10.80.0.250:9999
+		wait_for "Consul's answer is told" source_is consul false http://10.80.0.250:9999
+		{
+			ctl --json status
+			ctl status
+			ctl --json changes
+			ctl --json why "$(ctl --json backends | jq '.[0].port')"
+			ctl verify || true
+			on slave1 curl -sS --fail --max-time 10 http://127.0.0.1:9180/metrics
+		} >>"$BATS_TEST_TMPDIR/said" 2>&1
+	done
+	# and what cannot be used of the files themselves
+	for_daemon "$LAB_WORK/marathon.user" 'no-colon-Se5ame-0pen'
+	kill -HUP "$(host_pid slave1 sluiced)"
+	wait_for "that it is no user is told" grep -q 'reload-refused.*USER:PASSWORD' "$LAB_WORK/log/slave1-sluiced.log"
+	ctl --json reload >>"$BATS_TEST_TMPDIR/said" 2>&1 || true
+	on slave1 sluiced --check --config "$LAB_CONFIG" >>"$BATS_TEST_TMPDIR/said" 2>&1 || true
+	kill "$echo"
+	same_set "$before"
+	cat "$LAB_WORK/log/slave1-sluiced.log" >>"$BATS_TEST_TMPDIR/said"
+	grep -q 'HTTP 403' "$BATS_TEST_TMPDIR/said"
+	run grep -F -e "$token" -e Se5ame -e "$(printf %s sluice:Se5ame-0pen | base64)" "$BATS_TEST_TMPDIR/said"
+	[[ $status == 1 ]] || {
+		echo "$output"
+		false
+	}
+	lab config slave1 marathon.url=http://10.80.0.250:8080 marathon.user_file= consul.url=http://127.0.0.1:8500 consul.token_file=
+	wait_for "sluiced is connected" sources_connected
+}
+
+@test "a service that no registry names waits for its first set: status and metric say so" {
+	ctl --json status | holds '[.guards[] | select(.guard == "first-set")] | length == 1 and .[0].service == "none" and .[0].port == 0
+		and .[0].task == "" and (.[0].reason | contains("no registry has named it")) and .[0].age_ms > 0'
+	ctl status | grep -E '^first-set +none +- '
+	on slave1 curl -sS --fail --max-time 10 http://127.0.0.1:9180/metrics |
+		grep '^sluice_guard_active{guard="first-set",service="none",port="0",task=""} 1$'
+}
+
+@test "a registration that waits for the end of its maintenance is told" {
+	local port task url=http://127.0.0.1:8500/v1/agent/service/maintenance
+	read -r port task < <(ctl --json backends | jq -r '[.[] | select(.state == "up")][0] | "\(.port) \(.task)"')
+	on slave1 curl -sS --fail --max-time 10 -X PUT "$url/sluice:$task:0?enable=true&reason=test"
+	wait_for "it drains" backends_hold --argjson p "$port" 'any(.[]; .port == $p and .state == "draining")'
+	lab config slave1 service.web.consul_service=www
+	wait_for "the registration that waits is told" eval "ctl --json status |
+		jq -e --argjson p $port 'any(.guards[]; .guard == \"registration-waits\" and .port == \$p)'"
+	ctl why "$port" | grep 'guard: *registration-waits'
+	on slave1 curl -sS --fail --max-time 10 -X PUT "$url/sluice:$task:0?enable=false"
+	wait_for "it waits no longer" eval "ctl --json status | jq -e 'all(.guards[]; .guard != \"registration-waits\")'"
+	lab config slave1 service.web.consul_service=web
+	wait_for "all are up" backends_hold '[.[] | select(.state == "up")] | length == 3'
+}
+
 @test "metrics follow Prometheus' text format" {
 	on slave1 curl -sS --fail --max-time 10 http://127.0.0.1:9180/metrics >"$BATS_TEST_TMPDIR/metrics"
 	grep -q '^sluice_' "$BATS_TEST_TMPDIR/metrics"
@@ -165,4 +336,13 @@ needs() {
 	# the judge sees offences
 	run "$BATS_TEST_DIRNAME/exposition.py" < <(cat "$BATS_TEST_TMPDIR/metrics" "$BATS_TEST_TMPDIR/metrics")
 	[[ $status == 1 && $output == *"comes twice"* ]]
+}
+
+@test "promtool finds nothing to say about the metrics, and knows offences" {
+	on slave1 curl -sS --fail --max-time 10 http://127.0.0.1:9180/metrics >"$BATS_TEST_TMPDIR/metrics"
+	run promtool check metrics <"$BATS_TEST_TMPDIR/metrics"
+	echo "$output"
+	[[ $status == 0 && -z $output ]]
+	run promtool check metrics < <(printf '# HELP sluice_x x\n# TYPE sluice_x counter\nsluice_x 1\n')
+	[[ $status != 0 && $output == *_total* ]]
 }

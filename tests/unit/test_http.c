@@ -200,6 +200,39 @@ static void not_followed_not_proxied(void **state)
 	unsetenv("http_proxy");
 }
 
+/* A server that says in headers and in what curl reports what it was sent. */
+static void secrets_that_come_back_are_hidden(void **state)
+{
+	struct world world;
+	struct http_request request;
+	char url[80];
+
+	(void)state;
+	open_world(&world);
+	serve(&world,
+	      "HTTP/1.1 302 Found\r\nX-Test: http://me:sesame@h/bWU6c2VzYW1l\r\nContent-Length: 6\r\n\r\nsesame",
+	      true);
+	request = request_of(&world);
+	request.user = "me:sesame";
+	run(&world, &request);
+	assert_int_equal(world.status, 302);
+	assert_string_equal(world.header, "http://me:******@h/************");
+	assert_string_equal(world.body, "******");
+	close_world(&world);
+	open_world(&world);
+	request = request_of(&world);
+	serve(&world, "no TLS", false); /* the client leaves before it has said anything */
+	snprintf(url, sizeof(url), "https%.70s", world.url + strlen("http"));
+	request.url = url;
+	request.user = "me:sesame";
+	request.ca_file = "/nonexistent/sesame.pem";
+	run(&world, &request);
+	assert_int_equal(world.status, 0);
+	assert_non_null(strstr(world.error, "(ca_file: /nonexistent/******.pem)"));
+	assert_null(strstr(world.error, "sesame"));
+	close_world(&world);
+}
+
 static void bad_answers(void **state)
 {
 	static const char *const rows[][2] = {
@@ -380,6 +413,7 @@ static void escaping(void **state)
 /* --- the callback server --- */
 
 struct caller {
+	unsigned call_ms;
 	struct world world;
 	struct config config;
 	struct callback *server;
@@ -407,11 +441,10 @@ static void on_lost(void *ctx)
 
 static void open_caller(struct caller *caller, const char *from, unsigned prefix_len)
 {
-	const struct callback_handler handler = { .ctx = caller,
-						  .event = on_event,
-						  .lost = on_lost };
+	const struct callback_handler handler = {
+		.ctx = caller, .event = on_event, .lost = on_lost, .call_ms = caller->call_ms
+	};
 
-	memset(caller, 0, sizeof(*caller));
 	open_world(&caller->world);
 	snprintf(caller->listen, sizeof(caller->listen), "127.0.0.1:%u", loop_free_port());
 	snprintf(caller->world.url, sizeof(caller->world.url), "http://%s/events", caller->listen);
@@ -447,7 +480,7 @@ static void callbacks(void **state)
 {
 	const size_t huge_len = (4u << 20) + 1;
 	char *huge = malloc(huge_len + 1);
-	struct caller caller;
+	struct caller caller = {};
 
 	(void)state;
 	memset(huge, 'x', huge_len);
@@ -472,7 +505,7 @@ static void callbacks(void **state)
 
 static void callbacks_of_strangers(void **state)
 {
-	struct caller caller;
+	struct caller caller = {};
 
 	(void)state;
 	open_caller(&caller, "10.0.0.0", 8);
@@ -499,7 +532,7 @@ static void on_one_of_many(void *ctx, const struct http_answer *answer)
 /* Whoever is refused is told so, and the receiver hears that something is missing. */
 static void too_many_callbacks(void **state)
 {
-	struct caller caller;
+	struct caller caller = {};
 
 	(void)state;
 	open_caller(&caller, "127.0.0.1", 32);
@@ -575,7 +608,7 @@ static void expect(struct caller *caller, const char *text, const char *status)
 
 static void odd_requests(void **state)
 {
-	struct caller caller;
+	struct caller caller = {};
 
 	(void)state;
 	open_caller(&caller, "127.0.0.1", 32);
@@ -600,7 +633,7 @@ static void odd_requests(void **state)
 /* Before a byte of the request has been read. */
 static void strangers_are_not_read(void **state)
 {
-	struct caller caller;
+	struct caller caller = {};
 
 	(void)state;
 	open_caller(&caller, "10.0.0.0", 8);
@@ -612,7 +645,7 @@ static void strangers_are_not_read(void **state)
 
 static void callers_are_bounded(void **state)
 {
-	struct caller caller;
+	struct caller caller = {};
 	int fd[MANY], served = 0;
 
 	(void)state;
@@ -638,7 +671,7 @@ static void bodies_are_bounded(void **state)
 {
 	static const char promise[] = "POST / HTTP/1.1\r\nContent-Length: 4194304\r\n"
 				      "Expect: 100-continue\r\n\r\n";
-	struct caller caller;
+	struct caller caller = {};
 	int fd[4];
 
 	(void)state;
@@ -652,6 +685,33 @@ static void bodies_are_bounded(void **state)
 		evutil_closesocket(fd[i]);
 	assert_int_equal(post(&caller, "POST", "{}"), 200);
 	assert_true(caller.lost > 0);
+	close_caller(&caller);
+}
+
+/* Each byte comes in time and the whole does not: the end is absolute. */
+static void a_caller_that_trickles_is_cut_off(void **state)
+{
+	struct caller caller = { .call_ms = 200 };
+	char byte = 'x';
+	ssize_t len;
+	int fd;
+
+	(void)state;
+	open_caller(&caller, "127.0.0.1", 32);
+	fd = dial(&caller);
+	assert_string_equal(hear(&caller, fd,
+				 "POST / HTTP/1.1\r\nContent-Length: 4000000\r\n"
+				 "Expect: 100-continue\r\n\r\n"),
+			    "HTTP/1.1 100 Continue\r\n\r\n");
+	do {
+		send(fd, &byte, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+		event_base_loop(caller.world.base, EVLOOP_NONBLOCK);
+		len = recv(fd, &byte, 1, MSG_DONTWAIT);
+	} while (len < 0 && errno == EAGAIN); /* the world's deadline ends it if nobody else does */
+	assert_true(len == 0 || errno == ECONNRESET);
+	evutil_closesocket(fd);
+	assert_int_equal(caller.events, 0);
+	assert_int_equal(post(&caller, "POST", "{}"), 200);
 	close_caller(&caller);
 }
 
@@ -673,6 +733,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_answer),
 		cmocka_unit_test(not_followed_not_proxied),
+		cmocka_unit_test(secrets_that_come_back_are_hidden),
 		cmocka_unit_test(bad_answers),
 		cmocka_unit_test(nobody_listens),
 		cmocka_unit_test(only_http),
@@ -688,6 +749,7 @@ int main(void)
 		cmocka_unit_test(strangers_are_not_read),
 		cmocka_unit_test(callers_are_bounded),
 		cmocka_unit_test(bodies_are_bounded),
+		cmocka_unit_test(a_caller_that_trickles_is_cut_off),
 		cmocka_unit_test(bad_listen_address),
 	};
 

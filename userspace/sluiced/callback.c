@@ -36,8 +36,8 @@
 #define MAX_BODY_BYTES (16u << 20) /* of all bodies, those on their way included */
 #define MAX_CALLERS 32
 #define MAX_STRANGERS 8 /* that are told why before they are let go */
-#define CALL_S 10	/* a whole call, from accept to close */
-#define STRANGER_S 1
+#define CALL_MS 10000	/* a whole call, from accept to close */
+#define STRANGER_MS 1000
 
 /* A connection: its request's head is read, then its body; then it is answered and let go. */
 struct call {
@@ -329,7 +329,9 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
 {
 	struct callback *callback = arg;
 	const bool stranger = !may_call(callback, peer);
-	const struct timeval patience = { .tv_sec = stranger ? STRANGER_S : CALL_S };
+	unsigned call_ms = callback->handler.call_ms ? callback->handler.call_ms : CALL_MS;
+	unsigned ms = stranger ? STRANGER_MS : call_ms;
+	const struct timeval patience = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
 	unsigned *count = stranger ? &callback->strangers : &callback->callers;
 	struct call *call = NULL;
 

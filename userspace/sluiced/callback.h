@@ -21,6 +21,7 @@ struct callback_handler {
 	void (*event)(void *ctx, const char *json, size_t len);
 	/* events were refused or dropped: the receiver should ask for everything */
 	void (*lost)(void *ctx);
+	unsigned call_ms; /* how long a call may take from accept to close, whatever comes meanwhile; 0: 10 s */
 };
 
 /*

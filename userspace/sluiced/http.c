@@ -35,6 +35,7 @@ struct http_call {
 	struct event *idle;
 	struct buffer body;
 	struct secrets secrets; /* that were sent */
+	char *ca_file;		/* NULL: the system's */
 	char curl_error[CURL_ERROR_SIZE];
 	long status;
 	bool too_large, no_memory, idle_for_long;
@@ -222,9 +223,16 @@ static void free_call(struct http_call *call)
 	if (call->idle)
 		event_free(call->idle);
 	curl_slist_free_all(call->headers);
+	free(call->ca_file);
 	secrets_release(&call->secrets);
 	free(call->body.bytes);
 	free(call);
+}
+
+/* Who reads that a certificate is wrong asks next what it was held against. */
+static bool is_about_authority(CURLcode result)
+{
+	return result == CURLE_PEER_FAILED_VERIFICATION || result == CURLE_SSL_CACERT_BADFILE;
 }
 
 static void describe(const struct http_call *call, struct http_answer *answer)
@@ -239,6 +247,9 @@ static void describe(const struct http_call *call, struct http_answer *answer)
 			 "the answer is larger than %zu bytes", call->request.max_bytes);
 	else if (call->no_memory)
 		snprintf(answer->error, sizeof(answer->error), "no memory for the answer");
+	else if (is_about_authority(call->result))
+		snprintf(answer->error, sizeof(answer->error), "%.80s (ca_file: %.90s)", why,
+			 call->ca_file ? call->ca_file : "the system's");
 	else if (call->result != CURLE_OK)
 		snprintf(answer->error, sizeof(answer->error), "%.*s",
 			 (int)sizeof(answer->error) - 1, why);
@@ -261,6 +272,7 @@ static void deliver_one(struct http_call *call)
 		free(body.bytes);
 	} else {
 		describe(call, &answer);
+		secrets_hide(&call->secrets, answer.error, strlen(answer.error));
 		if (!is_stream(call) && body.len) {
 			if (call->status != 200) /* people will read of it */
 				secrets_hide(&call->secrets, body.bytes, body.len);
@@ -447,6 +459,12 @@ struct http_call *http_start(struct http *http, const struct http_request *reque
 	err = add_headers(call, request);
 	if (err)
 		goto fail;
+	if (request->ca_file) {
+		call->ca_file = strdup(request->ca_file);
+		err = call->ca_file ? 0 : -ENOMEM;
+		if (err)
+			goto fail;
+	}
 	code = set_transport(call->easy, request);
 	if (!code)
 		code = set_callbacks(call);
@@ -516,10 +534,13 @@ void http_free(struct http *http)
 const char *http_header(const struct http_answer *answer, const char *name)
 {
 	struct curl_header *header;
+	struct http_call *call;
 
 	if (!answer->handle ||
-	    curl_easy_header(answer->handle, name, 0, CURLH_HEADER, -1, &header) != CURLHE_OK)
+	    curl_easy_header(answer->handle, name, 0, CURLH_HEADER, -1, &header) != CURLHE_OK ||
+	    curl_easy_getinfo(answer->handle, CURLINFO_PRIVATE, (char **)&call))
 		return NULL;
+	secrets_hide(&call->secrets, header->value, strlen(header->value));
 	return header->value;
 }
 

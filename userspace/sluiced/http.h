@@ -61,8 +61,8 @@ struct http_call *http_start(struct http *http, const struct http_request *reque
 void http_cancel(struct http_call *call);
 
 /*
- * A header of the answer, whatever its case; NULL if there is none. Valid until the callback
- * returns or the next http_header().
+ * A header of the answer, whatever its case; NULL if there is none. What was sent as a secret and comes back in it is
+ * hidden. Valid until the callback returns or the next http_header().
  */
 const char *http_header(const struct http_answer *answer, const char *name);
 

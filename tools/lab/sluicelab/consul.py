@@ -44,7 +44,9 @@ def start(lab, host):
                            "tokens": {"agent": _manager(lab)} | ({"master": _manager(lab)} if server else {})}
     with open(lab.path(host, "consul.json"), "w", encoding="utf-8") as file:
         json.dump(settings, file, indent=1)
-    spawn(lab, host, "consul", [lab.data["consul"], "agent", "-config-file", lab.path(host, "consul.json")])
+    os.makedirs(lab.path(host, "consul.d"), exist_ok=True) # a test's own settings
+    spawn(lab, host, "consul", [lab.data["consul"], "agent", "-config-file", lab.path(host, "consul.json"),
+                                "-config-dir", lab.path(host, "consul.d")])
 
 
 def _manager(lab):

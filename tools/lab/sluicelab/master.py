@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The master's Marathon: starting the stand-in, its API as any client sees it, and its control endpoint."""
+"""The master's Marathon: starting the stand-in, its API as any client sees it, and its control endpoint. With files https.pem and
+https.user in the master's folder it also serves https, for that user."""
 import json
 import os
 import urllib.parse
@@ -32,6 +33,11 @@ def start(lab):
     argv = [os.path.join(lab.repository, "tools", "marathon-sim", "marathon-sim"),
             "--version", _VERSIONS[lab.data["version"]], "--listen", API, "--hostname", MASTER_ADDRESS, "--agents", agents,
             "--state-dir", lab.path("master", "marathon"), "--control", f"unix:{lab.control}", "--keep-tasks", "--adopt"]
+    if os.path.exists(lab.path("master", "https.pem")):
+        argv += ["--https-listen", f"{MASTER_ADDRESS}:8443", "--https-certificate", lab.path("master", "https.pem")]
+        if os.path.exists(lab.path("master", "https.user")):
+            with open(lab.path("master", "https.user"), encoding="ascii") as file:
+                argv += ["--https-credentials", file.readline().rstrip()]
     if lab.data["version"] == "1.4":
         argv += ["--event-subscriber", "http_callback"]
     if lab.data.get("features"):

@@ -61,6 +61,9 @@ def parse_arguments(arguments):
     add("--standby-of", metavar="URL", help="be a standby of that leader")
     add("--leader-proxy-read-timeout", type=float, default=10.0, metavar="SECONDS")
     add("--credentials", metavar="USER:PASS", help="HTTP Basic on everything")
+    add("--https-listen", type=_host_port, metavar="HOST:PORT", help="https as well")
+    add("--https-certificate", metavar="FILE", help="PEM, certificate and key")
+    add("--https-credentials", metavar="USER:PASS", help="like --credentials, for https alone")
     add("--event-subscriber", choices=["http_callback"], help="1.4 only: callbacks")
     add("--http-endpoints", type=_words, default=[], metavar="URL,URL", help="fixed callbacks")
     add("--enable-features", dest="features", type=_words, default=[], metavar="task_killing")
@@ -73,6 +76,8 @@ def parse_arguments(arguments):
     settings.task_killing = "task_killing" in settings.features
     if settings.standby_of is None and not (settings.agents and settings.state_dir):
         parser.error("--agents and --state-dir are needed (or --standby-of)")
+    if bool(settings.https_listen) != bool(settings.https_certificate):
+        parser.error("--https-listen and --https-certificate go together")
     if settings.event_subscriber and not settings.version.has_callbacks:
         parser.error(f"Marathon {settings.version.text} has no --event-subscriber")
     return settings
@@ -141,8 +146,12 @@ class Simulator:
         misbehaviour = Misbehaviour(self.cluster, self._bus)
         front = server.Front(settings.version, None, self._bus, misbehaviour, settings,
                              leader=leader)
-        self._server = server.Server(settings.listen, front)
-        host, port = self._server.server_address[:2]
+        self._servers = [server.Server(settings.listen, front, settings.credentials)]
+        if settings.https_listen:
+            self._servers.append(server.Server(settings.https_listen, front,
+                                               settings.https_credentials or settings.credentials,
+                                               settings.https_certificate))
+        host, port = self._servers[0].server_address[:2]
         self.address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         front.address = f"{settings.hostname}:{port}" if settings.hostname else self.address
         if self.cluster is not None:
@@ -156,8 +165,9 @@ class Simulator:
     def start(self):
         if self.cluster is not None:
             self.cluster.start()
-        threading.Thread(target=self._server.serve_forever, args=(0.2,), daemon=True,
-                         name="http").start()
+        for one in self._servers:
+            threading.Thread(target=one.serve_forever, args=(0.2,), daemon=True,
+                             name="http").start()
 
     def stop(self):
         """Ends what it started, unless the tasks are to be kept; returns the exit status."""
@@ -171,8 +181,9 @@ class Simulator:
             else:
                 self._state_file.remove()
         self._bus.cut()
-        self._server.shutdown()
-        self._server.server_close()
+        for one in self._servers:
+            one.shutdown()
+            one.server_close()
         if self._bus.callbacks is not None:
             self._bus.callbacks.close()
         if self._control is not None:

@@ -9,6 +9,7 @@ import collections
 import http.client
 import http.server
 import socket
+import ssl
 import sys
 import threading
 import urllib.parse
@@ -54,28 +55,41 @@ class Front:
         self.bus = bus
         self.misbehaviour = misbehaviour
         self.heartbeat = settings.heartbeat
-        self.credentials = settings.credentials
         self.api = api
         self.leader = leader
         self.requests = RequestLog()
-
-    def authorized(self, header):
-        if self.credentials is None:
-            return True
-        wanted = base64.b64encode(self.credentials.encode()).decode()
-        scheme, _, given = (header or "").partition(" ")
-        return scheme.lower() == "basic" and given.strip() == wanted
 
 
 class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 1024
 
-    def __init__(self, address, front):
+    def __init__(self, address, front, credentials=None, certificate=None):
+        """certificate: a PEM file with certificate and key, for https."""
         self.front = front
+        self._credentials = credentials
+        self._tls = None
+        if certificate is not None:
+            self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self._tls.load_cert_chain(certificate)
         if ":" in address[0]:
             self.address_family = socket.AF_INET6
         super().__init__(address, Handler)
+
+    def authorized(self, header):
+        if self._credentials is None:
+            return True
+        wanted = base64.b64encode(self._credentials.encode()).decode()
+        scheme, _, given = (header or "").partition(" ")
+        return scheme.lower() == "basic" and given.strip() == wanted
+
+    def get_request(self):
+        """The handshake comes with the first read, in the connection's own thread: one that does not end holds up nobody."""
+        connection, address = super().get_request()
+        if self._tls is not None:
+            connection = self._tls.wrap_socket(connection, server_side=True,
+                                               do_handshake_on_connect=False)
+        return connection, address
 
     def handle_error(self, request, client_address):
         """A client that goes away in the middle is no news; a defect is."""
@@ -125,7 +139,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
             self._page(413 if self.headers.get("Content-Length", "").isdigit() else 400)
             return
-        if not front.authorized(self.headers.get("Authorization")):
+        if not self.server.authorized(self.headers.get("Authorization")):
             self._answer(401, [("WWW-Authenticate", 'basic realm="null"'),
                                ("Cache-Control", "must-revalidate,no-cache,no-store")], b"")
             return

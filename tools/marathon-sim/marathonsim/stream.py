@@ -72,7 +72,8 @@ class Stream:
 
     def _peer_gone(self):
         try:
-            return self._sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+            # below TLS, too: an SSLSocket's own recv() takes no flags
+            return socket.socket.recv(self._sock, 1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
         except BlockingIOError:
             return False
         except OSError:
