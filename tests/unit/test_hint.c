@@ -118,6 +118,50 @@ static void every_event(void **state)
 	}
 }
 
+/* What Mesos ever said of a task, and words that it may yet say: only an end, or its beginning, is a removal. */
+static void every_state_of_a_task(void **state)
+{
+	static const struct {
+		const char *state;
+		enum facts_hint_kind kind;
+	} rows[] = {
+		{ "TASK_STAGING", APP },
+		{ "TASK_STARTING", APP },
+		{ "TASK_RUNNING", APP },
+		{ "TASK_KILLING", REMOVAL },
+		{ "TASK_FINISHED", REMOVAL },
+		{ "TASK_FAILED", REMOVAL },
+		{ "TASK_KILLED", REMOVAL },
+		{ "TASK_ERROR", REMOVAL },
+		{ "TASK_DROPPED", REMOVAL },
+		{ "TASK_GONE", REMOVAL },
+		{ "TASK_GONE_BY_OPERATOR", REMOVAL },
+		{ "TASK_LOST", APP },
+		{ "TASK_UNREACHABLE", APP },
+		{ "TASK_UNKNOWN", APP },
+		{ "TASK_OF_TOMORROW", APP },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct collected collected;
+		struct json_error error;
+		char text[512];
+
+		snprintf(text, sizeof(text),
+			 "{\"eventType\":\"status_update_event\",\"appId\":\"/web\","
+			 "\"taskId\":\"web." UUID "\",\"taskStatus\":\"%s\",\"host\":\"" HERE
+			 "\",\"ports\":[31000]}",
+			 rows[i].state);
+		assert_int_equal(parse(text, strlen(text), HERE, &collected, &error), 0);
+		assert_int_equal(collected.count, 1);
+		if (collected.hint[0].kind != rows[i].kind)
+			fail_msg("%s is of kind %d", rows[i].state, collected.hint[0].kind);
+		assert_string_equal(collected.hint[0].app, "/web");
+		assert_string_equal(collected.hint[0].task, "web." UUID);
+	}
+}
+
 /* 1.8 says what is to become of an instance while it still runs. */
 static void goals(void **state)
 {
@@ -269,6 +313,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_event),
+		cmocka_unit_test(every_state_of_a_task),
 		cmocka_unit_test(goals),
 		cmocka_unit_test(truncated),
 		cmocka_unit_test(bad),

@@ -254,6 +254,171 @@ static void a_lost_subscription_is_renewed(void **state)
 	close_world(&world);
 }
 
+/* Another leader than the last answer's may know another truth: all is asked for, whoever it was that told. */
+static void another_leader_is_asked_for_everything(void **state)
+{
+	struct world world;
+
+	(void)state;
+	open_world(&world, OTHER "," WEB);
+	world.leader = "h:1";
+	while (!world.all)
+		event_base_dispatch(world.base);
+	world.leader = "h:2";
+	world.all = 0;
+	for (size_t i = 0; i < world.marathon->app_count; i++)
+		marathon_fetch_app(world.marathon, &world.marathon->apps[i]);
+	while (!world.all)
+		event_base_dispatch(world.base);
+	assert_true(world.full);
+	close_world(&world);
+}
+
+/* --- streams: a standby that sends on, and a leader that ends them --- */
+
+struct streams {
+	struct world world;
+	struct evhttp *standby;
+	char location[64];
+	int to_standby, opened;
+	bool end; /* the leader ends each stream after its first event */
+};
+
+static void on_standby_request(struct evhttp_request *request, void *ctx)
+{
+	struct streams *streams = ctx;
+
+	streams->to_standby++;
+	evhttp_add_header(evhttp_request_get_output_headers(request), "Location",
+			  streams->location);
+	evhttp_send_reply(request, 302, "Found", NULL);
+}
+
+static void on_leader_request(struct evhttp_request *request, void *ctx)
+{
+	const char *path = evhttp_uri_get_path(evhttp_request_get_evhttp_uri(request));
+	struct streams *streams = ctx;
+	struct evbuffer *out;
+
+	if (strcmp(path, "/v2/events") != 0) {
+		on_request(request, &streams->world);
+		return;
+	}
+	streams->opened++;
+	out = evbuffer_new();
+	evbuffer_add_printf(out, "event: event_stream_attached\r\ndata: "
+				 "{\"eventType\":\"event_stream_attached\"}\r\n\r\n");
+	evhttp_send_reply_start(request, 200, "OK");
+	evhttp_send_reply_chunk(request, out);
+	evbuffer_free(out);
+	if (streams->end)
+		evhttp_send_reply_end(request);
+}
+
+/* The standby is the first master, the leader the second; where the standby sends to is the caller's. */
+static void open_streams(struct streams *streams, uint16_t *leader_port)
+{
+	uint16_t standby_port;
+	char *base;
+
+	memset(streams, 0, sizeof(*streams));
+	open_world_with(&streams->world, OTHER "," WEB, CONFIG_EVENTS_SSE);
+	marathon_free(streams->world.marathon);
+	evhttp_free(streams->world.server);
+	streams->world.server =
+		loop_serve(streams->world.base, on_leader_request, streams, leader_port);
+	streams->standby =
+		loop_serve(streams->world.base, on_standby_request, streams, &standby_port);
+	free(streams->world.config->marathon_url[0]);
+	assert_true(asprintf(&base, "http://127.0.0.1:%u", standby_port) > 0);
+	streams->world.config->marathon_url[0] = base;
+	assert_true(asprintf(&base, "http://127.0.0.1:%u", *leader_port) > 0);
+	streams->world.config->marathon_url[1] = base;
+	streams->world.config->marathon_url_count = 2;
+}
+
+static void start_streams(struct streams *streams)
+{
+	static struct facts_sink sink;
+
+	sink = (struct facts_sink){ .ctx = &streams->world,
+				    .marathon = take_answer,
+				    .source = take_source };
+	streams->world.marathon = marathon_new(streams->world.base, streams->world.config, &sink);
+	assert_non_null(streams->world.marathon);
+}
+
+static void close_streams(struct streams *streams)
+{
+	marathon_free(streams->world.marathon);
+	streams->world.marathon = NULL;
+	evhttp_free(streams->standby);
+	free(streams->world.config->marathon_url[1]);
+	close_world(&streams->world);
+}
+
+static void a_standby_sends_to_the_leader(void **state)
+{
+	struct streams streams;
+	uint16_t port;
+
+	(void)state;
+	open_streams(&streams, &port);
+	snprintf(streams.location, sizeof(streams.location), "http://127.0.0.1:%u/v2/events", port);
+	start_streams(&streams);
+	while (!streams.world.connected || !streams.world.all)
+		event_base_dispatch(streams.world.base);
+	assert_true(streams.to_standby > 0);
+	assert_int_equal(streams.opened, 1);
+	close_streams(&streams);
+}
+
+/* Nobody but a configured master is followed to; the next one is tried in its turn. */
+static void a_standby_that_sends_to_a_stranger_is_not_followed(void **state)
+{
+	struct streams streams;
+	uint16_t port, stranger_port;
+	struct evhttp *stranger;
+	struct streams other = {};
+
+	(void)state;
+	open_streams(&streams, &port);
+	stranger = loop_serve(streams.world.base, on_standby_request, &other, &stranger_port);
+	snprintf(streams.location, sizeof(streams.location), "http://127.0.0.1:%u/v2/events",
+		 stranger_port);
+	start_streams(&streams);
+	while (!strstr(streams.world.error, "not among the configured masters") &&
+	       !(streams.world.connected && streams.world.all))
+		event_base_dispatch(streams.world.base);
+	while (!streams.world.connected || !streams.world.all)
+		event_base_dispatch(streams.world.base);
+	assert_int_equal(other.to_standby, 0);
+	evhttp_free(stranger);
+	close_streams(&streams);
+}
+
+/* A leader that steps down, or that finds us too slow, ends the stream: it is opened again, and what was missed is asked for. */
+static void a_stream_that_ends_is_opened_again_and_all_is_asked(void **state)
+{
+	struct streams streams;
+	uint16_t port;
+	int all;
+
+	(void)state;
+	open_streams(&streams, &port);
+	snprintf(streams.location, sizeof(streams.location), "http://127.0.0.1:%u/v2/events", port);
+	streams.end = true;
+	start_streams(&streams);
+	while (streams.opened < 2)
+		event_base_loop(streams.world.base, EVLOOP_ONCE);
+	streams.end = false;
+	all = streams.world.all;
+	while (streams.opened < 3 || streams.world.all == all || !streams.world.connected)
+		event_base_loop(streams.world.base, EVLOOP_ONCE);
+	assert_true(streams.world.full);
+	close_streams(&streams);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -262,6 +427,10 @@ int main(void)
 		cmocka_unit_test(an_app_does_not_wait_for_the_pace_of_whole_answers),
 		cmocka_unit_test(a_broken_stream_is_no_silence),
 		cmocka_unit_test(a_lost_subscription_is_renewed),
+		cmocka_unit_test(another_leader_is_asked_for_everything),
+		cmocka_unit_test(a_standby_sends_to_the_leader),
+		cmocka_unit_test(a_standby_that_sends_to_a_stranger_is_not_followed),
+		cmocka_unit_test(a_stream_that_ends_is_opened_again_and_all_is_asked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
