@@ -7,6 +7,7 @@
 #include "model_internal.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 void guard_hint(struct model_backend *backend, int64_t now_ms)
 {
@@ -250,10 +251,68 @@ static int compare_claims(const void *a, const void *b)
 	return x->service < y->service ? -1 : x->service > y->service;
 }
 
+/* It serves, nobody has said that it has ended, and the kernel has never lost the listener behind it. */
+static bool is_serving(const struct claim *claim)
+{
+	const struct model_backend *backend = claim->backend;
+
+	return backend->state == SLUICE_BACKEND_UP && !backend->port_taken && backend->listens &&
+	       !backend->m_terminal && !backend->m_killed;
+}
+
+/* It would wait: nothing says yet that it can serve. */
+static bool is_unproven(const struct claim *claim)
+{
+	const struct model_backend *backend = claim->backend;
+
+	if (backend->m_last == STATE_M_STARTING)
+		return true;
+	if (backend->evidence != SLUICE_BACKEND_FREE && backend->evidence != SLUICE_BACKEND_WAITING)
+		return false;
+	return backend->health == FACTS_HEALTH_UNKNOWN &&
+	       !(backend->c_present && backend->c != FACTS_STATUS_NONE);
+}
+
+/*
+ * Whose port is it, of these that claim one? A new name in an answer alone takes no port from one that serves on it: where the old
+ * task has really ended its listener has, too, or the table takes it out of service, and the next tick sees that.
+ */
+static const struct claim *owner_of(const struct claim *claims, size_t count)
+{
+	if (!is_unproven(&claims[0]))
+		return &claims[0];
+	for (size_t i = 1; i < count; i++)
+		if (is_serving(&claims[i]) &&
+		    strcmp(claims[i].backend->task, claims[0].backend->task) != 0)
+			return &claims[i];
+	return &claims[0];
+}
+
+static void give_port(const struct claim *claims, size_t count)
+{
+	const struct claim *owner = owner_of(claims, count);
+
+	for (size_t i = 0; i < count; i++) {
+		struct model_backend *backend = claims[i].backend;
+		bool taken = &claims[i] != owner;
+
+		if (taken && !backend->port_taken)
+			backend->guard_before = backend->guard;
+		backend->port_taken = taken;
+		if (!taken)
+			continue;
+		backend->guard = "port-taken";
+		model_set_reason(backend, "guard", "%s",
+				 owner == &claims[0]
+					 ? "its port belongs to a newer task or another service"
+					 : "another task still serves on its port");
+	}
+}
+
 void guard_ports(struct model *model)
 {
 	struct claim *claims = NULL;
-	size_t count = 0, capacity = 0;
+	size_t count = 0, capacity = 0, same;
 
 	for (size_t s = 0; s < model->service_count; s++)
 		for (struct model_backend *b = model->service[s].backends; b; b = b->next)
@@ -269,19 +328,11 @@ void guard_ports(struct model *model)
 		}
 	}
 	qsort(claims, count, sizeof(*claims), compare_claims);
-	for (size_t i = 0; i < count; i++) {
-		struct model_backend *backend = claims[i].backend;
-
-		bool taken = i && claims[i - 1].backend->port == backend->port;
-
-		if (taken && !backend->port_taken)
-			backend->guard_before = backend->guard;
-		backend->port_taken = taken;
-		if (!taken)
-			continue;
-		backend->guard = "port-taken";
-		model_set_reason(backend, "guard",
-				 "its port belongs to a newer task or another service");
+	for (size_t i = 0; i < count; i += same) {
+		for (same = 1; i + same < count; same++)
+			if (claims[i + same].backend->port != claims[i].backend->port)
+				break;
+		give_port(&claims[i], same);
 	}
 	free(claims);
 }

@@ -158,6 +158,16 @@ static uint16_t task_port(const struct facts_task *task, unsigned port_index)
 	return task->ports[port_index];
 }
 
+/*
+ * A task keeps its host-ports for life. An answer that says otherwise, as of an app whose definition has another order of ports by now,
+ * moves none from a port behind which somebody listens.
+ */
+static bool may_move(const struct model *model, const struct model_backend *backend, uint16_t port)
+{
+	return port == backend->port || backend->retired || !model->kernel_known ||
+	       !backend->listens;
+}
+
 /* The backend of a task in this service, new if it must be; NULL: none, or no memory (then *err is set). */
 static struct model_backend *meet_task(struct model *model, struct model_service *service,
 				       const struct facts_app *app, const struct facts_task *task,
@@ -167,7 +177,7 @@ static struct model_backend *meet_task(struct model *model, struct model_service
 	struct model_backend *backend = model_find(service, task->id, port_index);
 	uint16_t port = task_port(task, port_index);
 
-	if (backend && port)
+	if (backend && port && may_move(model, backend, port))
 		model_set_port(model, backend, port);
 	if (backend && backend->retired && task->state == FACTS_TASK_GONE)
 		return backend;
