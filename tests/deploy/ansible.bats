@@ -5,12 +5,13 @@
 # files and programs, is seen there alone. No systemd runs in it, so units are neither started nor stopped; that the handlers
 # are told is seen. LONG=1 also runs a dry run, bad settings, a change, and a second removal.
 
+# What is missing skips the tests in setup(): bats 1.8 takes a skip in here for a failure.
 setup_file() {
 	local i
 	cd "$BATS_TEST_DIRNAME/../.." || return
-	((EUID == 0)) || skip "needs root"
-	[[ -x /usr/bin/ansible-playbook ]] || skip "no Ansible (Debian: ansible-core)"
-	[[ -x build/bin/sluiced ]] || skip "nothing is built"
+	((EUID == 0)) || return 0
+	[[ -x /usr/bin/ansible-playbook ]] || return 0
+	[[ -x build/bin/sluiced ]] || return 0
 	export dir=$BATS_FILE_TMPDIR target
 	unshare --mount --net --propagation private -- tests/deploy/private_root "$dir" "$PWD" >"$dir/log" 2>&1 3>&- &
 	echo $! >"$dir/pid"

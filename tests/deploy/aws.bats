@@ -6,10 +6,11 @@
 # works, a second run finds everything and makes nothing, and stop.sh leaves nothing.
 # LONG=1 runs the other load balancers and the removal of one slave too.
 
+# What is missing skips the tests in setup(): bats 1.8 takes a skip in here for a failure.
 setup_file() {
 	local i
 	cd "$BATS_TEST_DIRNAME/../.." || return
-	[[ -x /usr/bin/aws && -d /usr/lib/python3/dist-packages/awscli ]] || skip "no AWS command line (Debian: awscli)"
+	[[ -x /usr/bin/aws && -d /usr/lib/python3/dist-packages/awscli ]] || return 0
 	export dir=$BATS_FILE_TMPDIR
 	export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_EC2_METADATA_DISABLED=true
 	export AWS_CONFIG_FILE=/dev/null AWS_SHARED_CREDENTIALS_FILE=/dev/null HOME=$dir no_proxy=127.0.0.1

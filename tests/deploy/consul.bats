@@ -6,13 +6,14 @@
 # run on them. sluiced runs on the slave with the token that it would have there.
 # LONG=1: three masters instead of one, and a stranger who speaks without TLS.
 
+# What is missing skips the tests in setup(): bats 1.8 takes a skip in here for a failure.
 setup_file() {
 	cd "$BATS_TEST_DIRNAME/../.." || return
-	((EUID == 0)) || skip "needs root"
-	[[ -x build/bin/sluiced && -x build/lab/app ]] || skip "nothing is built"
-	[[ -x /usr/bin/ruby ]] || skip "no Ruby (Debian: ruby)"
+	((EUID == 0)) || return 0
+	[[ -x build/bin/sluiced && -x build/lab/app ]] || return 0
+	[[ -x /usr/bin/ruby ]] || return 0
 	export dir=$BATS_FILE_TMPDIR masters=1 consul
-	consul=$(tools/deps --consul-path) || skip "no Consul"
+	consul=$(tools/deps --consul-path) || return 0
 	[[ ${LONG-} != 1 ]] || masters=3
 	CLUSTER=test MASTERS=$masters SUBNET_CIDRS="10.80.0.0/24 10.80.0.0/24" tests/deploy/cluster_files "$dir"
 	unshare --net sleep infinity 3>&- &

@@ -10,14 +10,15 @@
 load ../e2e/lab.bash
 load box.bash
 
+# What is missing skips the tests in setup(): bats 1.8 takes a skip in here for a failure.
 setup_file() {
 	local state
 	local -a flags=()
-	((EUID == 0)) || skip "needs root"
-	[[ -x /lib/systemd/systemd ]] || skip "no systemd here (tools/deps)"
+	((EUID == 0)) || return 0
+	[[ -x /lib/systemd/systemd ]] || return 0
 	unshare --mount --propagation private -- sh -c 'mount -t tmpfs tmpfs /mnt && mkdir /mnt/u /mnt/w /mnt/a &&
 		mount -t overlay -o lowerdir=/,upperdir=/mnt/u,workdir=/mnt/w overlay /mnt/a' 2>/dev/null ||
-		skip "this machine's root cannot be the lower layer of an overlay"
+		return 0
 	lab_up --containers process
 	take_over
 	# with the flags that it was built with, or all would be built anew
@@ -41,7 +42,7 @@ teardown_file() {
 }
 
 setup() {
-	[[ -n ${BOX-} ]] || skip "no box"
+	[[ -n ${BOX-} ]] || skip "needs root, systemd, and a root that can be the lower layer of an overlay"
 	# a test that failed must not fail the next one
 	box systemctl start sluice-attach sluiced sluice-watch
 	[[ $BATS_TEST_DESCRIPTION != "make uninstall"* ]] || box systemctl enable --quiet sluice-attach sluiced sluice-watch

@@ -10,9 +10,9 @@ load box.bash
 
 setup_file() {
 	local out=0
-	[[ ${LONG-} == 1 ]] || skip "with LONG=1"
+	[[ ${LONG-} == 1 ]] || return 0
 	"$ROOT/tests/deploy/box" root 3>&- || out=$?
-	((out != 3)) || skip "no Debian 12 to be had: see build/deploy/root.log"
+	((out != 3)) || return 0
 	((out == 0))
 	export PACKAGES=$BATS_FILE_TMPDIR/deb OLD NEXT OTHER
 	OLD=$(package)
@@ -29,6 +29,12 @@ setup_file() {
 	echo $! >"$BATS_FILE_TMPDIR/server"
 	wait_for "the host's own server answers" host_answers
 	traces >"$BATS_FILE_TMPDIR/before"
+}
+
+# Not in setup_file: bats 1.8 takes a skip there for a failure.
+setup() {
+	[[ ${LONG-} == 1 ]] || skip "LONG=1 runs it"
+	[[ -e $BATS_FILE_TMPDIR/before ]] || skip "no Debian 12 to be had: see build/deploy/root.log"
 }
 
 teardown_file() {
