@@ -14,7 +14,7 @@
 #include "scratch.h"
 
 struct event_gate {
-	__u32 since; /* jiffies; the second that is being counted began then */
+	__u32 since; /* jiffies; the second that is being counted began then; 0: none did */
 	__u32 tried; /* in this second */
 	__u32 suppressed;
 	__u32 lost;
@@ -29,8 +29,8 @@ struct {
 
 static __always_inline bool event_gate_opens(struct event_gate *gate, __u32 now)
 {
-	if (sluice_age(now, gate->since) >= sluice_hz) {
-		gate->since = now;
+	if (!gate->since || sluice_age(now, gate->since) >= sluice_hz) {
+		gate->since = now ? now : 1;
 		gate->tried = 0;
 	}
 	if (gate->tried >= SLUICE_EVENTS_PER_SECOND) {
