@@ -221,6 +221,10 @@ INSTALLED := \
 	0644:deploy/sluice.conf:$(SHARE)/doc/sluice/examples/sluice.conf \
 	0644:deploy/systemd/before-5.19.conf:$(SHARE)/doc/sluice/examples/before-5.19.conf \
 	0644:README.md:$(SHARE)/doc/sluice/README.md \
+	0644:deploy/OPERATING.md:$(SHARE)/doc/sluice/OPERATING.md \
+	0644:deploy/MIGRATING.md:$(SHARE)/doc/sluice/MIGRATING.md \
+	0644:deploy/prometheus/sluice.rules.yml:$(SHARE)/doc/sluice/examples/sluice.rules.yml \
+	0644:deploy/grafana/sluice.json:$(SHARE)/doc/sluice/examples/grafana.json \
 	0644:LICENSE:$(SHARE)/doc/sluice/LICENSE
 CONFIG_PLACE := $(SYSCONFDIR)/sluice/sluice.conf
 INSTALL_NOTE := $(SHARE)/doc/sluice/folders-made
