@@ -44,7 +44,8 @@ const struct cJSON *why_claim_of(const struct why *why, const char *task)
 	return NULL;
 }
 
-const char *why_problem_of(const struct why *why, const char *task)
+/* sluiced's reason why the task cannot be a backend; NULL: none. Without a task: the first one there is. */
+static const char *problem_of(const struct why *why, const char *task)
 {
 	const cJSON *problem;
 
@@ -179,16 +180,15 @@ static void say_nobody(const struct why *why)
 		command_error(
 			"%u: no backend has this host-port, now or in the record, and %s listens on it%s",
 			why->port, behind->socket_count ? "some process" : "nobody",
-			why_problem_of(why, NULL)
-				? "; some tasks have no host-port: see `sluicectl "
-				  "status`"
-				: "");
+			problem_of(why, NULL) ? "; some tasks have no host-port: see `sluicectl "
+						"status`"
+					      : "");
 }
 
 static bool is_known(const struct why *why)
 {
 	return why->backend_count || why->change_count || cJSON_GetArraySize(why_claims(why)) ||
-	       (why->task && why_problem_of(why, why->task));
+	       (why->task && problem_of(why, why->task));
 }
 
 static int run(struct why *why, const struct command *command)

@@ -42,9 +42,6 @@ const struct cJSON *why_claims(const struct why *why);
 /* One claim by its task; NULL: sluiced does not know it. */
 const struct cJSON *why_claim_of(const struct why *why, const char *task);
 
-/* sluiced's reason why the task cannot be a backend; NULL: none. Without a task: the first one there is. */
-const char *why_problem_of(const struct why *why, const char *task);
-
 /* Each prints all of it. The program's exit status. */
 int why_print_json(const struct why *why);
 int why_print_text(const struct why *why);

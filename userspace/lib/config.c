@@ -268,8 +268,6 @@ static int take_key(void *user, const char *section, const char *name, const cha
 	if (key->set(key, base, value, &why) == 0)
 		return 1;
 	list_choices(key, words, sizeof(words));
-	if (why && !strcmp(why, "not built yet"))
-		words[0] = '\0';
 	fail(parse, parse->line, "[%s] %s = %.80s%s: %s%s", parse->title, name, value,
 	     strlen(value) > 80 ? "..." : "", why ? why : "refused", words);
 	return 0;

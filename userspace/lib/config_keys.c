@@ -45,10 +45,6 @@ static int set_choice(const struct config_key *key, void *base, const char *text
 	for (choice = key->choices; choice->word; choice++) {
 		if (strcmp(choice->word, text) != 0)
 			continue;
-		if (choice->later) {
-			*why = "not built yet";
-			return -EOPNOTSUPP;
-		}
 		*FIELD(int) = choice->value;
 		return 0;
 	}
@@ -452,40 +448,40 @@ static int set_allow(const struct config_key *key, void *base, const char *text,
 /* --- the table of keys --- */
 
 static const struct config_choice modes[] = {
-	{ "auto", CONFIG_MODE_AUTO, false },
-	{ "native", CONFIG_MODE_NATIVE, false },
-	{ "tc", CONFIG_MODE_TC, false },
-	{ "generic", CONFIG_MODE_GENERIC, false },
-	{ NULL, 0, false },
+	{ "auto", CONFIG_MODE_AUTO },
+	{ "native", CONFIG_MODE_NATIVE },
+	{ "tc", CONFIG_MODE_TC },
+	{ "generic", CONFIG_MODE_GENERIC },
+	{ NULL, 0 },
 };
 static const struct config_choice balances[] = {
-	{ "roundrobin", SLUICE_BALANCE_ROUNDROBIN, false },
-	{ "leastconn", SLUICE_BALANCE_LEASTCONN, false },
-	{ "random", SLUICE_BALANCE_RANDOM, false },
-	{ "source", SLUICE_BALANCE_SOURCE, false },
-	{ NULL, 0, false },
+	{ "roundrobin", SLUICE_BALANCE_ROUNDROBIN },
+	{ "leastconn", SLUICE_BALANCE_LEASTCONN },
+	{ "random", SLUICE_BALANCE_RANDOM },
+	{ "source", SLUICE_BALANCE_SOURCE },
+	{ NULL, 0 },
 };
 static const struct config_choice on_empties[] = {
-	{ "reset", SLUICE_EMPTY_RESET, false },
-	{ "pass", SLUICE_EMPTY_PASS, false },
-	{ "drop", SLUICE_EMPTY_DROP, false },
-	{ NULL, 0, false },
+	{ "reset", SLUICE_EMPTY_RESET },
+	{ "pass", SLUICE_EMPTY_PASS },
+	{ "drop", SLUICE_EMPTY_DROP },
+	{ NULL, 0 },
 };
 static const struct config_choice on_fulls[] = {
-	{ "drop", SLUICE_FULL_DROP, false },
-	{ "reset", SLUICE_FULL_RESET, false },
-	{ NULL, 0, false },
+	{ "drop", SLUICE_FULL_DROP },
+	{ "reset", SLUICE_FULL_RESET },
+	{ NULL, 0 },
 };
 static const struct config_choice all_downs[] = {
-	{ "empty", CONFIG_ALL_DOWN_EMPTY, false },
-	{ "last", CONFIG_ALL_DOWN_LAST, false },
-	{ NULL, 0, false },
+	{ "empty", CONFIG_ALL_DOWN_EMPTY },
+	{ "last", CONFIG_ALL_DOWN_LAST },
+	{ NULL, 0 },
 };
 static const struct config_choice events[] = {
-	{ "sse", CONFIG_EVENTS_SSE, false },
-	{ "callback", CONFIG_EVENTS_CALLBACK, false },
-	{ "off", CONFIG_EVENTS_OFF, false },
-	{ NULL, 0, false },
+	{ "sse", CONFIG_EVENTS_SSE },
+	{ "callback", CONFIG_EVENTS_CALLBACK },
+	{ "off", CONFIG_EVENTS_OFF },
+	{ NULL, 0 },
 };
 
 #define KEY(section, name, type, field, set, choices)                                      \

@@ -2,13 +2,10 @@
 /*
  * The table of keys: which keys each section of the configuration file has, and what text each of them takes. Knows
  * nothing about files, lines and messages: config.c finds the key and reports.
- *
- * Invariant: a value of the contract that is not in force yet is refused as "not built yet", never ignored.
  */
 #ifndef SLUICE_CONFIG_KEYS_H
 #define SLUICE_CONFIG_KEYS_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #define CONFIG_KEYS_MAX 64 /* more than there are keys; config_keys_index() stays below */
@@ -27,7 +24,6 @@ enum config_section {
 struct config_choice {
 	const char *word;
 	int value;
-	bool later; /* a word of the contract that is not built yet */
 };
 
 struct config_key {

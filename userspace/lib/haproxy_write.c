@@ -9,7 +9,7 @@
 #define TEXT_MAX 72
 #define REASON_MAX 220
 
-const char *haproxy_write_title(enum haproxy_class class)
+static const char *title_of(enum haproxy_class class)
 {
 	static const char *const titles[] = {
 		[HAPROXY_NOT_NEEDED] = "not needed",
@@ -27,7 +27,7 @@ static void write_verdicts(const struct haproxy_import *import, enum haproxy_cla
 
 	if (!count)
 		return;
-	fprintf(to, ";\n; %s (%u)\n", haproxy_write_title(class), count);
+	fprintf(to, ";\n; %s (%u)\n", title_of(class), count);
 	for (unsigned i = 0; i < import->file.count; i++) {
 		const struct haproxy_verdict *verdict = &import->verdict[i];
 

@@ -12,9 +12,6 @@
 
 struct haproxy_import;
 
-/* "blocks migration", "the app must do it", "not needed", "translated" */
-const char *haproxy_write_title(enum haproxy_class class);
-
 /* name is that of the haproxy.cfg. Errors stay in the stream. */
 void haproxy_write(const struct haproxy_import *import, const char *name, FILE *to);
 

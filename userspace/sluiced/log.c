@@ -23,13 +23,6 @@ struct line {
 	bool quoted, cut;
 };
 
-static int level = LOG_INFO;
-
-void log_set_level(int priority)
-{
-	level = priority;
-}
-
 /* All of it or nothing: half an escape would be another word. */
 static void put(struct line *line, const char *text, size_t len)
 {
@@ -149,8 +142,6 @@ void log_event(int priority, const char *event, const char *format, ...)
 	char head[32];
 	va_list args;
 
-	if (priority > level)
-		return;
 	if (getenv("JOURNAL_STREAM"))
 		snprintf(head, sizeof(head), "<%d>", priority & 7);
 	else

@@ -11,7 +11,7 @@
 
 /*
  * priority: LOG_ERR (an operator must act), LOG_WARNING (something is wrong and handled),
- * LOG_NOTICE (a change that people look for), LOG_INFO, LOG_DEBUG (left out unless log_verbose).
+ * LOG_NOTICE (a change that people look for), LOG_INFO; all are written.
  * event: a name with dashes; format: key=value or key="value" pairs with one blank between them, of the conversions only
  * %s %d %u %zu. What %s brings is made safe: an empty value and one with blanks or = gets quotes if the format has none,
  * and " \ and all but printable ASCII are escaped as in C (\" \\ \n \r \t \x1b). A line that would be longer than
@@ -19,8 +19,5 @@
  */
 void log_event(int priority, const char *event, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-
-/* The least important priority that is written; LOG_INFO from the start. */
-void log_set_level(int priority);
 
 #endif

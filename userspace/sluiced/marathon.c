@@ -133,7 +133,8 @@ bool marathon_redirected(struct marathon *marathon, const struct http_answer *an
 	return masters_switch(&marathon->masters, location);
 }
 
-struct marathon_app *marathon_owner(struct marathon *marathon, const char *key)
+/* Is the task (key: UUID or id) one of ours? NULL if no. */
+static struct marathon_app *owner_of(struct marathon *marathon, const char *key)
 {
 	for (size_t i = 0; i < marathon->app_count; i++)
 		for (size_t j = 0; j < marathon->apps[i].known_count; j++)
@@ -161,7 +162,7 @@ static void on_hint(void *ctx, const struct facts_hint *hint)
 {
 	struct marathon *marathon = ctx;
 	const char *key = hint->uuid[0] ? hint->uuid : hint->task;
-	struct marathon_app *owner = key[0] ? marathon_owner(marathon, key) : NULL;
+	struct marathon_app *owner = key[0] ? owner_of(marathon, key) : NULL;
 	bool concerned = false;
 
 	if (hint->kind == FACTS_HINT_NONE)

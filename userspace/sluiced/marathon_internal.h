@@ -113,8 +113,6 @@ void marathon_schedule(struct event *timer, uint64_t wait_ms);
 const char *marathon_refusal(struct marathon *marathon, const struct http_answer *answer);
 /* Is it a redirect to a configured master, with hops left? Then that is the current one now. */
 bool marathon_redirected(struct marathon *marathon, const struct http_answer *answer, int *hops);
-/* Is the task (key: UUID or id) one of ours? NULL if no. */
-struct marathon_app *marathon_owner(struct marathon *marathon, const char *key);
 
 /* marathon_fetch.c */
 int marathon_fetcher_init(struct marathon *marathon, struct event_base *base);

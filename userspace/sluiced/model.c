@@ -120,7 +120,6 @@ struct model *model_new(const struct config *config, const char *boot_id, int64_
 	if (!model)
 		return NULL;
 	model->config = config;
-	model->start_ms = now_ms;
 	model->consul_change_ms = now_ms;
 	model->names_known = true;
 	model->boot_id = strdup(boot_id);

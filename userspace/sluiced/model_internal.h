@@ -125,7 +125,7 @@ struct model_service {
 struct model {
 	const struct config *config;
 	char *boot_id;
-	int64_t start_ms, tick_ms;
+	int64_t tick_ms;
 	uint64_t born;
 	struct model_service *service; /* one for each of config's */
 	size_t service_count;

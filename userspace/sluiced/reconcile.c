@@ -78,7 +78,6 @@ static const char *service_of(const struct reconcile *reconcile, const struct ac
 int reconcile_adopt(struct reconcile *reconcile)
 {
 	struct actual actual;
-	unsigned count = 0;
 	int err = 0;
 
 	actual_view(&actual, &reconcile->maps, reconcile->services);
@@ -103,10 +102,7 @@ int reconcile_adopt(struct reconcile *reconcile)
 		    adopted.state > SLUICE_BACKEND_GONE)
 			continue;
 		err = model_adopt(reconcile->model, &adopted);
-		count++;
 	}
-	if (count)
-		log_event(LOG_DEBUG, "adopted", " backends=%u", count);
 	return err;
 }
 
@@ -154,16 +150,11 @@ static void log_refusals(struct reconcile *reconcile, const struct plan *plan,
 	}
 }
 
-static void log_publications(struct reconcile *reconcile, const struct plan *plan)
+static void count_steps(struct reconcile *reconcile, const struct plan *plan)
 {
 	reconcile->counters.steps += plan->count;
-	for (size_t i = 0; i < plan->count; i++) {
-		if (plan->step[i].kind != PLAN_PUBLISH)
-			continue;
-		reconcile->counters.publications++;
-		log_event(LOG_DEBUG, "published", " service=%s entries=%u",
-			  reconcile->services[plan->step[i].service].name, plan->step[i].set->len);
-	}
+	for (size_t i = 0; i < plan->count; i++)
+		reconcile->counters.publications += plan->step[i].kind == PLAN_PUBLISH;
 }
 
 /* What attach, or `sluicectl reload` as root, has made of the services since. Nothing changes on failure. */
@@ -208,7 +199,7 @@ int reconcile_run(struct reconcile *reconcile, int64_t now_ms)
 	if (err)
 		goto out;
 	log_refusals(reconcile, &plan, wanted);
-	log_publications(reconcile, &plan);
+	count_steps(reconcile, &plan);
 out:
 	if (err) {
 		reconcile->counters.failures++;
@@ -254,7 +245,6 @@ int reconcile_scan(struct reconcile *reconcile)
 		log_event(LOG_WARNING, "scan-failed", " error=\"%s\"", strerror(-err));
 		goto out;
 	}
-	reconcile->counters.scans++;
 	look_at_tables(reconcile);
 	publish_counts(&reconcile->maps, counts);
 	actual_view(&actual, &reconcile->maps, reconcile->services);

@@ -18,8 +18,7 @@ struct reconcile_counters {
 	uint64_t publications; /* sets */
 	uint64_t steps;
 	uint64_t failures; /* of a tick, a plan or its application */
-	uint64_t scans;
-	size_t refused; /* backends that the last plan did not let in */
+	size_t refused;	   /* backends that the last plan did not let in */
 };
 
 struct reconcile {
