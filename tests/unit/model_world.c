@@ -194,15 +194,20 @@ int world_count_up(const struct world *w)
 	return up;
 }
 
-bool world_guarded(const struct world *w, const char *guard)
+const struct model_guard *world_guard(const struct world *w, const char *name)
 {
 	const struct model_guard *guards;
 	size_t count = model_guards(w->model, &guards);
 
 	for (size_t i = 0; i < count; i++)
-		if (!strcmp(guards[i].guard, guard))
-			return true;
-	return false;
+		if (!strcmp(guards[i].guard, name))
+			return &guards[i];
+	return NULL;
+}
+
+bool world_guarded(const struct world *w, const char *guard)
+{
+	return world_guard(w, guard) != NULL;
 }
 
 /* n healthy tasks that everybody agrees on. */
@@ -304,4 +309,14 @@ void world_start_up(struct world *w, int n)
 	world_start(w, true, true);
 	world_healthy(w, n);
 	world_everybody_says(w);
+}
+
+void world_two_services(struct world *w, struct config_service services[2])
+{
+	services[0] = services[1] = w->service;
+	snprintf(services[1].name, sizeof(services[1].name), "%s", "www");
+	services[1].port = 8080;
+	w->config.service = services;
+	w->config.service_count = 2;
+	assert_int_equal(model_configure(w->model, &w->config), 0);
 }

@@ -62,11 +62,15 @@ void world_kernel_says(struct world *w);
 const struct wanted_backend *world_find(const struct world *w, const char *task);
 enum sluice_backend_state world_state_of(const struct world *w, int i);
 int world_count_up(const struct world *w);
+/* The first that this guard holds, or NULL. */
+const struct model_guard *world_guard(const struct world *w, const char *guard);
 bool world_guarded(const struct world *w, const char *guard);
 void world_healthy(struct world *w, int n);
 void world_everybody_says(struct world *w);
 /* The usual beginning: Marathon and Consul are followed, and both find tasks 0 to n - 1 well. */
 void world_start_up(struct world *w, int n);
+/* The world's service, and a second one beside it: "www" on 8080. */
+void world_two_services(struct world *w, struct config_service services[2]);
 void world_forget(bool *what);
 void world_adopt(struct world *w, const char *task, uint16_t port, enum sluice_backend_state state,
 		 const char *by);

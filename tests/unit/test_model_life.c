@@ -110,6 +110,27 @@ static void restart_into_empty_answers(void **unused)
 	world_stop(&w);
 }
 
+static void a_killed_task_stays_so_over_a_restart(void **unused)
+{
+	struct world w;
+
+	(void)unused;
+	world_start(&w, true, true);
+	world_source(&w, "marathon", false);
+	model_adopt_synced(w.model, "web");
+	world_adopt(&w, "t0", 31000, SLUICE_BACKEND_DRAINING, "marathon");
+	world_adopt(&w, "t1", 31001, SLUICE_BACKEND_UP, "consul");
+	world_healthy(&w, 2);
+	world_consul_says(&w); /* the check of a task that is being killed still passes */
+	world_kernel_says(&w);
+	assert_state(&w, 0, DRAINING);
+	assert_state(&w, 1, UP);
+	world_source(&w, "marathon", true);
+	world_marathon_says(&w);
+	assert_state(&w, 0, UP);
+	world_stop(&w);
+}
+
 static void reload_keeps_backends(void **unused)
 {
 	struct world w;
@@ -336,6 +357,7 @@ int main(void)
 		cmocka_unit_test(marathon_down_at_start),
 		cmocka_unit_test(restart_keeps_everything),
 		cmocka_unit_test(restart_into_empty_answers),
+		cmocka_unit_test(a_killed_task_stays_so_over_a_restart),
 		cmocka_unit_test(reload_keeps_backends),
 		cmocka_unit_test(operator_drains_and_weighs),
 		cmocka_unit_test(an_ended_tasks_drain_ends),

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What waits, and that it is told: the first set of a service, which must not be an empty one for want of knowledge; a
+ * check that has not run; a registration.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "model_world.h"
+#include "registrar.h"
+
+static void waits_for(const struct world *w, const char *word, int64_t since_ms)
+{
+	const struct model_guard *guard = world_guard(w, "first-set");
+
+	assert_non_null(guard);
+	assert_string_equal(guard->service, "web");
+	assert_string_equal(guard->task, "");
+	assert_int_equal(guard->port, 0);
+	assert_non_null(strstr(guard->text, word));
+	assert_int_equal(guard->since_ms, since_ms);
+}
+
+static void a_first_set_that_waits_is_told(void **unused)
+{
+	struct world w;
+	int64_t since;
+
+	(void)unused;
+	world_start(&w, true, true);
+	model_names_known(w.model, false);
+	world_tick(&w);
+	since = w.now;
+	waits_for(&w, "names of this host", since);
+	model_names_known(w.model, true);
+	world_pass(&w, 1000);
+	waits_for(&w, "Marathon has not answered", since);
+	w.app_missing = true;
+	world_marathon_says(&w);
+	waits_for(&w, "no registry has named it", since);
+	w.app_missing = false;
+	world_marathon_says(&w);
+	waits_for(&w, "Consul has not answered", since);
+	assert_false(w.wanted->service[0].synced);
+	world_consul_says(&w);
+	assert_true(w.wanted->service[0].synced);
+	assert_null(world_guard(&w, "first-set"));
+	world_stop(&w);
+	/* Consul alone, and a backend that waits for its first check: why tells of it too */
+	world_start(&w, false, true);
+	world_tick(&w);
+	waits_for(&w, "Consul has not answered", w.now);
+	world_stop(&w);
+}
+
+static void absence_alone_makes_no_first_set(void **unused)
+{
+	struct world w;
+
+	(void)unused;
+	world_start(&w, true, true);
+	w.app_missing = true;
+	for (int i = 0; i < 60; i++, world_pass(&w, 1000))
+		world_everybody_says(&w);
+	assert_false(w.wanted->service[0].synced);
+	w.app_missing = false; /* Marathon knows the app, and says that nothing runs here */
+	world_marathon_says(&w);
+	assert_true(w.wanted->service[0].synced);
+	world_stop(&w);
+	world_start(&w, false, true);
+	w.ours = false;
+	for (int i = 0; i < 60; i++, world_pass(&w, 1000))
+		world_consul_says(&w);
+	assert_false(w.wanted->service[0].synced);
+	world_healthy(&w, 1);
+	w.status[0] = FACTS_STATUS_CRITICAL;
+	world_consul_says(&w);
+	assert_true(w.wanted->service[0].synced);
+	world_stop(&w);
+}
+
+static void no_empty_first_set_without_a_name(void **unused)
+{
+	struct world w;
+
+	(void)unused;
+	world_start(&w, true, false);
+	model_names_known(w.model, false); /* the resolver does not answer yet */
+	world_healthy(&w, 2);
+	w.host = "slave-1.not-known-yet.example.com";
+	for (int i = 0; i < 60; i++, world_pass(&w, 1000))
+		world_marathon_says(&w);
+	assert_false(w.wanted->service[0].synced);
+	model_names_known(w.model, true);
+	world_tick(&w);
+	assert_true(w.wanted->service[0].synced);
+	world_stop(&w);
+}
+
+static void no_empty_first_set_without_an_address(void **unused)
+{
+	struct world w;
+
+	(void)unused;
+	world_start(&w, false, true);
+	w.ours = false;
+	world_healthy(&w, 2);
+	assert_int_equal(model_addresses(w.model, NULL, 0), 0); /* the network is not up yet */
+	world_everybody_says(&w);
+	assert_false(w.wanted->service[0].synced);
+	assert_int_equal(model_addresses(w.model, (const char *const[]){ text_address }, 1), 0);
+	world_pass(&w, 1000); /* what was said before was judged without it */
+	assert_false(w.wanted->service[0].synced);
+	world_consul_says(&w);
+	assert_true(w.wanted->service[0].synced);
+	assert_int_equal(world_count_up(&w), 2);
+	world_stop(&w);
+}
+
+static void a_check_that_has_not_run_is_waited_for(void **unused)
+{
+	struct world w;
+
+	(void)unused;
+	world_start(&w, false, true);
+	w.ours = false;
+	world_healthy(&w, 1);
+	w.status[0] = FACTS_STATUS_NONE;
+	w.unchecked = true;
+	world_everybody_says(&w);
+	assert_state(&w, 0, WAITING);
+	w.status[0] = FACTS_STATUS_PASSING;
+	world_consul_says(&w);
+	assert_state(&w, 0, UP);
+	w.status[0] = FACTS_STATUS_NONE; /* registered anew: it was good a moment ago */
+	world_consul_says(&w);
+	assert_state(&w, 0, UP);
+	world_stop(&w);
+}
+
+static void a_registration_that_waits_is_told(void **unused)
+{
+	struct registrar_told told = { .task = "t0", .checks_unrun = 2, .waits = true };
+	struct model_unrun unrun;
+	struct world w;
+	int64_t since;
+
+	(void)unused;
+	world_start_up(&w, 2);
+	assert_null(world_guard(&w, "registration-waits"));
+	since = w.now;
+	model_registrar_told(w.model, &told, w.now);
+	world_pass(&w, 1000);
+	model_registrar_told(w.model, &told, w.now);
+	world_pass(&w, 1000);
+	assert_non_null(world_guard(&w, "registration-waits"));
+	assert_string_equal(world_guard(&w, "registration-waits")->task, "t0");
+	assert_int_equal(world_guard(&w, "registration-waits")->port, FIRST);
+	assert_int_equal(world_guard(&w, "registration-waits")->since_ms, since);
+	assert_state(&w, 0, UP); /* it changes nothing else */
+	assert_true(model_unrun_checks(w.model, 0, &unrun));
+	assert_string_equal(unrun.service, "web");
+	assert_int_equal(unrun.tasks, 1);
+	assert_int_equal(unrun.checks, 2);
+	assert_false(model_unrun_checks(w.model, 1, &unrun));
+	told.waits = false;
+	told.checks_unrun = 0;
+	model_registrar_told(w.model, &told, w.now);
+	world_tick(&w);
+	assert_null(world_guard(&w, "registration-waits"));
+	assert_true(model_unrun_checks(w.model, 0, &unrun));
+	assert_int_equal(unrun.tasks, 0);
+	world_stop(&w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_first_set_that_waits_is_told),
+		cmocka_unit_test(absence_alone_makes_no_first_set),
+		cmocka_unit_test(no_empty_first_set_without_a_name),
+		cmocka_unit_test(no_empty_first_set_without_an_address),
+		cmocka_unit_test(a_check_that_has_not_run_is_waited_for),
+		cmocka_unit_test(a_registration_that_waits_is_told),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
