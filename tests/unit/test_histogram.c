@@ -36,10 +36,9 @@ static void nothing_added_is_nothing_read(void **unused)
 /* Values around every power of two, where buckets change their width. */
 static void a_value_is_read_back_within_its_bucket(void **unused)
 {
-	struct histogram *histogram = malloc(sizeof(*histogram));
+	struct histogram *histogram = new_histogram();
 
 	(void)unused;
-	assert_non_null(histogram);
 	for (unsigned bit = 0; bit < 41; bit++)
 		for (int off = -1; off <= 1; off++) {
 			const uint64_t value = ((uint64_t)1 << bit) + (uint64_t)(int64_t)off;

@@ -392,6 +392,7 @@ static void a_standby_that_sends_to_a_stranger_is_not_followed(void **state)
 		event_base_dispatch(streams.world.base);
 	while (!streams.world.connected || !streams.world.all)
 		event_base_dispatch(streams.world.base);
+	assert_true(streams.to_standby > 0);
 	assert_int_equal(other.to_standby, 0);
 	evhttp_free(stranger);
 	close_streams(&streams);

@@ -50,6 +50,7 @@ static void check(const struct faults_order *order, uint64_t digest)
 {
 	if (!order->at)
 		input.right = digest;
+	assert_true(input.right); /* else nothing is read */
 	assert_int_equal(digest, input.right);
 }
 
@@ -126,6 +127,8 @@ static void check_marathon(const struct faults_order *order, int err, struct fac
 		assert_true(faults_hit());
 	else
 		check(order, err ? (uint64_t)err : digest_marathon(answer));
+	if (!order->at)
+		assert_int_equal(err, 0);
 	if (err)
 		assert_int_equal(digest_marathon(answer), 0);
 	facts_marathon_release(answer);
