@@ -15,6 +15,8 @@
 #include <bpf/bpf_helpers.h>
 
 #include <sluice/abi.h>
+#include <sluice/flow_rules.h>
+#include <sluice/reasons.h>
 #include <sluice/tally.h>
 
 /*

@@ -3,7 +3,9 @@
  * The ABI that the BPF programs, sluicectl, sluiced and the tests share: names, limits and the
  * exact layout of every value in a pinned map. Only <linux/types.h> types, named zero padding,
  * sizes asserted. Nothing here is hidden behind an #ifdef. A change of layout or meaning raises
- * SLUICE_ABI, which lies in the meta map and is checked before a pinned map is reused.
+ * SLUICE_ABI, which lies in the meta map and is checked before a pinned map is reused. What follows
+ * from the values is in <sluice/flow_rules.h> and <sluice/tally.h>, what the programs count in
+ * <sluice/reasons.h>.
  *
  * Conventions: addresses and ports named __be* are in network order. Everything else is in host
  * order. Times are the low 32 bits of the kernel's jiffies64 (struct sluice_meta has the rate);
@@ -476,158 +478,6 @@ enum sluice_origin {
 	SLUICE_ORIGIN_NETWORK,	 /* its packets came by an interface */
 	SLUICE_ORIGIN_HOST,	 /* in the network namespace that attach ran in */
 	SLUICE_ORIGIN_CONTAINER, /* in another one of this machine */
-};
-
-#define SLUICE_REDISPATCH_MAX 2
-#define SLUICE_RST_LINGER_MS \
-	2000 /* a client's RST that the backend did not answer closes the flow */
-#define SLUICE_SYN_PATIENCE_MS 800 /* how long a backend may leave a SYN unanswered */
-#define SLUICE_SUSPECT_MS 1000	   /* how long a suspect is skipped */
-
-/* Time-outs unless [node] says otherwise; Linux gives a handshake up after 63 s. */
-#define SLUICE_HALF_OPEN_MS 75000
-#define SLUICE_IDLE_MS 7200000
-#define SLUICE_CLOSING_MS 300000
-#define SLUICE_CLOSED_MS 60000
-
-enum sluice_flow_state {
-	SLUICE_FLOW_HALF_OPEN,
-	SLUICE_FLOW_ESTABLISHED,
-	SLUICE_FLOW_CLOSING, /* a FIN was seen */
-	SLUICE_FLOW_CLOSED, /* both FINs acknowledged, reset, or never opened: a SYN starts afresh */
-};
-
-/*
- * How far one CPU's clock, or user space's reckoning of it, may be behind a stamp: two ticks, and
- * what an interrupted program adds. A minute at the most, with much to spare.
- */
-#define SLUICE_AHEAD 65536
-
-/*
- * Jiffies from then to now; 0 if another CPU's clock was ahead of ours. Right for ages up to 2^32 -
- * SLUICE_AHEAD jiffies, 49 days at 1000 a second. What lies untouched for longer seems young again:
- * jiffies are 32 bits wide, and nobody goes through the tables to mark what is old. It then blocks
- * nothing that an entry of its age would not have: its backend judges a SYN for it, and a table that
- * needs room takes it first.
- */
-static inline __u32 sluice_age(__u32 now, __u32 then)
-{
-	__u32 age = now - then;
-
-	return age > (__u32)-SLUICE_AHEAD ? 0 : age;
-}
-
-static inline __u32 sluice_ms_to_jiffies(__u32 ms, __u32 hz)
-{
-	return ms / 1000 * hz + ms % 1000 * hz / 1000;
-}
-
-/* Ended on a packet: nothing more will come but stragglers. */
-static inline int sluice_flow_is_over(const struct sluice_flow *flow)
-{
-	if (flow->out_marks & SLUICE_OUT_RST)
-		return 1;
-	return (flow->in_marks & SLUICE_IN_FIN_ACKED) && (flow->out_marks & SLUICE_OUT_FIN_ACKED);
-}
-
-/* The state is not stored: it follows from the marks and the time. */
-static inline enum sluice_flow_state
-sluice_flow_state(const struct sluice_flow *flow, __u32 now,
-		  const volatile struct sluice_timeouts *timeouts)
-{
-	if (sluice_flow_is_over(flow))
-		return SLUICE_FLOW_CLOSED;
-	if (flow->client_rst && sluice_age(now, flow->client_rst) + 1 > timeouts->reset)
-		return SLUICE_FLOW_CLOSED;
-	if (!flow->done)
-		return sluice_age(now, flow->picked) > timeouts->half_open ? SLUICE_FLOW_CLOSED
-									   : SLUICE_FLOW_HALF_OPEN;
-	if ((flow->in_marks & SLUICE_IN_FIN) || (flow->out_marks & SLUICE_OUT_FIN))
-		return SLUICE_FLOW_CLOSING;
-	return SLUICE_FLOW_ESTABLISHED;
-}
-
-/* Has the flow been without a packet for longer than its state allows? */
-static inline int sluice_flow_is_expired(const struct sluice_flow *flow, __u32 now,
-					 const volatile struct sluice_timeouts *timeouts)
-{
-	const __u32 idle = sluice_age(now, flow->touched);
-
-	switch (sluice_flow_state(flow, now, timeouts)) {
-	case SLUICE_FLOW_HALF_OPEN: /* when its time is over it is closed */
-		return 0;
-	case SLUICE_FLOW_ESTABLISHED:
-		return idle > timeouts->idle;
-	case SLUICE_FLOW_CLOSING:
-		return idle > timeouts->closing;
-	case SLUICE_FLOW_CLOSED:
-		break;
-	}
-	return idle > timeouts->closed;
-}
-
-/* --- counters, per CPU. Written by the BPF programs --- */
-
-/*
- * Every way a packet can take, by name: map sluice_reasons is indexed by enum sluice_reason,
- * `sluicectl counters` prints the names. New ones go to the end. Packets for no port of ours are
- * not counted: they are the interface's business.
- */
-/* clang-format off */
-#define SLUICE_REASONS(X) \
-	X(NONE, none, "never used") \
-	X(NEW, new, "a SYN was given a backend") \
-	X(ESTABLISHED, established, "a handshake was completed") \
-	X(CLOSED, closed, "a flow ended: both FINs acknowledged, or reset by the backend") \
-	X(SYN_AGAIN, syn_again, "a SYN was sent again and went to the same backend") \
-	X(SYN_OTHER, syn_other, "a SYN with another ISN met a live flow and went to its backend") \
-	X(SYN_MOVED, syn_moved, "an unanswered SYN was given another backend") \
-	X(SYN_REOPEN, syn_reopen, "a backend answered a new ISN: the flow began again") \
-	X(BAD_ACK, bad_ack, "a client's ACK outside the handshake's window: delivered, promotes nothing") \
-	X(NO_FLOW, no_flow, "not a SYN and no flow: passed to the host") \
-	X(RETIRED, retired, "flow of a retired backend: removed, passed to the host") \
-	X(NOT_LOCAL, not_local, "service port, but not an address of this host or service: passed") \
-	X(UNSYNCED, unsynced, "the service never had a set: passed") \
-	X(EMPTY_RESET, empty_reset, "no usable backend: reset") \
-	X(EMPTY_PASS, empty_pass, "no usable backend: passed to the host's own listener") \
-	X(EMPTY_DROP, empty_drop, "no usable backend: dropped") \
-	X(FULL_RESET, full_reset, "all backends at maxconn: reset") \
-	X(FULL_DROP, full_drop, "all backends at maxconn: dropped, the client will try again") \
-	X(TABLE_FULL, table_full, "no room for a flow: the SYN was dropped, the client will try again") \
-	X(MALFORMED, malformed, "truncated or malformed header: passed") \
-	X(FRAGMENT, fragment, "a later fragment: passed, reassembly ignores ports") \
-	X(FRAGMENT_SHORT, fragment_short, "first fragment without a whole TCP header: passed") \
-	X(OUT_OF_RANGE, out_of_range, "a backend's port outside the range: refused") \
-	X(TORN_SET, torn_set, "a set changed too often while it was read: dropped, the client will try again") \
-	X(DIRECT_REPLY, direct_reply, "a backend's port, but no balanced connection: untouched") \
-	X(RESET_PAYLOAD, reset_payload, "a SYN with payload that was to be reset: dropped, the client sends it bare") \
-	X(TO_TC, to_tc, "XDP left the packet to tc: its checksum is not yet filled in, or a reset must be made") \
-	X(REWRITE_FAILED, rewrite_failed, "the packet could not be written: dropped") \
-	X(IDLE, idle, "a SYN met a flow idle for longer than its time-out, and began afresh") \
-	X(CONFLICT, conflict, "a direct and a balanced connection wanted the same ports: the SYN was dropped") \
-	X(REDISPATCH, redispatch, "a refused SYN was given another backend") \
-	X(DENIED, denied, "the client's network is not allowed") \
-	X(RATE_LIMITED, rate_limited, "the client's network opens connections too fast: the SYN was dropped") \
-	X(EXT_HEADER, ext_header, "an IPv6 extension header that is not understood: passed") \
-	X(ICMP_IN, icmp_in, "an ICMP error about a flow: its quoted port was rewritten on the way in") \
-	X(ICMP_OUT, icmp_out, "the same on the way out") \
-	X(ICMP_NO_FLOW, icmp_no_flow, "an ICMP error about a port of ours, but no flow: passed") \
-	X(CONFLICT_MOVED, conflict_moved, "a direct connection held a balanced SYN's ports: the SYN was given another backend") \
-	X(LOCAL_NEW, local_new, "a connect of this host's own was given a backend") \
-	X(LOCAL_CLOSED, local_closed, "such a socket was closed, or connected anew") \
-	X(LOCAL_REFUSED, local_refused, "such a connect found no usable backend: refused") \
-	X(LOCAL_PASS, local_pass, "such a connect was left to the host's own listener") \
-	X(LOCAL_MOVED, local_moved, "such a connect passed over a backend whose port nobody listens on") \
-	X(LOCAL_UNCOUNTED, local_uncounted, "such a connect was balanced, but is not remembered: no room, or Multipath TCP") \
-	X(LEAVING, leaving, "Sluice is being detached: a SYN was passed to the host's own listener") \
-	X(REFUSED, refused, "a backend turned a SYN away and nobody else could take it: the client was told")
-/* clang-format on */
-
-enum sluice_reason {
-#define X(id, name, help) SLUICE_REASON_##id,
-	SLUICE_REASONS(X)
-#undef X
-		SLUICE_REASON_COUNT
 };
 
 /*

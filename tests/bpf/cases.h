@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include <sluice/abi.h>
+#include <sluice/reasons.h>
 
 #include "frame.h"
 

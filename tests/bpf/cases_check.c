@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <sluice/flow_rules.h>
+
 #include "cases_read.h"
 
 static const struct name_value names_flow_state[] = {

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <sluice/reasons.h>
+
 #include "frame.h"
 #include "world.h"
 

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include <sluice/flow_rules.h>
+
 #include "model_access.h"
 #include "model_flow.h"
 

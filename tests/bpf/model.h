@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include <sluice/abi.h>
+#include <sluice/reasons.h>
 
 #include "frame.h"
 #include "timeouts.h"

@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#include <sluice/flow_rules.h>
+
 /* A segment that begins further ahead is not believed. */
 enum { FARTHEST = 262144 };
 

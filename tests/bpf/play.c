@@ -13,6 +13,8 @@
 #include <string.h>
 #include <time.h>
 
+#include <sluice/flow_rules.h>
+
 #include "hook.h"
 #include "play_step.h"
 

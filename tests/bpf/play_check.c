@@ -4,6 +4,8 @@
  */
 #include <arpa/inet.h>
 
+#include <sluice/flow_rules.h>
+
 #include "play_step.h"
 
 static enum play_result check_number(struct play *play, const char *what,

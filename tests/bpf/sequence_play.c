@@ -7,6 +7,8 @@
 #include <string.h>
 #include <time.h>
 
+#include <sluice/flow_rules.h>
+
 #include "hook.h"
 #include "sequence.h"
 

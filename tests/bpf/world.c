@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <sluice/flow_rules.h>
 #include <sluice/tally.h>
 
 #include "sluice.skel.h"

@@ -26,7 +26,7 @@ def exported():
 
 
 def reasons():
-    return set(re.findall(r"^\tX\([A-Z0-9_]+, ([a-z0-9_]+),", text_of("include/sluice/abi.h"), re.M))
+    return set(re.findall(r"^\tX\([A-Z0-9_]+, ([a-z0-9_]+),", text_of("include/sluice/reasons.h"), re.M))
 
 
 def events():

@@ -11,6 +11,8 @@
 
 #include <string.h>
 
+#include <sluice/flow_rules.h>
+
 #include "attach.h"
 #include "timeouts.h"
 #include "views.h"

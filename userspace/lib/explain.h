@@ -16,6 +16,8 @@
 #include <stdint.h>
 
 #include <sluice/abi.h>
+#include <sluice/flow_rules.h>
+#include <sluice/reasons.h>
 
 struct explain;
 struct maps;

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include <sluice/abi.h>
+#include <sluice/reasons.h>
 
 enum maps_access {
 	/* nothing is written, memory is PROT_READ; for the group that may write: sluicectl's reads */

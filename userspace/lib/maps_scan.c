@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include <sluice/flow_rules.h>
 #include <sluice/tally.h>
 
 #include "maps.h"

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include <sluice/abi.h>
+#include <sluice/flow_rules.h>
 
 /* As sluice.conf(5) describes them. */
 struct timeouts {
