@@ -27,6 +27,8 @@ QUICK ?= 0
 TIME ?= 600
 FUZZ ?=
 MUTANT ?=
+CASES ?=
+BREAKDOWN ?= 0
 ROUNDS ?=
 SCENARIOS ?=
 PEERS ?=
@@ -150,7 +152,7 @@ all: $(PROGRAMS) $(LAB_TOOLS) ## the two programs, the BPF object and the lab's 
 
 tests: all $(BENCH_TOOLS) $(UNIT_TESTS) $(PACKETS) $(SOAK_TOOL) $(CANARY) $(FUZZ_TARGETS) ## compile the tests without running them
 
-test: ## all that CI runs; as root; installs what it needs first. SUITES="lint unit packets fuzz sim e2e" narrows it
+test: ## all that CI runs; as root; installs what it needs first. SUITES="unit e2e" narrows it
 	$(Q)tools/deps
 	$(Q)$(MAKE) --no-print-directory -j$(shell nproc) tests
 	$(Q)SUITES="$(SUITES)" tests/run
@@ -184,8 +186,9 @@ bench-check: ## the quick set, as root: fails if a ratio falls below its floor i
 
 bench-tools: all $(BENCH_TOOLS)
 
-bench-prog: $(BENCH_PROG) ## nanoseconds a packet of every program and path, as root; QUICK=1 for a quarter of the time, CASES=xdp4 for some, BREAKDOWN=1: where the time goes
-	$(Q)$(BENCH_PROG) $(if $(filter 1,$(QUICK)),--quick) $(if $(CASES),--only "$(CASES)") $(if $(filter 1,$(BREAKDOWN)),--breakdown) --json $(B)/bench/prog.json
+bench-prog: $(BENCH_PROG) ## nanoseconds a packet of each program and path, as root; QUICK=1, CASES=xdp4 narrows, BREAKDOWN=1: of each step
+	$(Q)$(BENCH_PROG) $(if $(filter 1,$(QUICK)),--quick) $(if $(CASES),--only "$(CASES)") \
+		$(if $(filter 1,$(BREAKDOWN)),--breakdown) --json $(B)/bench/prog.json
 
 bench-control: $(BENCH_CONTROL) all ## how soon the daemon acts and what it costs, in a lab, as root; QUICK=1 for a tenth of it
 	$(Q)QUICK=$(QUICK) tools/bench/control/run

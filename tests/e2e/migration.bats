@@ -67,9 +67,12 @@ set_in_force() {
 	ctl --json status | jq -e '.services[0] | .synced and .up == 3'
 }
 
-# from HOST URL: haproxy or sluice, whoever has answered
+# from HOST URL: haproxy or sluice, whoever has answered, or nobody
 from() {
-	if on "$1" curl -sS --fail --max-time 5 -o /dev/null -D - "$2" | grep -qi '^x-proxy: haproxy'; then
+	local head
+	if ! head=$(on "$1" curl -sS --fail --max-time 5 -o /dev/null -D - "$2"); then
+		echo nobody
+	elif grep -qi '^x-proxy: haproxy' <<<"$head"; then
 		echo haproxy
 	else
 		echo sluice
