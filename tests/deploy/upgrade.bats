@@ -38,7 +38,7 @@ setup() {
 }
 
 teardown_file() {
-	[[ ! -e $BATS_FILE_TMPDIR/server ]] || kill "$(cat "$BATS_FILE_TMPDIR/server")" 2>/dev/null || true
+	end_pid "$BATS_FILE_TMPDIR/server"
 	[[ ${LONG-} != 1 ]] || box_down
 	lab_down
 }

@@ -12,11 +12,8 @@ setup_file() {
 }
 
 teardown_file() {
-	local pid
-	pid=$(cat "$BATS_FILE_TMPDIR/watcher.pid" 2>/dev/null || true)
-	[[ -z $pid ]] || kill "$pid" 2>/dev/null || true
-	pid=$(cat "$BATS_FILE_TMPDIR/haproxy.pid" 2>/dev/null || true)
-	[[ -z $pid ]] || kill "$pid" 2>/dev/null || true
+	end_pid "$BATS_FILE_TMPDIR/watcher.pid"
+	end_pid "$BATS_FILE_TMPDIR/haproxy.pid"
 	lab_down
 }
 

@@ -31,6 +31,11 @@ lab_down() {
 	[[ -z ${LAB-} ]] || "$TOOL" down >/dev/null 2>&1 3>&-
 }
 
+# end_pid FILE: ends the process whose pid the file holds, if there is one. For teardown_file.
+end_pid() {
+	[[ ! -s $1 ]] || kill "$(<"$1")" 2>/dev/null || true
+}
+
 lab() {
 	"$TOOL" "$@" 3>&-
 }
