@@ -58,8 +58,10 @@ BPF_SRC := $(wildcard bpf/sluice.bpf.c)
 LIB_SRC := $(wildcard userspace/lib/*.c)
 SLUICED_SRC := $(wildcard userspace/sluiced/*.c)
 SLUICECTL_SRC := $(wildcard tools/sluicectl/*.c)
-APP_SRC := $(wildcard tools/lab/app/*.c)
-LOAD_SRC := $(wildcard tools/lab/load/*.c)
+# what the lab's programs and the benchmark's have in common as programs
+PROGRAM_SRC := $(wildcard tools/lab/program/*.c)
+APP_SRC := $(wildcard tools/lab/app/*.c) $(PROGRAM_SRC)
+LOAD_SRC := $(wildcard tools/lab/load/*.c) $(PROGRAM_SRC)
 FLOOD_SRC := $(filter-out %.bpf.c,$(wildcard tools/lab/flood/*.c))
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 UNIT_SHARED_SRC := $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c))
@@ -320,15 +322,15 @@ $(B)/bin/sluicectl: $(call objects,$(SLUICECTL_SRC)) $(LIB)
 	$(call link,,$(LIBS))
 
 # static: it is the only file in the lab's image. Its own rules, for it shares nothing with the product.
-$(B)/lab/app: $(APP_SRC) $(wildcard tools/lab/app/*.h)
+$(B)/lab/app: $(APP_SRC) $(wildcard tools/lab/app/*.h tools/lab/program/*.h)
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -std=gnu11 -O2 -g -D_GNU_SOURCE= $(WARN) -static -o $@ $(APP_SRC) -pthread
+	$(Q)$(CC) -std=gnu11 -O2 -g -D_GNU_SOURCE= $(WARN) -Itools/lab/program -static -o $@ $(APP_SRC) -pthread
 
-$(B)/lab/load: $(LOAD_SRC) $(wildcard tools/lab/load/*.h)
+$(B)/lab/load: $(LOAD_SRC) $(wildcard tools/lab/load/*.h tools/lab/program/*.h)
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -std=gnu11 -O2 -g -D_GNU_SOURCE= $(WARN) -o $@ $(LOAD_SRC) -pthread
+	$(Q)$(CC) -std=gnu11 -O2 -g -D_GNU_SOURCE= $(WARN) -Itools/lab/program -o $@ $(LOAD_SRC) -pthread
 
 # the flood's packets are made by a BPF program of its own
 $(B)/lab/flood.bpf.o: tools/lab/flood/flood.bpf.c $(FLAGS)
@@ -342,10 +344,10 @@ $(B)/lab/include/flood.skel.h: $(B)/lab/flood.bpf.o
 	@mkdir -p $(@D)
 	$(Q)$(BPFTOOL) gen skeleton $< name flood_bpf >$@
 
-$(B)/obj/tools/lab/flood/%.o: INCLUDES_OWN := -Itools/lab/flood -isystem $(B)/lab/include
+$(B)/obj/tools/lab/flood/%.o: INCLUDES_OWN := -Itools/lab/flood -Itools/lab/program -isystem $(B)/lab/include
 $(call objects,$(FLOOD_SRC)): $(B)/lab/include/flood.skel.h
 
-$(B)/lab/flood: $(call objects,$(FLOOD_SRC))
+$(B)/lab/flood: $(call objects,$(FLOOD_SRC) $(PROGRAM_SRC))
 	$(call link,,$(LIBS))
 
 # --- what the programs cost ---
@@ -372,8 +374,8 @@ $(BENCH_PROG): $(call objects,$(BENCH_PROG_SRC)) $(LIB)
 $(B)/bench/publish: $(call objects,$(wildcard tools/bench/publish/*.c)) $(LIB)
 	$(call link,,$(LIBS))
 
-$(B)/obj/tools/bench/openloop/%.o: INCLUDES_OWN := -Itools/bench/openloop -Itools/lab/load
-$(B)/bench/openloop: $(call objects,$(wildcard tools/bench/openloop/*.c) tools/lab/load/reply.c)
+$(B)/obj/tools/bench/openloop/%.o: INCLUDES_OWN := -Itools/bench/openloop -Itools/lab/load -Itools/lab/program
+$(B)/bench/openloop: $(call objects,$(wildcard tools/bench/openloop/*.c) tools/lab/load/reply.c $(PROGRAM_SRC))
 	$(call link,,-lm)
 
 $(B)/obj/tools/bench/control/%.o: INCLUDES_OWN := -Itools/bench/control

@@ -10,18 +10,19 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "arguments.h"
 #include "channel.h"
 #include "histogram.h"
+#include "process.h"
+#include "ring.h"
 #include "schedule.h"
 
 #define MAX_TARGETS 1024
@@ -45,8 +46,7 @@ struct openloop {
 	struct channel_world world;
 	struct channel **channels; /* those that take part, then the idle ones */
 	size_t channel_count;
-	struct channel **free; /* ring of channels that can take a request */
-	size_t free_head, free_count;
+	struct ring free; /* channels that can take a request */
 	bool opening;
 	size_t opening_owed;
 	uint64_t started_ns, last_answer_ns, first_failure_ns, last_failure_ns;
@@ -58,8 +58,6 @@ struct openloop {
 	size_t who_count;
 };
 
-static volatile sig_atomic_t told_to_stop;
-
 static const char *const fate_names[FATE_COUNT] = {
 	"answered", "refused", "unreachable", "reset", "eof", "stale", "timeout", "bad", "unsent",
 };
@@ -70,34 +68,6 @@ static const char usage_text[] =
 	"--turns: requests over one connection before a new one (1: a new one each time); --idle: more connections that are\n"
 	"opened, used once and then left alone; --random: gaps of independent clients, with a fixed seed; --above: count answers\n"
 	"that took longer. Exits 0 whatever the server did; failures are in the JSON, by kind.\n";
-
-static void on_signal(int number)
-{
-	(void)number;
-	told_to_stop = 1;
-}
-
-static void die(const char *what, const char *text)
-{
-	fprintf(stderr, "openloop: %s: \"%s\"\n", what, text);
-	exit(2);
-}
-
-/* --- channels that are free --- */
-
-static void push_free(struct openloop *loop, struct channel *channel)
-{
-	loop->free[(loop->free_head + loop->free_count++) % loop->channel_count] = channel;
-}
-
-static struct channel *pop_free(struct openloop *loop)
-{
-	struct channel *channel = loop->free[loop->free_head];
-
-	loop->free_head = (loop->free_head + 1) % loop->channel_count;
-	loop->free_count--;
-	return channel;
-}
 
 static void count_who(struct openloop *loop, const char *name)
 {
@@ -153,38 +123,23 @@ static void on_freed(struct channel *channel, void *arg)
 	struct openloop *loop = arg;
 
 	if (!loop->opening)
-		push_free(loop, channel);
+		ring_push(&loop->free, channel);
 }
 
 /* --- the command line --- */
 
-static double number(const char *what, const char *text, double least, double most)
-{
-	char *end;
-	const double value = strtod(text, &end);
-
-	if (end == text || *end || !(value >= least && value <= most))
-		die(what, text);
-	return value;
-}
-
 static void add_target(struct openloop *loop, const char *text)
 {
 	struct sockaddr_in *address;
-	char host[INET_ADDRSTRLEN];
 	const char *colon = strrchr(text, ':');
 
 	if (loop->world.target_count == MAX_TARGETS)
-		die("too many targets", text);
+		arguments_die("too many targets", text);
 	address = (struct sockaddr_in *)&loop->targets[loop->world.target_count++];
-	if (!colon || (size_t)(colon - text) >= sizeof(host))
-		die("not ADDRESS:PORT with an IPv4 address", text);
-	memcpy(host, text, (size_t)(colon - text));
-	host[colon - text] = '\0';
+	if (!arguments_ipv4(text, colon, &address->sin_addr))
+		arguments_die("not ADDRESS:PORT with an IPv4 address", text);
 	address->sin_family = AF_INET;
-	address->sin_port = htons((uint16_t)number("--target", colon + 1, 1, 65535));
-	if (inet_pton(AF_INET, host, &address->sin_addr) != 1)
-		die("not ADDRESS:PORT with an IPv4 address", text);
+	address->sin_port = htons((uint16_t)arguments_number("--target", colon + 1, 1, 65535));
 }
 
 static void parse(int argc, char **argv, struct openloop *loop)
@@ -211,48 +166,46 @@ static void parse(int argc, char **argv, struct openloop *loop)
 			add_target(loop, optarg);
 			break;
 		case 'r':
-			loop->rate = number("--rate", optarg, 0.1, 1e7);
+			loop->rate = arguments_number("--rate", optarg, 0.1, 1e7);
 			break;
 		case 'd':
 			loop->duration_ns =
-				(uint64_t)(number("--duration", optarg, 0.01, 1e5) * 1e9);
+				(uint64_t)(arguments_number("--duration", optarg, 0.01, 1e5) * 1e9);
 			break;
 		case 'c':
-			loop->connections = (unsigned)number("--connections", optarg, 1, 1e6);
+			loop->connections =
+				(unsigned)arguments_number("--connections", optarg, 1, 1e6);
 			break;
 		case 'i':
-			loop->idle = (unsigned)number("--idle", optarg, 0, 1e6);
+			loop->idle = (unsigned)arguments_number("--idle", optarg, 0, 1e6);
 			break;
 		case 'n':
-			loop->world.turns = (unsigned)number("--turns", optarg, 1, 1e9);
+			loop->world.turns = (unsigned)arguments_number("--turns", optarg, 1, 1e9);
 			break;
 		case 'p':
 			loop->path = optarg;
 			break;
 		case 'T':
 			loop->world.timeout_ns =
-				(uint64_t)(number("--timeout", optarg, 1, 1e6) * 1e6);
+				(uint64_t)(arguments_number("--timeout", optarg, 1, 1e6) * 1e6);
 			break;
 		case 'R':
 			loop->random = true;
 			break;
 		case 'a':
-			loop->above_ns = (uint64_t)(number("--above", optarg, 0, 1e6) * 1e6);
+			loop->above_ns =
+				(uint64_t)(arguments_number("--above", optarg, 0, 1e6) * 1e6);
 			break;
 		case 'h':
-			fputs(usage_text, stdout);
-			exit(0);
+			arguments_usage(usage_text, true);
 		default:
-			fputs(usage_text, stderr);
-			exit(2);
+			arguments_usage(usage_text, false);
 		}
 	}
 	if (optind != argc)
-		die("what is this", argv[optind]);
-	if (!loop->world.target_count || loop->rate <= 0 || !loop->duration_ns) {
-		fputs(usage_text, stderr);
-		exit(2);
-	}
+		arguments_die("what is this", argv[optind]);
+	if (!loop->world.target_count || loop->rate <= 0 || !loop->duration_ns)
+		arguments_usage(usage_text, false);
 }
 
 /* --- set-up --- */
@@ -272,13 +225,9 @@ static int make_request(struct openloop *loop, bool last, const char **request, 
 
 static int prepare(struct openloop *loop)
 {
-	struct rlimit files;
 	int err;
 
-	if (!getrlimit(RLIMIT_NOFILE, &files)) {
-		files.rlim_cur = files.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &files);
-	}
+	process_open_many();
 	/* A timer's slack of 50 us would be as long as what is measured. */
 	prctl(PR_SET_TIMERSLACK, 1);
 	loop->world.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -298,9 +247,11 @@ static int prepare(struct openloop *loop)
 		return err;
 	loop->channel_count = loop->connections + loop->idle;
 	loop->channels = calloc(loop->channel_count, sizeof(struct channel *));
-	loop->free = calloc(loop->channel_count, sizeof(struct channel *));
-	if (!loop->channels || !loop->free)
+	if (!loop->channels)
 		return -ENOMEM;
+	err = ring_init(&loop->free, loop->channel_count);
+	if (err)
+		return err;
 	for (size_t i = 0; i < loop->channel_count; i++) {
 		loop->channels[i] = channel_new(&loop->world, i);
 		if (!loop->channels[i])
@@ -349,7 +300,7 @@ static void open_all(struct openloop *loop)
 	loop->opening = true;
 	loop->world.turns = 0; /* nobody's connection ends while it is opened */
 	for (size_t at = first;
-	     !told_to_stop && (at < loop->channel_count || loop->opening_owed);) {
+	     !process_told_to_stop && (at < loop->channel_count || loop->opening_owed);) {
 		while (at < loop->channel_count && loop->opening_owed < OPENING_AT_ONCE) {
 			loop->opening_owed++;
 			channel_ask(loop->channels[at++], channel_now_ns());
@@ -360,7 +311,7 @@ static void open_all(struct openloop *loop)
 	loop->world.turns = turns;
 	loop->opening = false;
 	for (size_t i = 0; i < loop->connections; i++)
-		push_free(loop, loop->channels[i]);
+		ring_push(&loop->free, loop->channels[i]);
 	puts("started");
 	fflush(stdout);
 }
@@ -377,13 +328,13 @@ static void send_due(struct openloop *loop)
 			schedule_pop(&loop->schedule);
 			continue;
 		}
-		if (!loop->free_count)
+		if (!loop->free.count)
 			return;
 		schedule_pop(&loop->schedule);
 		loop->owed++;
 		now_ns = channel_now_ns() - loop->started_ns;
 		histogram_add(&loop->behind, now_ns > intended_ns ? now_ns - intended_ns : 0);
-		channel_ask(pop_free(loop), loop->started_ns + intended_ns);
+		channel_ask(ring_pop(&loop->free), loop->started_ns + intended_ns);
 	}
 }
 
@@ -393,7 +344,7 @@ static void run(struct openloop *loop)
 
 	open_all(loop);
 	loop->started_ns = loop->last_answer_ns = channel_now_ns();
-	while (!told_to_stop) {
+	while (!process_told_to_stop) {
 		uint64_t next_ns, now_ns;
 
 		send_due(loop);
@@ -462,7 +413,7 @@ static void release(struct openloop *loop)
 	for (size_t i = 0; loop->channels && i < loop->channel_count; i++)
 		channel_free(loop->channels[i]);
 	free(loop->channels);
-	free(loop->free);
+	ring_release(&loop->free);
 	schedule_release(&loop->schedule);
 	if (loop->world.epoll_fd >= 0)
 		close(loop->world.epoll_fd);
@@ -471,13 +422,11 @@ static void release(struct openloop *loop)
 int main(int argc, char **argv)
 {
 	static struct openloop loop = { .connections = 64, .path = "/", .world.epoll_fd = -1 };
-	struct sigaction action = { .sa_handler = on_signal };
 	int err;
 
 	loop.world.timeout_ns = 2000000000;
 	parse(argc, argv, &loop);
-	sigaction(SIGTERM, &action, NULL);
-	sigaction(SIGINT, &action, NULL);
+	process_stop_on_signals();
 	err = prepare(&loop);
 	if (err) {
 		fprintf(stderr, "openloop: %s\n", strerror(-err));

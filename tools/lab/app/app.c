@@ -16,13 +16,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "arguments.h"
 #include "connection.h"
+#include "process.h"
 #include "server.h"
 
 #define BACKLOG 65535
@@ -51,12 +52,9 @@ uint64_t server_now_ms(void)
 
 static unsigned number(const char *what, const char *text, unsigned long max)
 {
-	unsigned long value;
-	char *end;
+	uint64_t value;
 
-	errno = 0;
-	value = strtoul(text, &end, 10);
-	if (errno || end == text || *end || *text == '-' || value > max) {
+	if (!arguments_whole(text, 0, max, &value)) {
 		fprintf(stderr, "app: %s: not a number from 0 to %lu: \"%s\"\n", what, max, text);
 		exit(2);
 	}
@@ -148,11 +146,9 @@ static void parse(int argc, char **argv, struct server *server, struct options *
 			options->ipv4_only = true;
 			break;
 		case 'h':
-			fputs(usage_text, stdout);
-			exit(0);
+			arguments_usage(usage_text, true);
 		default:
-			fputs(usage_text, stderr);
-			exit(2);
+			arguments_usage(usage_text, false);
 		}
 	}
 	if (optind != argc) {
@@ -312,13 +308,9 @@ static int start(struct server *server, const struct options *options, int *sign
 {
 	struct epoll_event on_listen = { .events = EPOLLIN, .data.ptr = &server->listen_fd };
 	struct epoll_event on_signal = { .events = EPOLLIN, .data.ptr = server };
-	struct rlimit files;
 	sigset_t signals;
 
-	if (!getrlimit(RLIMIT_NOFILE, &files)) {
-		files.rlim_cur = files.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &files);
-	}
+	process_open_many();
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);

@@ -15,7 +15,6 @@
 #include <linux/if_ether.h>
 #include <linux/if_link.h>
 #include <net/if.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -24,8 +23,10 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "arguments.h"
 #include "flood.h"
 #include "flood.skel.h"
+#include "process.h"
 
 #define FRAME_LEN 54	/* Ethernet, IPv4, TCP without options */
 #define BATCH 64	/* frames the kernel makes at once: fewer than a veth's ring holds (256) */
@@ -39,25 +40,11 @@ struct flood {
 	bool json;
 };
 
-static volatile sig_atomic_t told_to_stop;
-
 static const char usage_text[] =
 	"usage: flood --interface NAME --to ADDRESS:PORT --to-mac MAC --from-mac MAC --from NETWORK/BITS\n"
 	"             --kind syn|ack|twice --seconds S [--rate PACKETS/S] [--count N] [--json]\n"
 	"twice: each source sends a SYN and then an ACK with a guessed number. At most 600 seconds.\n"
 	"Exits 0 if packets were sent, 1 if not, 2 for wrong usage.\n";
-
-static void on_signal(int number)
-{
-	(void)number;
-	told_to_stop = 1;
-}
-
-static void die(const char *what, const char *text)
-{
-	fprintf(stderr, "flood: %s: \"%s\"\n", what, text);
-	exit(2);
-}
 
 static uint64_t now_ns(void)
 {
@@ -69,13 +56,10 @@ static uint64_t now_ns(void)
 
 static uint64_t number(const char *what, const char *text, uint64_t max)
 {
-	unsigned long long value;
-	char *end;
+	uint64_t value;
 
-	errno = 0;
-	value = strtoull(text, &end, 10);
-	if (errno || end == text || *end || *text == '-' || !value || value > max)
-		die(what, text);
+	if (!arguments_whole(text, 1, max, &value))
+		arguments_die(what, text);
 	return value;
 }
 
@@ -86,7 +70,7 @@ static void parse_mac(const char *what, const char *text, __u8 mac[ETH_ALEN])
 
 	if (sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%c", &bytes[0], &bytes[1], &bytes[2], &bytes[3],
 		   &bytes[4], &bytes[5], &end) != ETH_ALEN)
-		die(what, text);
+		arguments_die(what, text);
 	for (int i = 0; i < ETH_ALEN; i++)
 		mac[i] = (__u8)bytes[i];
 }
@@ -94,31 +78,23 @@ static void parse_mac(const char *what, const char *text, __u8 mac[ETH_ALEN])
 static void parse_to(struct flood_order *order, const char *text)
 {
 	const char *colon = strrchr(text, ':');
-	char address[INET_ADDRSTRLEN] = "";
+	struct in_addr address;
 
-	if (!colon || (size_t)(colon - text) >= sizeof(address))
-		die("--to: not ADDRESS:PORT", text);
-	memcpy(address, text, (size_t)(colon - text));
-	if (inet_pton(AF_INET, address, &order->to) != 1)
-		die("--to: not ADDRESS:PORT", text);
+	if (!arguments_ipv4(text, colon, &address))
+		arguments_die("--to: not ADDRESS:PORT", text);
+	order->to = address.s_addr;
 	order->port = htons((uint16_t)number("--to: not a port", colon + 1, 65535));
 }
 
 static void parse_from(struct flood_order *order, const char *text)
 {
 	const char *slash = strchr(text, '/');
-	char address[INET_ADDRSTRLEN] = "";
-	__be32 network;
-	uint64_t bits;
+	struct in_addr network;
 
-	if (!slash || (size_t)(slash - text) >= sizeof(address))
-		die("--from: not NETWORK/BITS", text);
-	memcpy(address, text, (size_t)(slash - text));
-	bits = number("--from: not 1 to 31 bits", slash + 1, 31);
-	if (inet_pton(AF_INET, address, &network) != 1)
-		die("--from: not NETWORK/BITS", text);
-	order->from_mask = UINT32_MAX >> bits;
-	order->from = ntohl(network) & ~order->from_mask;
+	if (!arguments_ipv4(text, slash, &network))
+		arguments_die("--from: not NETWORK/BITS", text);
+	order->from_mask = UINT32_MAX >> number("--from: not 1 to 31 bits", slash + 1, 31);
+	order->from = ntohl(network.s_addr) & ~order->from_mask;
 }
 
 static void parse_kind(struct flood_order *order, const char *text)
@@ -131,7 +107,7 @@ static void parse_kind(struct flood_order *order, const char *text)
 			return;
 		}
 	}
-	die("--kind: not syn, ack or twice", text);
+	arguments_die("--kind: not syn, ack or twice", text);
 }
 
 static void parse(int argc, char **argv, struct flood *flood)
@@ -187,20 +163,16 @@ static void parse(int argc, char **argv, struct flood *flood)
 			flood->json = true;
 			break;
 		case 'h':
-			fputs(usage_text, stdout);
-			exit(0);
+			arguments_usage(usage_text, true);
 		default:
-			fputs(usage_text, stderr);
-			exit(2);
+			arguments_usage(usage_text, false);
 		}
 	}
-	if (optind != argc || given != 7) {
-		fputs(usage_text, stderr);
-		exit(2);
-	}
+	if (optind != argc || given != 7)
+		arguments_usage(usage_text, false);
 	flood->order.ifindex = if_nametoindex(flood->interface);
 	if (!flood->order.ifindex)
-		die("no such interface", flood->interface);
+		arguments_die("no such interface", flood->interface);
 }
 
 /* How many packets the interface has sent, as it counts them itself, modulo 2^32. */
@@ -251,7 +223,7 @@ static int run(const struct flood *flood, struct flood_bpf *skel, uint64_t *elap
 		int err;
 
 		*elapsed_ns = now_ns() - started_ns;
-		if (told_to_stop || *elapsed_ns >= flood->duration_ns ||
+		if (process_told_to_stop || *elapsed_ns >= flood->duration_ns ||
 		    (flood->count && asked >= flood->count))
 			return 0;
 		packets = due(flood, asked, *elapsed_ns);
@@ -281,15 +253,13 @@ static void print(const struct flood *flood, uint64_t sent, uint32_t taken, uint
 int main(int argc, char **argv)
 {
 	struct flood flood = { 0 };
-	struct sigaction action = { .sa_handler = on_signal };
 	struct flood_bpf *skel = NULL;
 	uint64_t elapsed_ns = 0, sent = 0;
 	uint32_t before = 0, after = 0;
 	int err;
 
 	parse(argc, argv, &flood);
-	sigaction(SIGTERM, &action, NULL);
-	sigaction(SIGINT, &action, NULL);
+	process_stop_on_signals();
 	skel = flood_bpf__open();
 	if (!skel) {
 		err = -errno;

@@ -7,26 +7,23 @@
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
+#include <float.h>
 #include <getopt.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
+#include "arguments.h"
 #include "client.h"
+#include "process.h"
+#include "ring.h"
 #include "tally.h"
 
 #define MAX_TARGETS 16
 #define PAUSE_US 10000
 #define TICK_US 100000
-
-struct waiting { /* clients that may ask, first come first served */
-	struct client **ring;
-	size_t size, head, count;
-};
 
 struct load {
 	struct target targets[MAX_TARGETS];
@@ -38,13 +35,11 @@ struct load {
 	bool close, json;
 	const char *status_file;
 	struct client **clients;
-	struct waiting ready, paused;
+	struct ring ready, paused; /* clients that may ask, and those that have to wait */
 	uint64_t paused_until_us;
 	struct client_world world;
 	struct tally tally;
 };
-
-static volatile sig_atomic_t told_to_stop;
 
 static const char usage_text[] =
 	"usage: load --url http://ADDRESS[:PORT]/PATH [--url ...] [--connections N]\n"
@@ -55,43 +50,17 @@ static const char usage_text[] =
 	"--status rewrites FILE with the counts so far, ten times a second, as --json prints them at the end.\n"
 	"Exits 0 if no request failed, 1 if one did, 2 for wrong usage.\n";
 
-static void on_signal(int number)
-{
-	(void)number;
-	told_to_stop = 1;
-}
-
-static void die(const char *what, const char *text)
-{
-	fprintf(stderr, "load: %s: \"%s\"\n", what, text);
-	exit(2);
-}
-
-static void waiting_push(struct waiting *waiting, struct client *client)
-{
-	waiting->ring[(waiting->head + waiting->count++) % waiting->size] = client;
-}
-
-static struct client *waiting_pop(struct waiting *waiting)
-{
-	struct client *client = waiting->ring[waiting->head];
-
-	waiting->head = (waiting->head + 1) % waiting->size;
-	waiting->count--;
-	return client;
-}
-
 static void on_ready(struct client *client, void *arg)
 {
 	struct load *load = arg;
 
 	if (!client_wants_pause(client)) {
-		waiting_push(&load->ready, client);
+		ring_push(&load->ready, client);
 		return;
 	}
 	if (!load->paused.count)
 		load->paused_until_us = client_now_us() + PAUSE_US;
-	waiting_push(&load->paused, client);
+	ring_push(&load->paused, client);
 }
 
 /* "10.0.0.1" or "[fd00::1]". */
@@ -125,20 +94,21 @@ static void parse_url(struct load *load, const char *url)
 	size_t len;
 
 	if (load->target_count == MAX_TARGETS)
-		die("too many urls", url);
+		arguments_die("too many urls", url);
 	if (strncmp(url, "http://", 7))
-		die("not an http:// url", url);
+		arguments_die("not an http:// url", url);
 	url += 7;
 	path = url + strcspn(url, "/");
 	len = url[0] == '[' ? strcspn(url, "]/") + 1 : strcspn(url, ":/");
 	if (len >= sizeof(host) || len > strlen(url))
-		die("not an IPv4 address or an IPv6 address in brackets", url);
+		arguments_die("not an IPv4 address or an IPv6 address in brackets", url);
 	memcpy(host, url, len);
 	if (url[len] == ':')
 		port = (unsigned)strtoul(url + len + 1, NULL, 10);
 	if (!port || port > 65535 || !parse_address(host, port, &target->address))
-		die("not http://ADDRESS[:PORT]/PATH with an IPv4 address or an IPv6 address in brackets",
-		    url);
+		arguments_die(
+			"not http://ADDRESS[:PORT]/PATH with an IPv4 address or an IPv6 address in brackets",
+			url);
 	snprintf(target->name, sizeof(target->name), "%s:%u", host, port);
 	target->request = strdup(*path ? path : "/");
 	load->target_count++;
@@ -160,12 +130,7 @@ static int build_request(struct load *load, struct target *target)
 
 static uint64_t number(const char *what, const char *text, double scale)
 {
-	char *end;
-	double value = strtod(text, &end);
-
-	if (end == text || *end || value <= 0 || value > 1e12)
-		die(what, text);
-	return (uint64_t)(value * scale);
+	return (uint64_t)(arguments_number(what, text, DBL_TRUE_MIN, 1e12) * scale);
 }
 
 static void parse(int argc, char **argv, struct load *load)
@@ -221,29 +186,22 @@ static void parse(int argc, char **argv, struct load *load)
 			load->status_file = optarg;
 			break;
 		case 'h':
-			fputs(usage_text, stdout);
-			exit(0);
+			arguments_usage(usage_text, true);
 		default:
-			fputs(usage_text, stderr);
-			exit(2);
+			arguments_usage(usage_text, false);
 		}
 	}
 	if (optind != argc)
-		die("what is this", argv[optind]);
-	if (!load->target_count) {
-		fputs(usage_text, stderr);
-		exit(2);
-	}
+		arguments_die("what is this", argv[optind]);
+	if (!load->target_count)
+		arguments_usage(usage_text, false);
 }
 
 static int prepare(struct load *load)
 {
-	struct rlimit files;
+	int err;
 
-	if (!getrlimit(RLIMIT_NOFILE, &files)) {
-		files.rlim_cur = files.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &files);
-	}
+	process_open_many();
 	load->world = (struct client_world){
 		.epoll_fd = epoll_create1(EPOLL_CLOEXEC),
 		.one_request_a_connection = load->close,
@@ -255,29 +213,30 @@ static int prepare(struct load *load)
 	if (load->world.epoll_fd < 0)
 		return -errno;
 	for (unsigned i = 0; i < load->target_count; i++) {
-		int err = build_request(load, &load->targets[i]);
-
+		err = build_request(load, &load->targets[i]);
 		if (err)
 			return err;
 	}
-	load->ready.size = load->paused.size = load->connections;
-	load->ready.ring = calloc(load->connections, sizeof(struct client *));
-	load->paused.ring = calloc(load->connections, sizeof(struct client *));
+	err = ring_init(&load->ready, load->connections);
+	if (!err)
+		err = ring_init(&load->paused, load->connections);
+	if (err)
+		return err;
 	load->clients = calloc(load->connections, sizeof(struct client *));
-	if (!load->ready.ring || !load->paused.ring || !load->clients)
+	if (!load->clients)
 		return -ENOMEM;
 	for (unsigned i = 0; i < load->connections; i++) {
 		load->clients[i] = client_new(&load->world, &load->targets[i % load->target_count]);
 		if (!load->clients[i])
 			return -ENOMEM;
-		waiting_push(&load->ready, load->clients[i]);
+		ring_push(&load->ready, load->clients[i]);
 	}
 	return 0;
 }
 
 static bool over(const struct load *load, uint64_t elapsed_us)
 {
-	return told_to_stop || (load->requests && load->tally.sent >= load->requests) ||
+	return process_told_to_stop || (load->requests && load->tally.sent >= load->requests) ||
 	       (load->duration_us && elapsed_us >= load->duration_us);
 }
 
@@ -309,12 +268,12 @@ static void ask(struct load *load, uint64_t elapsed_us)
 		allowed = in_round;
 	if (load->paused.count && client_now_us() >= load->paused_until_us) {
 		while (load->paused.count)
-			waiting_push(&load->ready, waiting_pop(&load->paused));
+			ring_push(&load->ready, ring_pop(&load->paused));
 	}
 	for (size_t left = load->ready.count; left; left--) {
 		if (over(load, elapsed_us) || load->tally.sent >= allowed)
 			return;
-		client_ask(waiting_pop(&load->ready));
+		client_ask(ring_pop(&load->ready));
 	}
 }
 
@@ -374,8 +333,8 @@ static void release(struct load *load)
 	for (unsigned i = 0; load->clients && i < load->connections; i++)
 		client_free(load->clients[i]);
 	free(load->clients);
-	free(load->ready.ring);
-	free(load->paused.ring);
+	ring_release(&load->ready);
+	ring_release(&load->paused);
 	for (unsigned i = 0; i < load->target_count; i++)
 		free(load->targets[i].request);
 	tally_release(&load->tally);
@@ -385,14 +344,12 @@ static void release(struct load *load)
 int main(int argc, char **argv)
 {
 	struct load load = { .world.epoll_fd = -1 };
-	struct sigaction action = { .sa_handler = on_signal };
 	uint64_t duration_us;
 	bool failed;
 	int err;
 
 	parse(argc, argv, &load);
-	sigaction(SIGTERM, &action, NULL);
-	sigaction(SIGINT, &action, NULL);
+	process_stop_on_signals();
 	err = prepare(&load);
 	if (err) {
 		fprintf(stderr, "load: %s\n", strerror(-err));
