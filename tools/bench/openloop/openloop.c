@@ -9,7 +9,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,21 +19,15 @@
 
 #include "arguments.h"
 #include "channel.h"
-#include "histogram.h"
 #include "process.h"
+#include "results.h"
 #include "ring.h"
 #include "schedule.h"
 
 #define MAX_TARGETS 1024
-#define MAX_WHO 1024
 #define OPENING_AT_ONCE 128
 #define TICK_NS 200000000ull
 #define LONGEST_NAP_NS 20000000ull
-
-struct who {
-	char name[64];
-	uint64_t answers;
-};
 
 struct openloop {
 	double rate;
@@ -49,17 +42,9 @@ struct openloop {
 	struct ring free; /* channels that can take a request */
 	bool opening;
 	size_t opening_owed;
-	uint64_t started_ns, last_answer_ns, first_failure_ns, last_failure_ns;
 	struct schedule schedule;
-	uint64_t owed, fates[FATE_COUNT];
-	struct histogram latency, service,
-		behind; /* from the intended time, from the sending, between the two */
-	struct who who[MAX_WHO];
-	size_t who_count;
-};
-
-static const char *const fate_names[FATE_COUNT] = {
-	"answered", "refused", "unreachable", "reset", "eof", "stale", "timeout", "bad", "unsent",
+	uint64_t owed;
+	struct results results;
 };
 
 static const char usage_text[] =
@@ -69,31 +54,14 @@ static const char usage_text[] =
 	"opened, used once and then left alone; --random: gaps of independent clients, with a fixed seed; --above: count answers\n"
 	"that took longer. Exits 0 whatever the server did; failures are in the JSON, by kind.\n";
 
-static void count_who(struct openloop *loop, const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < loop->who_count; i++)
-		if (!strncmp(loop->who[i].name, name, sizeof(loop->who[i].name) - 1))
-			break;
-	if (i == MAX_WHO)
-		return;
-	if (i == loop->who_count) {
-		snprintf(loop->who[i].name, sizeof(loop->who[i].name), "%.*s",
-			 (int)sizeof(loop->who[i].name) - 1, name);
-		loop->who_count++;
-	}
-	loop->who[i].answers++;
-}
-
 static void count_failure(struct openloop *loop, enum fate fate, uint64_t now_ns)
 {
-	loop->fates[fate]++;
+	loop->results.fates[fate]++;
 	if (loop->opening)
 		return;
-	loop->last_failure_ns = now_ns - loop->started_ns;
-	if (!loop->first_failure_ns)
-		loop->first_failure_ns = loop->last_failure_ns;
+	loop->results.last_failure_ns = now_ns - loop->results.started_ns;
+	if (!loop->results.first_failure_ns)
+		loop->results.first_failure_ns = loop->results.last_failure_ns;
 }
 
 static void on_done(struct channel *channel, enum fate fate, void *arg)
@@ -110,12 +78,12 @@ static void on_done(struct channel *channel, enum fate fate, void *arg)
 	loop->owed--;
 	if (fate != FATE_ANSWERED)
 		return;
-	loop->fates[fate]++;
-	loop->last_answer_ns = now_ns;
-	histogram_add(&loop->latency, now_ns - channel_intended_ns(channel));
-	histogram_add(&loop->service, now_ns - channel_sent_ns(channel));
+	loop->results.fates[fate]++;
+	loop->results.last_answer_ns = now_ns;
+	histogram_add(&loop->results.latency, now_ns - channel_intended_ns(channel));
+	histogram_add(&loop->results.service, now_ns - channel_sent_ns(channel));
 	if (loop->world.target_count <= 16)
-		count_who(loop, channel_who(channel));
+		results_count_who(&loop->results, channel_who(channel));
 }
 
 static void on_freed(struct channel *channel, void *arg)
@@ -257,9 +225,7 @@ static int prepare(struct openloop *loop)
 		if (!loop->channels[i])
 			return -ENOMEM;
 	}
-	histogram_init(&loop->latency);
-	histogram_init(&loop->service);
-	histogram_init(&loop->behind);
+	results_init(&loop->results);
 	return 0;
 }
 
@@ -319,12 +285,12 @@ static void open_all(struct openloop *loop)
 /* Send what is due over the channels that are free; what has waited for longer than a request may take is given up. */
 static void send_due(struct openloop *loop)
 {
-	uint64_t now_ns = channel_now_ns() - loop->started_ns, intended_ns;
+	uint64_t now_ns = channel_now_ns() - loop->results.started_ns, intended_ns;
 
-	schedule_advance(&loop->schedule, now_ns, &loop->fates[FATE_UNSENT]);
+	schedule_advance(&loop->schedule, now_ns, &loop->results.fates[FATE_UNSENT]);
 	while (schedule_peek(&loop->schedule, &intended_ns)) {
 		if (now_ns > intended_ns + loop->world.timeout_ns) {
-			count_failure(loop, FATE_UNSENT, loop->started_ns + now_ns);
+			count_failure(loop, FATE_UNSENT, loop->results.started_ns + now_ns);
 			schedule_pop(&loop->schedule);
 			continue;
 		}
@@ -332,9 +298,10 @@ static void send_due(struct openloop *loop)
 			return;
 		schedule_pop(&loop->schedule);
 		loop->owed++;
-		now_ns = channel_now_ns() - loop->started_ns;
-		histogram_add(&loop->behind, now_ns > intended_ns ? now_ns - intended_ns : 0);
-		channel_ask(ring_pop(&loop->free), loop->started_ns + intended_ns);
+		now_ns = channel_now_ns() - loop->results.started_ns;
+		histogram_add(&loop->results.behind,
+			      now_ns > intended_ns ? now_ns - intended_ns : 0);
+		channel_ask(ring_pop(&loop->free), loop->results.started_ns + intended_ns);
 	}
 }
 
@@ -343,7 +310,7 @@ static void run(struct openloop *loop)
 	uint64_t tick_ns = 0;
 
 	open_all(loop);
-	loop->started_ns = loop->last_answer_ns = channel_now_ns();
+	loop->results.started_ns = loop->results.last_answer_ns = channel_now_ns();
 	while (!process_told_to_stop) {
 		uint64_t next_ns, now_ns;
 
@@ -351,61 +318,25 @@ static void run(struct openloop *loop)
 		next_ns = schedule_next_ns(&loop->schedule);
 		if (next_ns == UINT64_MAX && !loop->owed && !loop->schedule.count)
 			break;
-		now_ns = channel_now_ns() - loop->started_ns;
+		now_ns = channel_now_ns() - loop->results.started_ns;
 		wait_for_events(loop, next_ns > now_ns ? next_ns - now_ns : 0);
 		check_times(loop, &tick_ns);
 	}
 }
 
-/* --- what it says --- */
-
-static void print_times(const char *name, const struct histogram *times, uint64_t above_ns)
+static void say(const struct openloop *loop)
 {
-	printf("\"%s\": {\"min\": %.2f, \"mean\": %.2f, \"p50\": %.2f, \"p90\": %.2f, \"p99\": %.2f, \"p999\": %.2f, "
-	       "\"max\": %.2f, \"above\": %" PRIu64 "}, ",
-	       name, times->total ? (double)times->min_ns / 1e3 : 0, histogram_mean(times) / 1e3,
-	       (double)histogram_percentile(times, 0.5) / 1e3,
-	       (double)histogram_percentile(times, 0.9) / 1e3,
-	       (double)histogram_percentile(times, 0.99) / 1e3,
-	       (double)histogram_percentile(times, 0.999) / 1e3, (double)times->max_ns / 1e3,
-	       histogram_above(times, above_ns));
-}
+	struct results_setting setting = {
+		.offered = loop->schedule.offered,
+		.duration_ns = loop->duration_ns,
+		.above_ns = loop->above_ns,
+		.connections = loop->world.connections,
+		.idle_closed = loop->world.idle_closed,
+	};
 
-static void print_json(const struct openloop *loop)
-{
-	const double scheduled_s = (double)loop->duration_ns / 1e9;
-	double seconds = (double)(loop->last_answer_ns - loop->started_ns) / 1e9;
-	size_t open = 0;
-
-	if (seconds < scheduled_s)
-		seconds = scheduled_s;
 	for (size_t i = loop->connections; i < loop->channel_count; i++)
-		open += channel_is_open(loop->channels[i]);
-	printf("{\"offered\": %" PRIu64 ", \"answered\": %" PRIu64
-	       ", \"seconds\": %.6f, \"offered_rate\": %.2f, \"achieved_rate\": %.2f, "
-	       "\"connections\": %" PRIu64 ", \"idle_open\": %zu, \"idle_closed\": %" PRIu64 ", ",
-	       loop->schedule.offered, loop->fates[FATE_ANSWERED], seconds,
-	       (double)loop->schedule.offered / scheduled_s,
-	       (double)loop->fates[FATE_ANSWERED] / seconds, loop->world.connections, open,
-	       loop->world.idle_closed);
-	print_times("latency_us", &loop->latency, loop->above_ns);
-	print_times("service_us", &loop->service, loop->above_ns);
-	print_times("behind_us", &loop->behind, loop->above_ns);
-	printf("\"first_failure_ms\": %.3f, \"last_failure_ms\": %.3f, \"failed\": {",
-	       (double)loop->first_failure_ns / 1e6, (double)loop->last_failure_ns / 1e6);
-	for (unsigned i = FATE_REFUSED; i < FATE_COUNT; i++)
-		printf("%s\"%s\": %" PRIu64, i > FATE_REFUSED ? ", " : "", fate_names[i],
-		       loop->fates[i]);
-	printf("}, \"answered_by\": {");
-	for (size_t i = 0; i < loop->who_count; i++) {
-		printf("%s\"", i ? ", " : "");
-		for (const char *at = loop->who[i].name; *at; at++)
-			putchar(*at < ' ' || *at == '"' || *at == '\\' ? ' ' : *at);
-		printf("\": %" PRIu64, loop->who[i].answers);
-	}
-	puts("}}");
-	/* Whoever measures stops its clocks at this line: closing thousands of connections is no part of it. */
-	fflush(stdout);
+		setting.idle_open += channel_is_open(loop->channels[i]);
+	results_print_json(&loop->results, &setting);
 }
 
 static void release(struct openloop *loop)
@@ -434,7 +365,7 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	run(&loop);
-	print_json(&loop);
+	say(&loop);
 	release(&loop);
 	return 0;
 }
