@@ -4,16 +4,15 @@
  * changes nothing and for one that changes half of them, memory over 10,000 changes, processor time
  * while nothing happens. The daemon's own clock (clock_getcpuclockid) and /proc/PID/status.
  */
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/types.h>
 #include <time.h>
 
 #include "clock.h"
 #include "look.h"
 #include "master.h"
+#include "options.h"
 #include "times.h"
 
 #define APPS 64
@@ -22,21 +21,8 @@
 #define LIMIT_MS 60000
 #define SETTLE_MS 5000
 
-struct options {
-	const char *pins, *host;
-	pid_t pid;
-	unsigned count; /* changes, or seconds of idleness */
-	uint16_t port;
-};
-
 static const char usage[] =
 	"usage: many change|idle --pins DIR --pid PID [--count N] [--host NAME] [--port P]\n";
-
-static int failed(const char *what)
-{
-	fprintf(stderr, "many: %s\n", what);
-	return EXIT_FAILURE;
-}
 
 /* Milliseconds that the process has had so far. */
 static double cpu_ms(pid_t pid)
@@ -154,18 +140,18 @@ static int many_change(const struct options *options, const struct maps *maps)
 	bool met = true;
 
 	if (!master)
-		return failed("the backends do not come up");
+		return options_failed("the backends do not come up");
 	if (!cost_of_answers(options, master, 10, &same))
-		return failed("no further answer was asked for");
+		return options_failed("no further answer was asked for");
 	/* twice there and back before memory is looked at: what grows once has grown */
 	for (unsigned i = 0; i < 4; i++)
 		if (!change_half(options, maps, master, tasks, &changed))
-			return failed("the maps do not follow");
+			return options_failed("the maps do not follow");
 	changed.count = 0;
 	before = anonymous_kib(options->pid);
 	for (unsigned i = 0; i < rounds; i++)
 		if (!change_half(options, maps, master, tasks, &changed))
-			return failed("the maps do not follow");
+			return options_failed("the maps do not follow");
 	after = anonymous_kib(options->pid);
 	printf("(a round is a whole answer: fetched, parsed, decided, compared, published, and what its second costs)\n");
 	times_print("CPU: a round that changes nothing", &same);
@@ -185,7 +171,7 @@ static int many_idle(const struct options *options, const struct maps *maps)
 	uint64_t from;
 
 	if (!start(options, maps, tasks))
-		return failed("the backends do not come up");
+		return options_failed("the backends do not come up");
 	clock_rest_us(SETTLE_MS * 1000);
 	from = clock_now_ns();
 	before = cpu_ms(options->pid);
@@ -198,39 +184,16 @@ static int many_idle(const struct options *options, const struct maps *maps)
 
 int main(int argc, char **argv)
 {
-	static const struct option names[] = {
-		{ "pins", required_argument, NULL, 'd' },  { "pid", required_argument, NULL, 'i' },
-		{ "count", required_argument, NULL, 'n' }, { "host", required_argument, NULL, 'h' },
-		{ "port", required_argument, NULL, 'p' },  { NULL, 0, NULL, 0 }
-	};
+	static const struct measurement measurements[] = { { "change", many_change },
+							   { "idle", many_idle },
+							   { NULL, NULL } };
 	struct options options = { .host = "slave1.lab", .port = 18080 };
-	char error[512];
-	struct maps maps;
-	int option;
+	const struct measurement *measurement =
+		options_parse(&options, "consul", measurements, argc, argv);
 
-	while ((option = getopt_long(argc, argv, "", names, NULL)) != -1) {
-		if (option == 'd')
-			options.pins = optarg;
-		else if (option == 'i')
-			options.pid = (pid_t)strtol(optarg, NULL, 10);
-		else if (option == 'n')
-			options.count = (unsigned)strtoul(optarg, NULL, 10);
-		else if (option == 'h')
-			options.host = optarg;
-		else if (option == 'p')
-			options.port = (uint16_t)strtoul(optarg, NULL, 10);
-		else
-			goto misused;
+	if (!measurement || !options.pid) {
+		fputs(usage, stderr);
+		return 2;
 	}
-	if (argc - optind != 1 || !options.pins || !options.pid || !options.count)
-		goto misused;
-	if (maps_open(&maps, options.pins, MAPS_READ, error, sizeof(error)))
-		return failed(error);
-	if (!strcmp(argv[optind], "change"))
-		return many_change(&options, &maps);
-	if (!strcmp(argv[optind], "idle"))
-		return many_idle(&options, &maps);
-misused:
-	fputs(usage, stderr);
-	return 2;
+	return options_measure(&options, measurement);
 }

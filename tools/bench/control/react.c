@@ -6,10 +6,8 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -17,26 +15,15 @@
 #include "flip.h"
 #include "look.h"
 #include "master.h"
+#include "options.h"
 #include "times.h"
 
 #define LIMIT_MS 20000
 #define TASKS 4
 #define FIRST_PORT 31100
 
-struct options {
-	const char *pins, *consul, *host;
-	unsigned count;
-	uint16_t port; /* of the Marathon that we are */
-};
-
 static const char usage[] =
 	"usage: react consul|kill|veto --pins DIR [--count N] [--consul URL] [--host NAME] [--port P]\n";
-
-static int failed(const char *what)
-{
-	fprintf(stderr, "react: %s\n", what);
-	return EXIT_FAILURE;
-}
 
 /* --- Consul --- */
 
@@ -47,11 +34,11 @@ static int react_consul(const struct options *options, const struct maps *maps)
 	bool passing = true;
 
 	if (!flip)
-		return failed("cannot register at the agent");
+		return options_failed("cannot register at the agent");
 	if (!flip_seen(flip, true, LIMIT_MS) || !look_until(maps, FIRST_PORT, true, LIMIT_MS) ||
 	    !look_until(maps, FIRST_PORT + 1, true, LIMIT_MS)) {
 		flip_free(flip);
-		return failed("the services do not come up");
+		return options_failed("the services do not come up");
 	}
 	for (unsigned i = 0; i < options->count; i++) {
 		uint64_t from, in_map, in_query;
@@ -65,8 +52,8 @@ static int react_consul(const struct options *options, const struct maps *maps)
 		in_query = flip_seen(flip, passing, LIMIT_MS);
 		if (!in_map || !in_query) {
 			flip_free(flip);
-			return failed(in_map ? "the query does not tell"
-					     : "the map does not follow");
+			return options_failed(in_map ? "the query does not tell"
+						     : "the map does not follow");
 		}
 		times_add(&later, ((double)in_map - (double)in_query) / 1e6);
 		times_add(&query, (double)(in_query - from) / 1e6);
@@ -120,7 +107,7 @@ static int react_kill(const struct options *options, const struct maps *maps)
 	struct master *master = start_master(options, tasks);
 
 	if (!master || !all_usable(maps, tasks))
-		return failed("the tasks do not come up");
+		return options_failed("the tasks do not come up");
 	for (unsigned i = 0; i < options->count; i++) {
 		struct master_task *task = &tasks[i % TASKS];
 		uint64_t from, in_map;
@@ -129,7 +116,7 @@ static int react_kill(const struct options *options, const struct maps *maps)
 		from = master_kill(master, task);
 		in_map = look_until(maps, task->port, false, LIMIT_MS);
 		if (!in_map)
-			return failed("the map does not follow");
+			return options_failed("the map does not follow");
 		times_add(&times, (double)(in_map - from) / 1e6);
 		/* Marathon starts another in its place */
 		task->number = TASKS + i;
@@ -137,7 +124,7 @@ static int react_kill(const struct options *options, const struct maps *maps)
 		master_set(master, tasks, TASKS);
 		master_started(master, task);
 		if (!all_usable(maps, tasks))
-			return failed("the next task does not come up");
+			return options_failed("the next task does not come up");
 	}
 	times_print("kill: TASK_KILLING on the stream to map", &times);
 	return is_bar_met(&times) ? EXIT_SUCCESS : EXIT_FAILURE;
@@ -173,10 +160,10 @@ static int react_veto(const struct options *options, const struct maps *maps)
 	for (unsigned i = 0; i < TASKS; i++) {
 		listener[i] = listen_on((uint16_t)(FIRST_PORT + i));
 		if (listener[i] < 0)
-			return failed("cannot listen");
+			return options_failed("cannot listen");
 	}
 	if (!master || !all_usable(maps, tasks))
-		return failed("the tasks do not come up");
+		return options_failed("the tasks do not come up");
 	clock_rest_us(
 		3000000); /* until each has been seen listening: the kernel is asked each second */
 	for (unsigned i = 0; i < options->count; i++) {
@@ -188,11 +175,11 @@ static int react_veto(const struct options *options, const struct maps *maps)
 		close(listener[at]);
 		in_map = look_until(maps, tasks[at].port, false, LIMIT_MS);
 		if (!in_map)
-			return failed("the map does not follow");
+			return options_failed("the map does not follow");
 		times_add(&times, (double)(in_map - from) / 1e6);
 		listener[at] = listen_on(tasks[at].port);
 		if (listener[at] < 0 || !look_until(maps, tasks[at].port, true, LIMIT_MS))
-			return failed("the listener does not come back");
+			return options_failed("the listener does not come back");
 	}
 	times_print("veto: end of a listener to map", &times);
 	return is_bar_met(&times) ? EXIT_SUCCESS : EXIT_FAILURE;
@@ -200,44 +187,19 @@ static int react_veto(const struct options *options, const struct maps *maps)
 
 int main(int argc, char **argv)
 {
-	static const struct option names[] = { { "pins", required_argument, NULL, 'd' },
-					       { "count", required_argument, NULL, 'n' },
-					       { "consul", required_argument, NULL, 'c' },
-					       { "host", required_argument, NULL, 'h' },
-					       { "port", required_argument, NULL, 'p' },
-					       { NULL, 0, NULL, 0 } };
+	static const struct measurement measurements[] = { { "consul", react_consul },
+							   { "kill", react_kill },
+							   { "veto", react_veto },
+							   { NULL, NULL } };
 	struct options options = {
 		.consul = "http://127.0.0.1:8500", .host = "slave1.lab", .count = 20, .port = 18080
 	};
-	char error[512];
-	struct maps maps;
-	int option;
+	const struct measurement *measurement =
+		options_parse(&options, "pid", measurements, argc, argv);
 
-	while ((option = getopt_long(argc, argv, "", names, NULL)) != -1) {
-		if (option == 'd')
-			options.pins = optarg;
-		else if (option == 'n')
-			options.count = (unsigned)strtoul(optarg, NULL, 10);
-		else if (option == 'c')
-			options.consul = optarg;
-		else if (option == 'h')
-			options.host = optarg;
-		else if (option == 'p')
-			options.port = (uint16_t)strtoul(optarg, NULL, 10);
-		else
-			goto misused;
+	if (!measurement) {
+		fputs(usage, stderr);
+		return 2;
 	}
-	if (argc - optind != 1 || !options.pins || !options.count)
-		goto misused;
-	if (maps_open(&maps, options.pins, MAPS_READ, error, sizeof(error)))
-		return failed(error);
-	if (!strcmp(argv[optind], "consul"))
-		return react_consul(&options, &maps);
-	if (!strcmp(argv[optind], "kill"))
-		return react_kill(&options, &maps);
-	if (!strcmp(argv[optind], "veto"))
-		return react_veto(&options, &maps);
-misused:
-	fputs(usage, stderr);
-	return 2;
+	return options_measure(&options, measurement);
 }
