@@ -2,10 +2,9 @@
 """The command line. Exit 0 done, 1 failed, 2 usage, 130 interrupted."""
 import argparse
 import os
-import signal
-import sys
 import time
 
+from sluicelab import command
 from sluicelab.failure import LabError
 
 from . import floors, report, target
@@ -87,19 +86,6 @@ def _parser():
     return parser
 
 
-def _interrupt(number, _frame):
-    raise KeyboardInterrupt(signal.Signals(number).name)
-
-
 def main(argv):
     args = _parser().parse_args(argv)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
-    try:
-        return args.function(args)
-    except (LabError, OSError) as error:
-        print(f"bench: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("bench: interrupted", file=sys.stderr)
-        return 130
+    return command.run("bench", args.function, args)

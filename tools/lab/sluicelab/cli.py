@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 
-from . import processes
+from . import command, processes
 from .failure import LabError
 from .state import Lab
 
@@ -224,23 +224,9 @@ def _parser():
     return parser
 
 
-def _interrupt(number, _frame):
-    raise KeyboardInterrupt(signal.Signals(number).name)
-
-
 def main(argv):
     args = _parser().parse_args(argv)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
     if os.geteuid() != 0:
         print("lab: must be root", file=sys.stderr)
         return 1
-    try:
-        args.function(args)
-    except (LabError, OSError) as error:
-        print(f"lab: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("lab: interrupted", file=sys.stderr)
-        return 130
-    return 0
+    return command.run("lab", args.function, args)
