@@ -7,22 +7,25 @@ SHARES = (30, 50, 70)
 CONNECTIONS = 64
 
 
-class Latency(Scenario):
-    name = "latency"
-    title = "Latency at a fixed rate"
-    text = ("Open loop, keep-alive, 64 connections, at 30, 50 and 70 % of what the slowest of these peers can do; each request's time "
-            "counts from when it was to be sent.")
+class _AtCommonRate(Scenario):
     peers = rates.COMPARED
-    quick = True
-    order = 20
     metric = openrow.LATENCY
     more = openrow.MORE
     higher_is_better = False
-    seconds = 6
 
     def prepare(self, run):
         run.start_servers([(servers.ports(4), None)])
         rates.common(run, 1)
+
+
+class Latency(_AtCommonRate):
+    name = "latency"
+    title = "Latency at a fixed rate"
+    text = ("Open loop, keep-alive, 64 connections, at 30, 50 and 70 % of what the slowest of these peers can do; each request's time "
+            "counts from when it was to be sent.")
+    quick = True
+    order = 20
+    seconds = 6
 
     def measure(self, run, peer, variant):
         shares = (50,) if run.options.quick else SHARES
@@ -31,20 +34,12 @@ class Latency(Scenario):
                                     connections=CONNECTIONS) for share in shares]
 
 
-class Idle(Scenario):
+class Idle(_AtCommonRate):
     name = "idle1000"
     title = "1,000 idle connections, as an ELB keeps them"
     text = "Open loop over 64 connections at 30 % of the slowest peer's rate, while 1,000 more are open and idle."
-    peers = rates.COMPARED
     order = 21
-    metric = openrow.LATENCY
-    more = openrow.MORE
-    higher_is_better = False
     seconds = 3
-
-    def prepare(self, run):
-        run.start_servers([(servers.ports(4), None)])
-        rates.common(run, 1)
 
     def measure(self, run, peer, variant):
         with run.started(peer, run.backends):

@@ -4,7 +4,7 @@ import signal
 import socket
 
 from sluicelab import processes
-from sluicelab.failure import LabError, wait_until
+from sluicelab.failure import LabError
 
 from .peer import ProcessPeer
 
@@ -45,9 +45,6 @@ class HaproxyPeer(ProcessPeer):
         # -W: a master that re-executes itself at SIGUSR2, which is what a reload is
         return ["haproxy", "-W", "-f", path] if self.by_reload else ["haproxy", "-db", "-f", path]
 
-    def _stop(self):
-        self.child.end(signal.SIGTERM)
-
     def change(self, backends):
         if self.by_reload:
             self.write(self.host, backends)
@@ -58,9 +55,6 @@ class HaproxyPeer(ProcessPeer):
             said = ask(self.socket(self.host), f"set server web/s{port} state {wanted}")
             if said:
                 raise LabError(f"{self.name}: {said}")
-
-    def wait_reloaded(self, generation):
-        wait_until(lambda: len(self.pids()) > generation, 10, "a reload")
 
     def version(self, host):
         return processes.run("haproxy", "-v").stdout.splitlines()[0]

@@ -5,15 +5,13 @@ A row's life: start(host, backends), traffic, stop(). Between them nothing of an
 configuration as text; it goes into the report, and `check` asks the peer's own program whether it is good.
 """
 import contextlib
-import importlib.util
 import os
 import signal
 
 from sluicelab.failure import LabError
 
+from . import classes
 from .host import SERVICE_PORT, BenchError, Child
-
-FOLDER = os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(__file__))), "peers")
 
 
 class Peer:
@@ -75,16 +73,12 @@ class Peer:
 
 class ProcessPeer(Peer):
     """A peer that is a process with a configuration file."""
-    suffix = "cfg"
 
     def argv(self, path):
         raise NotImplementedError
 
-    def path(self, host):
-        return host.work(f"{self.name}.{self.suffix}")
-
     def write(self, host, backends):
-        return host.write(f"{self.name}.{self.suffix}", self.config(host, backends))
+        return host.write(f"{self.name}.cfg", self.config(host, backends))
 
     def _start(self):
         self.child = Child(self.host, self.name, self.argv(self.write(self.host, self.backends)))
@@ -118,15 +112,10 @@ class ProcessPeer(Peer):
 def load():
     """name -> class, in the order of the files' names."""
     found = {}
-    for file in sorted(os.listdir(FOLDER)):
-        if file.endswith(".py"):
-            spec = importlib.util.spec_from_file_location(f"bench_peer_{file[:-3]}", os.path.join(FOLDER, file))
-            module = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(module)
-            for peer in module.PEERS:
-                if peer.name in found:
-                    raise BenchError(f"two peers are called {peer.name}")
-                found[peer.name] = peer
+    for peer in classes.load("peers", "PEERS"):
+        if peer.name in found:
+            raise BenchError(f"two peers are called {peer.name}")
+        found[peer.name] = peer
     return found
 
 

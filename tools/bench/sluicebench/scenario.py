@@ -4,12 +4,8 @@
 A scenario has cells: a peer, or a peer in one variant. In each round every cell is run once, each round begins with another one. What
 a cell measures comes back as rows; `point` tells apart several rows of one cell (a rate, a size).
 """
-import importlib.util
-import os
-
+from . import classes
 from .host import BenchError
-
-FOLDER = os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(__file__))), "scenarios")
 
 ENOUGH = 0.99  # of the offered rate must have been achieved
 
@@ -77,14 +73,7 @@ class Scenario:
 
 
 def load():
-    found = {}
-    for file in sorted(os.listdir(FOLDER)):
-        if file.endswith(".py"):
-            spec = importlib.util.spec_from_file_location(f"bench_scenario_{file[:-3]}", os.path.join(FOLDER, file))
-            module = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(module)
-            for scenario in module.SCENARIOS:
-                found[scenario.name] = scenario
+    found = {scenario.name: scenario for scenario in classes.load("scenarios", "SCENARIOS")}
     return dict(sorted(found.items(), key=lambda item: item[1].order))
 
 
