@@ -44,8 +44,26 @@ class Peers(unittest.TestCase):
             broken.template += "    balance nobody\n"
             with self.assertRaises(LabError):
                 broken.check(host, servers.ports(4))
+            self.haproxy_says_what_it_serves(host)
             self.at_an_address(host)
         self.assertEqual(left(), [])
+
+    def haproxy_says_what_it_serves(self, host):
+        one, both = servers.ports(1), servers.ports(2)
+        behind = servers.Servers(host, [(both, None)])
+        behind.wait()
+        for by_reload in (True, False):
+            mine = peer.load()["haproxy-tcp-1t-roundrobin"]()
+            mine.by_reload = by_reload
+            mine.start(host, both)
+            try:
+                self.assertEqual(mine.served(), both)
+                mine.change(one)
+                mine.wait_served(one)
+                self.assertEqual(mine.served(), one)
+            finally:
+                mine.stop()
+        behind.end()
 
     def at_an_address(self, host):
         """TARGET=host against an address of the lab, from the client's namespace."""

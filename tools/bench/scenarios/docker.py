@@ -130,13 +130,14 @@ class Registry(_Daemon):
     title = "From registry change to first right connection"
     text = ("One more container is registered in Consul as healthy; a client opens one connection after another until the first is answered by it. "
             "HAProxy is told by a stand-in for consul-template: a blocking query, the file, a reload, without any pause between. "
-            "A row in which Consul's agent did not pass the change on to its servers within 5 s does not count.")
+            "A row in which the new container did not answer within 5 s does not count; what keeps it is not known.")
     order = 72
     metric = ("ms", "ms", 1)
     seconds = 3
 
     def measure(self, run, peer, variant):
-        # A new one each time, and none is taken out again: after a deregistration Consul's agent may rest for 15 s before it tells the servers.
+        # A new one each time, and none is taken out again: rows after a deregistration have been seen to wait for many seconds, for a
+        # cause that is not known.
         there = list(run.backends)
         new = there[-1] + 1
         run.servers.add(new)

@@ -4,7 +4,7 @@ import signal
 import socket
 
 from sluicelab import processes
-from sluicelab.failure import LabError
+from sluicelab.failure import LabError, wait_until
 
 from .peer import ProcessPeer
 
@@ -55,6 +55,18 @@ class HaproxyPeer(ProcessPeer):
             said = ask(self.socket(self.host), f"set server web/s{port} state {wanted}")
             if said:
                 raise LabError(f"{self.name}: {said}")
+
+    def served(self):
+        """The ports that it gives new connections to, in order, by its own words: a reload is asked for, never acknowledged."""
+        found = []
+        for line in ask(self.socket(self.host), "show servers state web").splitlines():
+            words = line.split()
+            if len(words) > 6 and words[1] == "web" and words[6] == "0":  # srv_admin_state: neither drained nor in maintenance
+                found.append(int(words[3].removeprefix("s")))
+        return sorted(found)
+
+    def wait_served(self, backends):
+        wait_until(lambda: self.served() == sorted(backends), 10, f"{self.name} serves what it was told last")
 
     def version(self, host):
         return processes.run("haproxy", "-v").stdout.splitlines()[0]

@@ -43,6 +43,9 @@ class Peer:
         """Another set, for connections to come; those that are there stay."""
         raise BenchError(f"{self.name} cannot change its set")
 
+    def wait_served(self, backends):
+        """LabError if what change() was told last does not come into force. By default change() itself knows."""
+
     def version(self, host):
         return ""
 
