@@ -9,8 +9,12 @@ from sluicebench import stats
 
 class Interval(unittest.TestCase):
     def test_same_seed_same_interval(self):
-        values = [random.Random(1).gauss(1, 0.1) for _ in range(9)]
-        self.assertEqual(stats.interval(values), stats.interval(values))
+        chance = random.Random(1)
+        values = [chance.gauss(1, 0.1) for _ in range(200)]
+        once = stats.interval(values, resamples=50)
+        stats._interval.cache_clear()  # else the second answer is the first one
+        self.assertEqual(stats.interval(values, resamples=50), once)
+        self.assertNotEqual(stats.interval(values, resamples=50, seed=2), once)
 
     def test_equal_values_leave_no_doubt(self):
         self.assertEqual(stats.interval([0.98] * 5), (0.98, 0.98))
