@@ -68,7 +68,7 @@ int world_remove_address(struct world *world, const struct frame_address *addres
 /* Only this network and others that are added may connect. prefix: IPv4's or IPv6's length. */
 int world_allow(struct world *world, unsigned service, const struct frame_address *network,
 		unsigned prefix);
-/* New connections a second from networks of this length. */
+/* New connections a second from networks of this length; rate 0 changes nothing. */
 int world_limit_rate(struct world *world, unsigned service, uint32_t rate, unsigned prefix4,
 		     unsigned prefix6);
 
