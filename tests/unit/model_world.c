@@ -31,33 +31,40 @@ void world_source(struct world *w, const char *name, bool connected)
 	model_source(w->model, &facts, w->now);
 }
 
+void world_configure(struct config *config, struct config_service *service)
+{
+	*service = (struct config_service){ .name = "web",
+					    .port = 80,
+					    .marathon_app = text_web,
+					    .consul_service = text_consul,
+					    .balance = SLUICE_BALANCE_ROUNDROBIN,
+					    .drain_timeout_ms = DRAIN_MS };
+	*config = (struct config){ .name = { text_name },
+				   .name_count = 1,
+				   .service = service,
+				   .service_count = 1,
+				   .marathon_used = true,
+				   .consul_used = true,
+				   .consul_register = true,
+				   .warning_is_up = true,
+				   .resync_ms = 60000,
+				   .guards = { .mass_share = 50,
+					       .mass_count = 2,
+					       .flap_count = 3,
+					       .flap_hold_ms = 10000,
+					       .flap_hold_max_ms = 300000,
+					       .health_expires_ms = 180000 } };
+}
+
 void world_start(struct world *w, bool marathon, bool consul)
 {
 	memset(w, 0, sizeof(*w));
 	w->now = 1000000;
 	w->host = text_name;
 	w->ours = true;
-	w->service = (struct config_service){ .name = "web",
-					      .port = 80,
-					      .marathon_app = text_web,
-					      .consul_service = text_consul,
-					      .balance = SLUICE_BALANCE_ROUNDROBIN,
-					      .drain_timeout_ms = DRAIN_MS };
-	w->config = (struct config){ .name = { text_name },
-				     .name_count = 1,
-				     .service = &w->service,
-				     .service_count = 1,
-				     .marathon_used = marathon,
-				     .consul_used = consul,
-				     .consul_register = true,
-				     .warning_is_up = true,
-				     .resync_ms = 60000,
-				     .guards = { .mass_share = 50,
-						 .mass_count = 2,
-						 .flap_count = 3,
-						 .flap_hold_ms = 10000,
-						 .flap_hold_max_ms = 300000,
-						 .health_expires_ms = 180000 } };
+	world_configure(&w->config, &w->service);
+	w->config.marathon_used = marathon;
+	w->config.consul_used = consul;
 	w->model = model_new(&w->config, text_boot, w->now);
 	assert_non_null(w->model);
 	assert_int_equal(model_addresses(w->model, (const char *const[]){ text_address }, 1), 0);
@@ -184,14 +191,18 @@ enum sluice_backend_state world_state_of(const struct world *w, int i)
 	return backend ? backend->state : SLUICE_BACKEND_FREE;
 }
 
-int world_count_up(const struct world *w)
+int world_up_of(const struct wanted *wanted)
 {
 	int up = 0;
 
-	for (size_t i = 0; i < w->wanted->backend_count; i++)
-		up += w->wanted->backend[i].state == SLUICE_BACKEND_UP &&
-		      w->wanted->backend[i].weight;
+	for (size_t i = 0; i < wanted->backend_count; i++)
+		up += wanted->backend[i].state == SLUICE_BACKEND_UP && wanted->backend[i].weight;
 	return up;
+}
+
+int world_count_up(const struct world *w)
+{
+	return world_up_of(w->wanted);
 }
 
 const struct model_guard *world_guard(const struct world *w, const char *name)

@@ -52,6 +52,8 @@ extern char text_web[], text_consul[], text_name[], text_empty[], text_address[]
 
 const char *world_task_id(const struct world *w, int i);
 void world_source(struct world *w, const char *name, bool connected);
+/* What it is made of, for those who make a model themselves. Nothing is owned; config points to service. */
+void world_configure(struct config *config, struct config_service *service);
 void world_start(struct world *w, bool marathon, bool consul);
 void world_stop(struct world *w);
 void world_tick(struct world *w);
@@ -61,6 +63,8 @@ void world_consul_says(struct world *w);
 void world_kernel_says(struct world *w);
 const struct wanted_backend *world_find(const struct world *w, const char *task);
 enum sluice_backend_state world_state_of(const struct world *w, int i);
+/* Backends that get new connections. */
+int world_up_of(const struct wanted *wanted);
 int world_count_up(const struct world *w);
 /* The first that this guard holds, or NULL. */
 const struct model_guard *world_guard(const struct world *w, const char *guard);

@@ -13,32 +13,15 @@
 #include <arpa/inet.h>
 #include <net/if.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "attach_needs.h"
 #include "config.h"
+#include "config_file.h"
 #include "services.h"
 
 #define SERVICE "[service web]\nport = 80\n"
-
-static char path[] = "/tmp/sluice-attach-needs-XXXXXX";
-
-static struct config *load(const char *text)
-{
-	char error[CONFIG_ERROR_LEN];
-	FILE *file = fopen(path, "w");
-	struct config *config;
-
-	assert_non_null(file);
-	assert_true(fputs(text, file) >= 0);
-	assert_int_equal(fclose(file), 0);
-	config = config_load(path, error);
-	assert_non_null(config);
-	return config;
-}
 
 static void node_is(const struct attach_made *made, const char *keys, const char *expected)
 {
@@ -47,7 +30,7 @@ static void node_is(const struct attach_made *made, const char *keys, const char
 	const char *key;
 
 	snprintf(text, sizeof(text), "[node]\n%s" SERVICE, keys);
-	config = load(text);
+	config = config_file_load(text);
 	key = attach_needs_node(made, config);
 	assert_string_equal(key ? key : "", expected);
 	config_free(config);
@@ -115,7 +98,7 @@ static void service_is(const struct sluice_service *is, const char *keys, const 
 	const char *key;
 
 	snprintf(text, sizeof(text), "[service web]\n%s", keys);
-	config = load(text);
+	config = config_file_load(text);
 	key = services_differing_key(is, &config->service[0]);
 	assert_string_equal(key ? key : "", expected);
 	config_free(config);
@@ -123,7 +106,7 @@ static void service_is(const struct sluice_service *is, const char *keys, const 
 
 static void each_key_of_a_service(void **state)
 {
-	struct config *config = load(SERVICE);
+	struct config *config = config_file_load(SERVICE);
 	struct sluice_service is = {
 		.name = "web",
 		.port = htons(80),
@@ -149,20 +132,6 @@ static void each_key_of_a_service(void **state)
 	service_is(&is, "port = 80\nallow = 10.0.0.0/8\n", "");
 }
 
-static int set_up(void **state)
-{
-	int fd = mkstemp(path);
-
-	(void)state;
-	return fd < 0 ? -1 : close(fd);
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	return unlink(path);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -170,5 +139,5 @@ int main(void)
 		cmocka_unit_test(each_key_of_a_service),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, config_file_set_up, config_file_tear_down);
 }

@@ -19,44 +19,8 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "config_file.h"
 #include "config_value.h"
-
-static char path[] = "/tmp/sluice-test-config-XXXXXX";
-
-static int set_up(void **state)
-{
-	int fd = mkstemp(path);
-
-	(void)state;
-	return fd < 0 ? -1 : close(fd);
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	return unlink(path);
-}
-
-static void write_bytes(const char *file, const char *text, size_t len)
-{
-	FILE *out = fopen(file, "we");
-
-	assert_non_null(out);
-	assert_int_equal(fwrite(text, 1, len, out), len);
-	assert_int_equal(fclose(out), 0);
-}
-
-static struct config *load(const char *text)
-{
-	char error[CONFIG_ERROR_LEN];
-	struct config *config;
-
-	write_bytes(path, text, strlen(text));
-	config = config_load(path, error);
-	if (!config)
-		fail_msg("refused: %s", error);
-	return config;
-}
 
 /* said: what follows the file's name */
 static void refuse(const char *text, const char *said)
@@ -64,22 +28,22 @@ static void refuse(const char *text, const char *said)
 	char error[CONFIG_ERROR_LEN], expected[CONFIG_ERROR_LEN];
 	struct config *config;
 
-	write_bytes(path, text, strlen(text));
+	config_file_write(config_file, text, strlen(text));
 	errno = 0;
-	config = config_load(path, error);
+	config = config_load(config_file, error);
 	if (config)
 		fail_msg("accepted: %s", text);
 	assert_int_equal(errno, EINVAL);
-	snprintf(expected, sizeof(expected), "%s:%s", path, said);
+	snprintf(expected, sizeof(expected), "%s:%s", config_file, said);
 	assert_string_equal(error, expected);
 }
 
 static void test_defaults(void **state)
 {
-	struct config *config = load("");
+	struct config *config = config_file_load("");
 
 	(void)state;
-	assert_string_equal(config->file, path);
+	assert_string_equal(config->file, config_file);
 	assert_int_equal(config->name_count, 0);
 	assert_int_equal(config->interface_count, 0);
 	assert_int_equal(config->mode, CONFIG_MODE_AUTO);
@@ -181,7 +145,7 @@ static const char whole[] = "# everything\n"
 
 static void test_whole_node(void **state)
 {
-	struct config *config = load(whole);
+	struct config *config = config_file_load(whole);
 
 	(void)state;
 	assert_int_equal(config->name_count, 2);
@@ -209,7 +173,7 @@ static void test_whole_node(void **state)
 
 static void test_whole_services(void **state)
 {
-	struct config *config = load(whole);
+	struct config *config = config_file_load(whole);
 	const struct config_service *web = config_service_by_name(config, "web");
 	const struct config_service *api = config_service_by_name(config, "api.v1");
 	const struct config_service *ops = config_service_by_name(config, "ops");
@@ -268,7 +232,7 @@ static void test_whole_services(void **state)
 
 static void test_whole_sources(void **state)
 {
-	struct config *config = load(whole);
+	struct config *config = config_file_load(whole);
 
 	(void)state;
 	assert_int_equal(config->guards.mass_share, 30);
@@ -305,7 +269,7 @@ static void test_whole_sources(void **state)
 /* An empty value is as if the key were not there, for every key. */
 static void test_empty_values(void **state)
 {
-	struct config *config = load(
+	struct config *config = config_file_load(
 		"[node]\nname=\ninterface=\nmode=\npin_dir=\ncgroup=\nports=\ngroup=\nflows=\nhalf_flows=\n"
 		"half_open_timeout=\nidle_timeout=\nclosing_timeout=\nclosed_timeout=\n"
 		"[service a]\nport=80\naddress=\nallow=\nrate=\nrate_prefix=\nrate_prefix6=\nmarathon_app=\nport_index=\nconsul_service=\nbalance=\n"
@@ -383,7 +347,7 @@ static void test_too_many_services(void **state)
 	for (i = 1; i <= SLUICE_MAX_SERVICES; i++)
 		len += (size_t)snprintf(text + len, sizeof(text) - len,
 					"[service s%d]\nport = %d\n", i, i);
-	config = load(text);
+	config = config_file_load(text);
 	assert_int_equal(config->service_count, SLUICE_MAX_SERVICES);
 	config_free(config);
 	snprintf(text + len, sizeof(text) - len, "[service more]\nport = %d\n", i);
@@ -539,9 +503,10 @@ static void test_bad_bytes(void **state)
 	char error[CONFIG_ERROR_LEN], expected[CONFIG_ERROR_LEN], *line;
 
 	(void)state;
-	write_bytes(path, nul, sizeof(nul) - 1);
-	assert_null(config_load(path, error));
-	snprintf(expected, sizeof(expected), "%s:2: a NUL byte: this is not a text file", path);
+	config_file_write(config_file, nul, sizeof(nul) - 1);
+	assert_null(config_load(config_file, error));
+	snprintf(expected, sizeof(expected), "%s:2: a NUL byte: this is not a text file",
+		 config_file);
 	assert_string_equal(error, expected);
 
 	line = malloc(100001);
@@ -556,8 +521,8 @@ static void test_bad_bytes(void **state)
 	line[7] = 'n';
 	line[4000] = '\0';
 	line[14] = 'a';
-	write_bytes(path, line, strlen(line));
-	assert_null(config_load(path, error));
+	config_file_write(config_file, line, strlen(line));
+	assert_null(config_load(config_file, error));
 	assert_true(strlen(error) < 300);
 	assert_non_null(strstr(error, ":2: [node] name = axxx"));
 	free(line);
@@ -592,7 +557,7 @@ static void test_default_file(void **state)
 
 static void test_fill_defaults(void **state)
 {
-	struct config *config = load("[node]\nname = me\ninterface = eth7\n");
+	struct config *config = config_file_load("[node]\nname = me\ninterface = eth7\n");
 	char error[CONFIG_ERROR_LEN] = "";
 
 	(void)state;
@@ -601,7 +566,7 @@ static void test_fill_defaults(void **state)
 	assert_string_equal(config->name[0], "me");
 	assert_string_equal(config->interface[0], "eth7");
 	config_free(config);
-	config = load("");
+	config = config_file_load("");
 	assert_int_equal(config_fill_defaults(config, error), 0);
 	assert_true(config->interface_count <= 1);
 	for (unsigned i = 0; i < config->name_count; i++) {
@@ -624,15 +589,15 @@ static void test_secrets(void **state)
 	close(fd);
 	snprintf(text, sizeof(text), "[marathon]\nuser_file = %s\n[consul]\ntoken_file = %s\n",
 		 secret_path, secret_path);
-	config = load(text);
+	config = config_file_load(text);
 
-	write_bytes(secret_path, "joe:pw\r\nmore\n", 13);
+	config_file_write(secret_path, "joe:pw\r\nmore\n", 13);
 	assert_int_equal(config_read_secret(secret_path, &secret), 0);
 	assert_string_equal(secret, "joe:pw");
 	free(secret);
 	assert_int_equal(config_check_files(config, error), 0);
 
-	write_bytes(secret_path, "token", 5);
+	config_file_write(secret_path, "token", 5);
 	assert_int_equal(config_read_secret(secret_path, &secret), 0);
 	assert_string_equal(secret, "token");
 	free(secret);
@@ -640,23 +605,23 @@ static void test_secrets(void **state)
 	snprintf(
 		expected, sizeof(expected),
 		"%s: [marathon] user_file = %s: cannot be used: its first line is not USER:PASSWORD",
-		path, secret_path);
+		config_file, secret_path);
 	assert_string_equal(error, expected);
 
-	write_bytes(secret_path, "\nx:y\n", 5);
+	config_file_write(secret_path, "\nx:y\n", 5);
 	assert_int_equal(config_read_secret(secret_path, &secret), -ENODATA);
 	assert_int_equal(config_check_files(config, error), -ENODATA);
 	snprintf(expected, sizeof(expected),
-		 "%s: [marathon] user_file = %s: cannot be used: its first line is empty", path,
-		 secret_path);
+		 "%s: [marathon] user_file = %s: cannot be used: its first line is empty",
+		 config_file, secret_path);
 	assert_string_equal(error, expected);
 
 	assert_int_equal(unlink(secret_path), 0);
 	assert_int_equal(config_read_secret(secret_path, &secret), -ENOENT);
 	assert_int_equal(config_check_files(config, error), -ENOENT);
 	snprintf(expected, sizeof(expected),
-		 "%s: [marathon] user_file = %s: cannot be used: No such file or directory", path,
-		 secret_path);
+		 "%s: [marathon] user_file = %s: cannot be used: No such file or directory",
+		 config_file, secret_path);
 	assert_string_equal(error, expected);
 	config_free(config);
 }
@@ -674,5 +639,5 @@ int main(void)
 		cmocka_unit_test(test_secrets),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, config_file_set_up, config_file_tear_down);
 }

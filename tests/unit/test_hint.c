@@ -118,13 +118,29 @@ static void every_event(void **state)
 	}
 }
 
+/* A word in an event, and what it means here. */
+struct said {
+	const char *word;
+	enum facts_hint_kind kind;
+};
+
+/* The one hint of an event that says the word. */
+static struct facts_hint hint_of(const char *text, const struct said *said)
+{
+	struct collected collected;
+	struct json_error error;
+
+	assert_int_equal(parse(text, strlen(text), HERE, &collected, &error), 0);
+	assert_int_equal(collected.count, 1);
+	if (collected.hint[0].kind != said->kind)
+		fail_msg("%s is of kind %d", said->word, collected.hint[0].kind);
+	return collected.hint[0];
+}
+
 /* What Mesos ever said of a task, and words that it may yet say: only an end, or its beginning, is a removal. */
 static void every_state_of_a_task(void **state)
 {
-	static const struct {
-		const char *state;
-		enum facts_hint_kind kind;
-	} rows[] = {
+	static const struct said rows[] = {
 		{ "TASK_STAGING", APP },
 		{ "TASK_STARTING", APP },
 		{ "TASK_RUNNING", APP },
@@ -144,31 +160,24 @@ static void every_state_of_a_task(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct collected collected;
-		struct json_error error;
+		struct facts_hint hint;
 		char text[512];
 
 		snprintf(text, sizeof(text),
 			 "{\"eventType\":\"status_update_event\",\"appId\":\"/web\","
 			 "\"taskId\":\"web." UUID "\",\"taskStatus\":\"%s\",\"host\":\"" HERE
 			 "\",\"ports\":[31000]}",
-			 rows[i].state);
-		assert_int_equal(parse(text, strlen(text), HERE, &collected, &error), 0);
-		assert_int_equal(collected.count, 1);
-		if (collected.hint[0].kind != rows[i].kind)
-			fail_msg("%s is of kind %d", rows[i].state, collected.hint[0].kind);
-		assert_string_equal(collected.hint[0].app, "/web");
-		assert_string_equal(collected.hint[0].task, "web." UUID);
+			 rows[i].word);
+		hint = hint_of(text, &rows[i]);
+		assert_string_equal(hint.app, "/web");
+		assert_string_equal(hint.task, "web." UUID);
 	}
 }
 
 /* 1.8 says what is to become of an instance while it still runs. */
 static void goals(void **state)
 {
-	static const struct {
-		const char *goal;
-		enum facts_hint_kind kind;
-	} rows[] = {
+	static const struct said rows[] = {
 		{ "\"Running\"", APP },
 		{ "\"Stopped\"", REMOVAL },
 		{ "\"Decommissioned\"", REMOVAL },
@@ -177,18 +186,14 @@ static void goals(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct collected collected;
-		struct json_error error;
 		char text[512];
 
 		snprintf(text, sizeof(text),
 			 "{\"eventType\":\"instance_changed_event\",\"runSpecId\":\"/web\","
 			 "\"instanceId\":\"web.instance-" UUID "\",\"condition\":\"Running\","
 			 "\"host\":\"" HERE "\",\"goal\":%s}",
-			 rows[i].goal);
-		assert_int_equal(parse(text, strlen(text), HERE, &collected, &error), 0);
-		assert_int_equal(collected.hint[0].kind, rows[i].kind);
-		assert_string_equal(collected.hint[0].uuid, UUID);
+			 rows[i].word);
+		assert_string_equal(hint_of(text, &rows[i]).uuid, UUID);
 	}
 }
 

@@ -194,9 +194,33 @@ static double number(const cJSON *object, const char *key)
 	return item->valuedouble;
 }
 
+static cJSON *parsed(char *text)
+{
+	cJSON *root = cJSON_Parse(text);
+
+	free(text);
+	assert_non_null(root);
+	return root;
+}
+
+/* The one thing in a list. */
+static const cJSON *only(const cJSON *root, const char *list)
+{
+	const cJSON *items = cJSON_GetObjectItemCaseSensitive(root, list);
+
+	assert_int_equal(cJSON_GetArraySize(items), 1);
+	return cJSON_GetArrayItem(items, 0);
+}
+
+static const char *guard_of(const cJSON *object)
+{
+	return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, "guard"));
+}
+
 static void as_json(void **unused)
 {
-	cJSON *root, *list, *one;
+	const cJSON *one;
+	cJSON *root, *list;
 	struct world w;
 	char *text;
 
@@ -207,19 +231,13 @@ static void as_json(void **unused)
 	free(text);
 	world_healthy(&w, 2);
 	world_everybody_says(&w);
-	text = why_json(w.model, "web", 31001, w.now + 250);
-	root = cJSON_Parse(text);
-	free(text);
-	list = cJSON_GetObjectItemCaseSensitive(root, "backends");
-	assert_int_equal(cJSON_GetArraySize(list), 1);
-	one = cJSON_GetArrayItem(list, 0);
+	root = parsed(why_json(w.model, "web", 31001, w.now + 250));
+	one = only(root, "backends");
 	assert_int_equal(number(cJSON_GetObjectItemCaseSensitive(one, "row"), "number"), 9);
 	assert_int_equal(number(one, "state_ms"), 250);
 	assert_true(cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(one, "guard")));
 	cJSON_Delete(root);
-	text = why_wanted_json(w.model);
-	root = cJSON_Parse(text);
-	free(text);
+	root = parsed(why_wanted_json(w.model));
 	list = cJSON_GetObjectItemCaseSensitive(root, "backends");
 	assert_int_equal(cJSON_GetArraySize(list), 2);
 	assert_int_equal(number(cJSON_GetArrayItem(list, 1), "port"), 31001);
@@ -237,45 +255,33 @@ static void status_has_all_guards(void **unused)
 	struct status_input input = {
 		.config_file = "f", .needs_attach = "", .source = sources, .source_count = 1
 	};
-	cJSON *root, *list;
+	const cJSON *one;
 	struct world w;
-	char *text;
+	cJSON *root;
 
 	(void)unused;
 	world_start(&w, true, true);
 	world_tick(&w);
 	input.model = w.model;
 	input.now_ms = w.now + 70;
-	text = status_json(&input);
-	root = cJSON_Parse(text);
-	free(text);
-	list = cJSON_GetObjectItemCaseSensitive(root, "guards");
-	assert_int_equal(cJSON_GetArraySize(list), 1);
-	list = cJSON_GetArrayItem(list, 0);
-	assert_string_equal(cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(list, "guard")),
-			    "first-set");
-	assert_int_equal(number(list, "age_ms"), 70);
-	list = cJSON_GetObjectItemCaseSensitive(root, "sources");
-	assert_true(cJSON_IsTrue(
-		cJSON_GetObjectItemCaseSensitive(cJSON_GetArrayItem(list, 0), "answers")));
+	root = parsed(status_json(&input));
+	one = only(root, "guards");
+	assert_string_equal(guard_of(one), "first-set");
+	assert_int_equal(number(one, "age_ms"), 70);
+	one = only(root, "sources");
+	assert_true(cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(one, "answers")));
 	cJSON_Delete(root);
 	world_healthy(&w, 2);
 	world_everybody_says(&w);
 	model_registrar_told(w.model, &told, w.now);
 	world_tick(&w);
-	text = status_json(&input);
-	root = cJSON_Parse(text);
-	free(text);
-	list = cJSON_GetObjectItemCaseSensitive(root, "guards");
-	assert_int_equal(cJSON_GetArraySize(list), 1);
-	list = cJSON_GetArrayItem(list, 0);
-	assert_string_equal(cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(list, "guard")),
-			    "registration-waits");
-	assert_int_equal(number(list, "port"), 31001);
-	list = cJSON_GetObjectItemCaseSensitive(root, "unrun_checks");
-	assert_int_equal(cJSON_GetArraySize(list), 1);
-	assert_int_equal(number(cJSON_GetArrayItem(list, 0), "tasks"), 1);
-	assert_int_equal(number(cJSON_GetArrayItem(list, 0), "checks"), 3);
+	root = parsed(status_json(&input));
+	one = only(root, "guards");
+	assert_string_equal(guard_of(one), "registration-waits");
+	assert_int_equal(number(one, "port"), 31001);
+	one = only(root, "unrun_checks");
+	assert_int_equal(number(one, "tasks"), 1);
+	assert_int_equal(number(one, "checks"), 3);
 	cJSON_Delete(root);
 	assert_int_equal(ask(&w, 31001).checks_unrun, 3);
 	assert_true(ask(&w, 31001).registration_waits_ms > 0);

@@ -18,40 +18,18 @@
 #include <cmocka.h>
 
 #include "alloc.h"
-#include "config.h"
 #include "consul_json.h"
 #include "marathon_json.h"
-#include "model.h"
+#include "model_world.h"
 #include "registrar.h"
 #include "registrar_plan.h"
 #include "status.h"
 #include "why.h"
 
 #define TASKS 6
-#define DRAIN_MS 60000
 
-static char name_web[] = "/web", name_consul[] = "web", name_host[] = "slave-1.example.com";
-static struct config_service service = { .name = "web",
-					 .port = 80,
-					 .marathon_app = name_web,
-					 .consul_service = name_consul,
-					 .balance = SLUICE_BALANCE_ROUNDROBIN,
-					 .drain_timeout_ms = DRAIN_MS };
-static const struct config config = { .name = { name_host },
-				      .name_count = 1,
-				      .service = &service,
-				      .service_count = 1,
-				      .marathon_used = true,
-				      .consul_used = true,
-				      .consul_register = true,
-				      .warning_is_up = true,
-				      .resync_ms = 60000,
-				      .guards = { .mass_share = 50,
-						  .mass_count = 2,
-						  .flap_count = 3,
-						  .flap_hold_ms = 10000,
-						  .flap_hold_max_ms = 300000,
-						  .health_expires_ms = 180000 } };
+static struct config_service service;
+static struct config config;
 
 /* --- what the sources say: tasks first to last - 1, all well --- */
 
@@ -130,6 +108,7 @@ static struct facts_listeners kernel_before, kernel_after;
 
 static void say_all(unsigned count_before)
 {
+	world_configure(&config, &service);
 	marathon_before = marathon_says(0, count_before);
 	consul_before = consul_says(0, count_before);
 	kernel_before = kernel_says(0, count_before);
@@ -146,15 +125,6 @@ static void forget_all(void)
 	facts_consul_release(&consul_after);
 }
 
-static int count_up(const struct wanted *wanted)
-{
-	int up = 0;
-
-	for (size_t i = 0; i < wanted->backend_count; i++)
-		up += wanted->backend[i].state == SLUICE_BACKEND_UP && wanted->backend[i].weight;
-	return up;
-}
-
 /* At no time do all sources say that nobody is well: so a set is never empty. */
 static int tick(struct model *model, int64_t now_ms)
 {
@@ -162,7 +132,8 @@ static int tick(struct model *model, int64_t now_ms)
 
 	if (!wanted)
 		return -errno;
-	faults_must(!wanted->service_count || !wanted->service[0].synced || count_up(wanted) > 0);
+	faults_must(!wanted->service_count || !wanted->service[0].synced ||
+		    world_up_of(wanted) > 0);
 	return 0;
 }
 
@@ -207,7 +178,7 @@ static void check_end(struct model *model, int64_t now_ms)
 	const struct wanted *wanted = model_tick(model, now_ms);
 
 	assert_non_null(wanted);
-	assert_int_equal(count_up(wanted), TASKS - 2);
+	assert_int_equal(world_up_of(wanted), TASKS - 2);
 	for (size_t i = 0; i < wanted->backend_count; i++) {
 		assert_int_equal(wanted->backend[i].state, SLUICE_BACKEND_UP);
 		assert_int_equal(wanted->backend[i].port, 31000 + wanted->backend[i].task[1] - '0');
