@@ -58,6 +58,8 @@ BPF_SRC := $(wildcard bpf/sluice.bpf.c)
 LIB_SRC := $(wildcard userspace/lib/*.c)
 SLUICED_SRC := $(wildcard userspace/sluiced/*.c)
 SLUICECTL_SRC := $(wildcard tools/sluicectl/*.c)
+# sluicectl's reader of a haproxy.cfg: pure, so unit tests and a fuzz target link it too
+HAPROXY_SRC := $(wildcard tools/sluicectl/haproxy/*.c)
 # what the lab's programs and the benchmark's have in common as programs
 PROGRAM_SRC := $(wildcard tools/lab/program/*.c)
 APP_SRC := $(wildcard tools/lab/app/*.c) $(PROGRAM_SRC)
@@ -289,8 +291,9 @@ $(B)/include/sluice.skel.h: $(B)/bpf/sluice.bpf.o
 # --- C ---
 
 $(B)/obj/userspace/sluiced/%.o $(B)/san/userspace/sluiced/%.o $(B)/san/tests/unit/%.o: INCLUDES_OWN := -Iuserspace/sluiced
-$(B)/san/tests/unit/%.o: INCLUDES_OWN += -Itests/unit -Itools/sluicectl -Itools/bench/openloop
-$(B)/obj/tools/sluicectl/%.o: INCLUDES_OWN := -Itools/sluicectl
+$(B)/san/tests/unit/%.o: INCLUDES_OWN += -Itests/unit -Itools/sluicectl -Itools/sluicectl/haproxy \
+	-Itools/bench/openloop
+$(B)/obj/tools/sluicectl/%.o: INCLUDES_OWN := -Itools/sluicectl -Itools/sluicectl/haproxy
 $(B)/obj/tests/bpf/%.o: INCLUDES_OWN := -Itests/bpf
 
 $(B)/obj/%.o: %.c $(FLAGS) | $(SKEL)
@@ -318,7 +321,7 @@ endef
 $(B)/bin/sluiced: $(call objects,$(SLUICED_SRC)) $(LIB)
 	$(call link,,$(LIBS))
 
-$(B)/bin/sluicectl: $(call objects,$(SLUICECTL_SRC)) $(LIB)
+$(B)/bin/sluicectl: $(call objects,$(SLUICECTL_SRC) $(HAPROXY_SRC)) $(LIB)
 	$(call link,,$(LIBS))
 
 # static: it is the only file in the lab's image. Its own rules, for it shares nothing with the product.
@@ -386,7 +389,7 @@ $(B)/bench/control/%: $(B)/obj/tools/bench/control/%.o $(call objects,$(filter-o
 
 # --- tests ---
 
-UNIT_OBJ := $(call san_objects,$(LIB_SRC) $(filter-out %/main.c,$(SLUICED_SRC)) $(UNIT_SHARED_SRC) \
+UNIT_OBJ := $(call san_objects,$(LIB_SRC) $(filter-out %/main.c,$(SLUICED_SRC)) $(HAPROXY_SRC) $(UNIT_SHARED_SRC) \
 	tools/bench/openloop/histogram.c tools/bench/openloop/schedule.c)
 $(B)/tests/libunit.a: $(UNIT_OBJ)
 	$(call say,AR,$@)
@@ -403,16 +406,17 @@ $(B)/tests/bpf/packets: $(call objects,$(PACKETS_SRC)) $(LIB)
 
 # --- fuzzing, by clang's libFuzzer ---
 
-$(B)/fuzz/obj/userspace/%.o: FUZZ_GUIDE := $(FUZZ_GUIDED)
+$(B)/fuzz/obj/userspace/%.o $(B)/fuzz/obj/tools/sluicectl/%.o: FUZZ_GUIDE := $(FUZZ_GUIDED)
 $(B)/fuzz/obj/userspace/sluiced/%.o: INCLUDES_OWN := -Iuserspace/sluiced
-$(B)/fuzz/obj/tests/%.o: INCLUDES_OWN := -Iuserspace/sluiced -Itests/bpf -Itests/fuzz -Itests/unit
+$(B)/fuzz/obj/tests/%.o: INCLUDES_OWN := -Iuserspace/sluiced -Itools/sluicectl/haproxy -Itests/bpf \
+	-Itests/fuzz -Itests/unit
 
 $(B)/fuzz/obj/%.o: %.c $(FLAGS) | $(SKEL)
 	$(call say,CC fuzz,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(FUZZ_CFLAGS) $(FUZZ_GUIDE) $(INCLUDES_OWN) -c $< -o $@
 
-$(B)/fuzz/libfuzz.a: $(call fuzz_objects,$(LIB_SRC) $(filter-out %/main.c,$(SLUICED_SRC)) $(FUZZ_SHARED_SRC))
+$(B)/fuzz/libfuzz.a: $(call fuzz_objects,$(LIB_SRC) $(filter-out %/main.c,$(SLUICED_SRC)) $(HAPROXY_SRC) $(FUZZ_SHARED_SRC))
 	$(call say,AR,$@)
 	@mkdir -p $(@D)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^

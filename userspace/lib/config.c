@@ -420,8 +420,8 @@ static struct config *config_new(const char *file)
 		errno = ENOMEM;
 		return NULL;
 	}
-	config->port_min = 31000;
-	config->port_max = 32000;
+	config->port_min = CONFIG_PORT_MIN;
+	config->port_max = CONFIG_PORT_MAX;
 	config->flows = 1u << 18;
 	config->half_flows = 1u << 18;
 	config->timeouts = TIMEOUTS_DEFAULT;

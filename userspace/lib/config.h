@@ -19,6 +19,8 @@
 #include "timeouts.h"
 
 #define CONFIG_DEFAULT_FILE "/etc/sluice/sluice.conf"
+#define CONFIG_PORT_MIN 31000 /* [node] ports where the file names none: the agent's own default */
+#define CONFIG_PORT_MAX 32000
 #define CONFIG_MAX_NAMES 16
 #define CONFIG_MAX_URLS 8
 #define CONFIG_MAX_FROM 16

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config.h"
 #include "config_value.h"
 
 static const struct haproxy_option unknown = {
@@ -286,7 +287,7 @@ void haproxy_servers_settle(struct haproxy_import *import)
 			continue;
 		colon = strrchr(address_of(line), ':');
 		if (colon && !config_value_port(colon + 1, &port, &why) &&
-		    (port < 31000 || port > 32000) &&
+		    (port < CONFIG_PORT_MIN || port > CONFIG_PORT_MAX) &&
 		    import->verdict[i].class != HAPROXY_NOT_NEEDED)
 			set(&import->verdict[i], HAPROXY_BLOCKS,
 			    "its port lies outside [node] ports, and a range with it would hold a service's own port");

@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 
+#include "config.h"
 #include "haproxy_import.h"
 
 #define TEXT_MAX 72
@@ -66,7 +67,7 @@ static void write_service(const struct haproxy_service *service, FILE *to)
 
 void haproxy_write_sections(const struct haproxy_import *import, FILE *to)
 {
-	if (import->port_min && (import->port_min < 31000 || import->port_max > 32000))
+	if (import->port_min && (import->port_min < CONFIG_PORT_MIN || import->port_max > CONFIG_PORT_MAX))
 		fprintf(to, "\n[node]\nports = %u-%u\n", import->port_min, import->port_max);
 	for (unsigned i = 0; i < import->service_count; i++)
 		write_service(&import->service[i], to);
