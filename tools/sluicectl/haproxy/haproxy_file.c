@@ -241,3 +241,14 @@ const struct haproxy_line *haproxy_file_find(const struct haproxy_file *file,
 			return &file->line[i];
 	return NULL;
 }
+
+const struct haproxy_line *haproxy_file_setting(const struct haproxy_file *file,
+						const struct haproxy_section *section,
+						const char *words)
+{
+	const struct haproxy_line *line = haproxy_file_find(file, section, words);
+
+	if (!line && section->defaults >= 0)
+		line = haproxy_file_find(file, &file->section[section->defaults], words);
+	return line;
+}

@@ -53,6 +53,11 @@ const struct haproxy_line *haproxy_file_find(const struct haproxy_file *file,
 					     const struct haproxy_section *section,
 					     const char *words);
 
+/* The same, or else that of the section of defaults that holds for it. */
+const struct haproxy_line *haproxy_file_setting(const struct haproxy_file *file,
+						const struct haproxy_section *section,
+						const char *words);
+
 /* Does the line begin with these words? How many they are; 0: no. */
 unsigned haproxy_line_begins(const struct haproxy_line *line, const char *words);
 

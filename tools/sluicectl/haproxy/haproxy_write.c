@@ -67,7 +67,8 @@ static void write_service(const struct haproxy_service *service, FILE *to)
 
 void haproxy_write_sections(const struct haproxy_import *import, FILE *to)
 {
-	if (import->port_min && (import->port_min < CONFIG_PORT_MIN || import->port_max > CONFIG_PORT_MAX))
+	if (import->port_min &&
+	    (import->port_min < CONFIG_PORT_MIN || import->port_max > CONFIG_PORT_MAX))
 		fprintf(to, "\n[node]\nports = %u-%u\n", import->port_min, import->port_max);
 	for (unsigned i = 0; i < import->service_count; i++)
 		write_service(&import->service[i], to);
