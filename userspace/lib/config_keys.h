@@ -26,15 +26,20 @@ struct config_choice {
 	int value;
 };
 
+struct config_key;
+
+/*
+ * Stores text, which is not empty, in the key's field of base. 0, or negative errno with *why completing "KEY = TEXT: ". What was
+ * stored before a failure stays, and config_free() releases it.
+ */
+typedef int config_setter(const struct config_key *key, void *base, const char *text,
+			  const char **why);
+
 struct config_key {
 	enum config_section section;
 	const char *name;
 	size_t offset; /* of the field that it fills, in struct config_service for services, else in struct config */
-	/*
-	 * 0, or negative errno with *why completing "KEY = TEXT: ". What was stored before a failure stays, and
-	 * config_free() releases it. text is not empty.
-	 */
-	int (*set)(const struct config_key *key, void *base, const char *text, const char **why);
+	config_setter *set;
 	const struct config_choice
 		*choices; /* NULL, or the words that set accepts, ended by a NULL word */
 };
