@@ -20,14 +20,40 @@
 
 /* --- a frontend, or a listen --- */
 
+/* The networks of `acl NAME src NETWORK...` as `allow` takes them: each once. False: one that cannot be read, or no room. */
+static bool take_networks(const struct haproxy_line *acl, char *allow, size_t room)
+{
+	struct config_network network[HAPROXY_MAX_WORDS];
+	unsigned count = 0;
+	size_t used = 0;
+	const char *why;
+
+	for (unsigned k = 3; k < acl->count; k++) {
+		bool known = false;
+
+		if (config_value_network(acl->word[k], &network[count], &why))
+			return false;
+		for (unsigned i = 0; i < count; i++)
+			known |= network[i].address == network[count].address &&
+				 network[i].prefix_len == network[count].prefix_len;
+		if (known)
+			continue;
+		if (used + strlen(acl->word[k]) + 3 > room)
+			return false;
+		used += (size_t)snprintf(allow + used, room - used, "%s%s", used ? ", " : "",
+					 acl->word[k]);
+		count++;
+	}
+	return true;
+}
+
 /* `acl NAME src NETWORK...` and `tcp-request connection reject if !NAME` are `allow`. */
 static void take_allow(struct haproxy_import *import, const struct haproxy_section *front,
 		       char *allow, size_t room)
 {
 	const struct haproxy_line *reject =
 		haproxy_file_find(&import->file, front, "tcp-request connection reject");
-	struct config_network network;
-	const char *name, *why;
+	const char *name;
 
 	if (!reject || reject->count != 5)
 		return;
@@ -38,23 +64,15 @@ static void take_allow(struct haproxy_import *import, const struct haproxy_secti
 		return;
 	for (unsigned i = front->first; i < front->end; i++) {
 		const struct haproxy_line *acl = &import->file.line[i];
-		size_t used = 0;
 
 		if (!haproxy_line_begins(acl, "acl") || acl->count < 4 ||
 		    strcmp(acl->word[1], name) != 0)
 			continue;
-		if (*allow || strcmp(acl->word[2], "src") != 0) {
-			*allow = '\0'; /* several acls of a name, or no networks: by hand */
+		/* several acls of a name, or no networks: by hand */
+		if (*allow || strcmp(acl->word[2], "src") != 0 ||
+		    !take_networks(acl, allow, room)) {
+			*allow = '\0';
 			return;
-		}
-		for (unsigned k = 3; k < acl->count; k++) {
-			if (config_value_network(acl->word[k], &network, &why) ||
-			    used + strlen(acl->word[k]) + 3 > room) {
-				*allow = '\0';
-				return;
-			}
-			used += (size_t)snprintf(allow + used, room - used, "%s%s",
-						 used ? ", " : "", acl->word[k]);
 		}
 	}
 	if (*allow)
