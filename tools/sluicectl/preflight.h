@@ -6,9 +6,6 @@
 #ifndef SLUICECTL_PREFLIGHT_H
 #define SLUICECTL_PREFLIGHT_H
 
-#include <stdbool.h>
-#include <stddef.h>
-
 struct config;
 
 enum preflight_level {

@@ -5,7 +5,6 @@
  */
 #include "preflight.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

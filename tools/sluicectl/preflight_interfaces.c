@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <linux/bpf.h>
 #include <net/if.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 

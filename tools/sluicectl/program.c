@@ -4,7 +4,6 @@
  */
 #include "program.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
 #include <stdlib.h>

@@ -4,7 +4,6 @@
  * daemon read it again. A bad file changes nothing. What is built into the packet path is not changed here: it
  * "needs attach". JSON: ok, message, needs_attach (a key, or null).
  */
-#include <arpa/inet.h>
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <stdio.h>

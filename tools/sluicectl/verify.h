@@ -6,9 +6,7 @@
 #ifndef SLUICECTL_VERIFY_H
 #define SLUICECTL_VERIFY_H
 
-#include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 #include <sluice/abi.h>
 

@@ -10,7 +10,6 @@
 #include "maps.h"
 #include "set_table.h"
 #include "verify.h"
-#include "views.h"
 
 #define DAEMON "sluiced puts it right while it runs: start it, or look into its log"
 #define ATTACH "run `sluicectl attach` again"

@@ -5,7 +5,6 @@
 #ifndef SLUICECTL_WHY_H
 #define SLUICECTL_WHY_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 

@@ -10,7 +10,6 @@
 #ifndef SLUICE_CHANGES_H
 #define SLUICE_CHANGES_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 

@@ -11,7 +11,6 @@
 
 #include <linux/types.h>
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 #include <sluice/abi.h>

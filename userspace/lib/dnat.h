@@ -7,7 +7,6 @@
 #define SLUICE_DNAT_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 #define DNAT_TO_LEN 80

@@ -7,7 +7,6 @@
 #ifndef SLUICE_TIMEOUTS_H
 #define SLUICE_TIMEOUTS_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include <sluice/abi.h>

@@ -19,7 +19,6 @@
 #include "config.h"
 #include "consul.h"
 #include "hostname.h"
-#include "listeners.h"
 #include "log.h"
 #include "marathon.h"
 #include "model.h"

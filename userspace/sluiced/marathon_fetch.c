@@ -15,7 +15,6 @@
 #include "clock.h"
 #include "hint.h"
 #include "log.h"
-#include "source.h"
 
 #define TOTAL_MS 30000
 /*

@@ -6,8 +6,6 @@
 #ifndef SLUICED_METRICS_H
 #define SLUICED_METRICS_H
 
-#include <stddef.h>
-
 struct event_base;
 struct facts_source;
 struct metrics;

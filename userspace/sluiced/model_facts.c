@@ -7,7 +7,6 @@
 #include "model_internal.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 

@@ -6,7 +6,6 @@
 #ifndef SLUICED_RECONCILE_H
 #define SLUICED_RECONCILE_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 

@@ -6,7 +6,6 @@
 #ifndef SLUICED_REGISTRAR_REFUSALS_H
 #define SLUICED_REGISTRAR_REFUSALS_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 

@@ -5,7 +5,6 @@
 #ifndef SLUICED_REGISTRAR_WANTS_H
 #define SLUICED_REGISTRAR_WANTS_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "registrar.h"

@@ -6,7 +6,6 @@
 #ifndef SLUICE_HAPROXY_IMPORT_H
 #define SLUICE_HAPROXY_IMPORT_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 

@@ -3,7 +3,6 @@
 #include "haproxy_servers.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "config.h"
