@@ -104,23 +104,24 @@ struct packet {
 /* Forget what the compiler, and so the verifier, knows of values in memory. */
 #define packet_barrier() asm volatile("" ::: "memory")
 
-/* Two values that lie side by side in memory, as one. */
-static __always_inline __u64 packet_pair32(__be32 first, __be32 second)
+/* Two values of so many bits that lie side by side in memory, as one. */
+static __always_inline __u64 packet_pair(__u64 first, __u64 second, int bits)
 {
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-	return (__u64)second << 32 | first;
+	return second << bits | first;
 #else
-	return (__u64)first << 32 | second;
+	return first << bits | second;
 #endif
+}
+
+static __always_inline __u64 packet_pair32(__be32 first, __be32 second)
+{
+	return packet_pair(first, second, 32);
 }
 
 static __always_inline __u32 packet_pair16(__be16 first, __be16 second)
 {
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-	return (__u32)second << 16 | first;
-#else
-	return (__u32)first << 16 | second;
-#endif
+	return packet_pair(first, second, 16);
 }
 
 /* IPv4: fills what follows from its header, and *proto. 0, or -1 with *reason. */

@@ -17,7 +17,7 @@ enum hook { HOOK_XDP, HOOK_TC }; /* a compile-time constant wherever it is passe
 
 enum verdict {
 	VERDICT_PASS,	 /* untouched, up or down the stack */
-	VERDICT_REWRITE, /* one port changes: struct rewrite says which way */
+	VERDICT_REWRITE, /* one port changes: the hook says which way */
 	VERDICT_DROP,
 	VERDICT_RESET,	    /* answer with a reset; only tc can make one */
 	VERDICT_REDISPATCH, /* swallow the reset, send the client's SYN in again; egress only */
