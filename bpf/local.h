@@ -251,8 +251,9 @@ static __always_inline void local_remember(struct bpf_sock *sk, const struct loc
 		return;
 	}
 	local_count(SLUICE_REASON_LOCAL_NEW);
+	/* this task may have slept since the pick, and the slot be somebody else's */
 	backend = bpf_map_lookup_elem(&sluice_backends, &slot);
-	if (backend)
+	if (backend && *(volatile __u32 *)&backend->generation == chosen->generation)
 		__sync_fetch_and_add(&backend->local, 1);
 }
 
