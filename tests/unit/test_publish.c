@@ -14,6 +14,8 @@
 
 #include <cmocka.h>
 
+#include <sluice/tally.h>
+
 #include "changes.h"
 #include "maps.h"
 #include "publish.h"
@@ -211,6 +213,42 @@ static void counts_are_put_right(void **unused)
 	close_memory(&maps);
 }
 
+/*
+ * The tally of a backend that nobody has counted for lately stands at an old period: what is in force of it is put right, and
+ * the rest is left to the programs, for only they may advance it.
+ */
+static void a_tally_is_advanced_by_the_programs_alone(void **unused)
+{
+	struct maps_flow_counts *counts = calloc(1, sizeof(*counts));
+	struct wanted_backend b = up("t1", 31000);
+	struct sluice_backend *backend;
+	struct maps maps;
+	unsigned slot;
+
+	(void)unused;
+	assert_non_null(counts);
+	open_memory(&maps);
+	turn(&maps, &b, 1, 1000);
+	slot = maps.hports[31000].slot;
+	backend = &maps.backends[slot];
+	maps.meta.timeouts.idle_periods = 4096; /* jiffies are 0 here: this is period 0 */
+	backend->active = (struct sluice_tally){ .part = { 40, 41, 42, 43 }, .period = 4094 };
+	counts->active_part[slot][2] = 7;
+	publish_counts(&maps, counts);
+	assert_int_equal(backend->active.period, 4094);
+	/* the newest part, and the one before; the other two are over, and 0 and 3 become period 0's and 4095's */
+	assert_int_equal(backend->active.part[2], 7);
+	assert_int_equal(backend->active.part[1], 0);
+	assert_int_equal(backend->active.part[0], 40);
+	assert_int_equal(backend->active.part[3], 43);
+	assert_int_equal(maps_active(&maps, backend), 7);
+	sluice_tally_add(&backend->active, 0, 0, 4096, 1);
+	assert_int_equal(backend->active.period, 0);
+	assert_int_equal(maps_active(&maps, backend), 8);
+	free(counts);
+	close_memory(&maps);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -218,6 +256,7 @@ int main(void)
 		cmocka_unit_test(changes_are_recorded),
 		cmocka_unit_test(a_slot_brings_nothing_along),
 		cmocka_unit_test(counts_are_put_right),
+		cmocka_unit_test(a_tally_is_advanced_by_the_programs_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -161,25 +161,34 @@ int publish_apply(struct maps *maps, const struct plan *plan, uint64_t now_boot_
 	return 0;
 }
 
+/* Not if the programs have counted meanwhile: the next scan does it. */
 static void correct(__s32 *count, uint32_t exact)
 {
-	int32_t error = (int32_t)exact - __atomic_load_n(count, __ATOMIC_RELAXED);
+	__s32 said = __atomic_load_n(count, __ATOMIC_RELAXED);
+	const __s32 error = (__s32)exact - said;
 
 	if (error > COUNT_BLUR || error < -COUNT_BLUR || !exact)
-		__atomic_fetch_add(count, error, __ATOMIC_RELAXED);
+		__atomic_compare_exchange_n(count, &said, (__s32)exact, false, __ATOMIC_RELAXED,
+					    __ATOMIC_RELAXED);
 }
 
-/* The parts of one tally. If a period has ended since the scan began the next scan does it. */
+/*
+ * The parts of one tally. If a period has ended since the scan began the next scan does it. Only the
+ * programs advance a tally: we might be preempted in it, and drop what they have counted since. A
+ * part that is no longer in force is theirs to drop too.
+ */
 static void correct_tally(struct sluice_tally *tally, const uint32_t exact[SLUICE_TALLY_PARTS],
 			  uint32_t scanned, uint32_t now, uint32_t periods)
 {
+	const uint32_t newest = __atomic_load_n(&tally->period, __ATOMIC_RELAXED);
+	const uint32_t late =
+		sluice_tally_distance(newest, sluice_tally_period(now, periods), periods);
+
 	if (sluice_tally_period(scanned, periods) != sluice_tally_period(now, periods))
 		return;
-	sluice_tally_advance(tally, now, periods);
-	if (tally->period != sluice_tally_period(now, periods))
-		return;
 	for (unsigned i = 0; i < SLUICE_TALLY_PARTS; i++)
-		correct(&tally->part[i], exact[i]);
+		if (sluice_tally_mask(i, newest, late))
+			correct(&tally->part[i], exact[i]);
 }
 
 void publish_counts(struct maps *maps, const struct maps_flow_counts *counts)
