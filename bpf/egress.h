@@ -114,7 +114,8 @@ static __always_inline void egress_reopen(const struct owned *owned, struct scra
 	fresh->picked = fresh->touched = now;
 	count_reason(SLUICE_REASON_SYN_REOPEN);
 	if (owned->half) {
-		if (!done && !sluice_flow_is_over(flow)) /* it counted as one, by the older pick */
+		if (sluice_flow_counts_as(flow, 0) ==
+		    SLUICE_COUNT_HALF_OPEN) /* by the older pick */
 			flow_count_half(owned->backend, flow->picked, -1);
 		flow_count_half(owned->backend, now, 1);
 		*flow = *fresh;
@@ -122,7 +123,7 @@ static __always_inline void egress_reopen(const struct owned *owned, struct scra
 		return;
 	}
 	/* Its SYN is not kept: it has been answered, nobody will send it again. */
-	if (flow_insert_half(&scratch->key, half, family)) {
+	if (flow_insert_demoted(&scratch->key, half, family)) {
 		count_reason(SLUICE_REASON_TABLE_FULL);
 		event_tell(SLUICE_REASON_TABLE_FULL, 0, owned->slot);
 		return;

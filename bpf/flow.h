@@ -297,22 +297,18 @@ static __always_inline void flow_begin(struct sluice_flow *flow, const struct pi
 	};
 }
 
-/*
- * Forget a flow. What stands in an established table counts as a connection, whatever its marks
- * say.
- */
+/* Forget a flow. */
 static __always_inline void flow_remove(const struct owned *owned, const union flow_key *key,
 					enum family family)
 {
-	bool half_open = !owned->flow->done && !sluice_flow_is_over(owned->flow);
-
+	const enum sluice_flow_count counted = sluice_flow_counts_as(owned->flow, !owned->half);
 	const __u32 picked = owned->flow->picked, touched = owned->flow->touched;
 
 	if (flow_delete(key, owned->half, family))
 		return;
-	if (!owned->half)
+	if (counted == SLUICE_COUNT_ACTIVE)
 		flow_count_active(owned->backend, touched, -1);
-	else if (half_open)
+	else if (counted == SLUICE_COUNT_HALF_OPEN)
 		flow_count_half(owned->backend, picked, -1);
 }
 
@@ -424,21 +420,28 @@ static __always_inline void flow_promote(const struct owned *owned, const union 
 	count_connection(copy.slot, copy.service);
 }
 
+/*
+ * Into the half-open table, in place of a flow in the established one. What stands there already is
+ * left over from a race: nobody finds it while the other stands. 0 or a negative errno.
+ */
+static __always_inline long flow_insert_demoted(const union flow_key *key,
+						const struct sluice_half *half, enum family family)
+{
+	long err = flow_insert_half(key, half, family);
+
+	if (err != -17 /* EEXIST */)
+		return err;
+	flow_delete(key, true, family);
+	return flow_insert_half(key, half, family);
+}
+
 /* Out of the established table, to where flows wait to be forgotten. */
 static __always_inline void flow_demote(const struct owned *owned, const union flow_key *key,
 					enum family family)
 {
 	struct sluice_half half = { .flow = *owned->flow }, *fresh;
-	long err;
 
-	if (half.flow.cookie != owned->cookie)
-		return;
-	err = flow_insert_half(key, &half, family);
-	if (err == -17) { /* left over from a race; nobody finds it while the other stands */
-		flow_delete(key, true, family);
-		err = flow_insert_half(key, &half, family);
-	}
-	if (err)
+	if (half.flow.cookie != owned->cookie || flow_insert_demoted(key, &half, family))
 		return;
 	fresh = flow_lookup_half(key, family);
 	if (fresh && flow_is_still(owned))

@@ -78,6 +78,28 @@ sluice_flow_state(const struct sluice_flow *flow, __u32 now,
 	return SLUICE_FLOW_ESTABLISHED;
 }
 
+/* What a flow is to its backend's counts (struct sluice_tally in struct sluice_backend). */
+enum sluice_flow_count {
+	SLUICE_COUNT_NONE,
+	SLUICE_COUNT_HALF_OPEN, /* by the pick */
+	SLUICE_COUNT_ACTIVE,	/* by the last packet */
+};
+
+/*
+ * The one rule by which the programs count a flow and a scan counts it anew. What stands in an
+ * established table counts, whatever its marks say; of the others only those whose handshake goes
+ * on. So a connection that its client has reset is not counted while it waits for its backend's
+ * word, though it may yet come back, and its state says so: who waits for the last one to end must
+ * ask for the state.
+ */
+static inline enum sluice_flow_count sluice_flow_counts_as(const struct sluice_flow *flow,
+							   int in_established)
+{
+	if (in_established)
+		return SLUICE_COUNT_ACTIVE;
+	return flow->done || sluice_flow_is_over(flow) ? SLUICE_COUNT_NONE : SLUICE_COUNT_HALF_OPEN;
+}
+
 /* Has the flow been without a packet for longer than its state allows? */
 static inline int sluice_flow_is_expired(const struct sluice_flow *flow, __u32 now,
 					 const volatile struct sluice_timeouts *timeouts)

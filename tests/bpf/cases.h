@@ -37,6 +37,8 @@ enum step_kind {
 	STEP_FLOWS,
 	STEP_CHECK_BACKEND,
 	STEP_CHECK_STATS,
+	STEP_SCAN,
+	STEP_LEFTOVER,
 };
 
 /* Which backend a step means. */

@@ -190,8 +190,19 @@ int cases_read_set(struct reader *reader, struct step *step)
 	return 0;
 }
 
+/* scan | leftover */
+static int read_word(struct reader *reader, struct step *step, enum step_kind kind)
+{
+	step->kind = kind;
+	return reader->count == 1 ? 0 : cases_bad(reader, "stands alone", reader->words[1]);
+}
+
 int cases_read_short(struct reader *reader, struct step *step)
 {
+	if (!strcmp(reader->words[0], "scan"))
+		return read_word(reader, step, STEP_SCAN);
+	if (!strcmp(reader->words[0], "leftover"))
+		return read_word(reader, step, STEP_LEFTOVER);
 	if (!strcmp(reader->words[0], "tear")) {
 		step->kind = STEP_TEAR;
 		if (reader->count != 2 || cases_copy_name(step->tear, reader->words[1]))

@@ -252,6 +252,11 @@ static enum play_result play_other(struct play *play, const struct step *step)
 	case STEP_AGE:
 		err = world_age(play->world, step->age_ms);
 		break;
+	case STEP_SCAN:
+		err = world_scan(play->world, play->report);
+		return err > 0 ? play_fail(play, "scan and programs count otherwise")
+		       : err   ? play_fail(play, "cannot scan: %s", strerror(-err))
+			       : PLAY_PASSED;
 	case STEP_FLOWS:
 		if (world_count_flows(play->world, false) != step->flows.half ||
 		    world_count_flows(play->world, true) != step->flows.est)
@@ -287,6 +292,8 @@ static enum play_result play_step(struct play *play, const struct step *step)
 		return play_check_backend(play, &step->backend);
 	case STEP_CHECK_STATS:
 		return play_check_stats(play, &step->stats);
+	case STEP_LEFTOVER:
+		return play_leftover(play);
 	default:
 		return play_other(play, step);
 	}

@@ -46,6 +46,7 @@ unsigned play_resolve(const struct play *play, const struct backend_ref *ref);
 enum play_result play_packet(struct play *play, const struct step_packet *packet);
 enum play_result play_spread(struct play *play, const struct step_spread *spread);
 enum play_result play_flow(struct play *play, const struct step_flow *want);
+enum play_result play_leftover(struct play *play);
 enum play_result play_check_backend(struct play *play, const struct step_backend *want);
 enum play_result play_check_stats(struct play *play, const struct step_stats *want);
 

@@ -77,7 +77,7 @@ int sequence_begin(struct sequence_play *play, struct world *world,
 enum sequence_result sequence_step(struct sequence_play *play, const struct sequence *sequence,
 				   const struct sequence_step *step, FILE *report);
 
-/* What is compared when all is over: traffic counters. */
+/* What is compared when all is over: traffic counters, and the daemon's scan with the programs' counts. */
 enum sequence_result sequence_end(struct sequence_play *play, FILE *report);
 
 /* One line. */

@@ -402,7 +402,7 @@ enum sequence_result sequence_end(struct sequence_play *play, FILE *report)
 {
 	struct sluice_stats now;
 	const struct sluice_stats *want, *base;
-	bool bad = false;
+	bool bad = world_scan(play->world, report) != 0;
 	unsigned i;
 
 	for (i = 1; i < MODEL_SLOTS; i++) {

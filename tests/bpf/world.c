@@ -172,6 +172,19 @@ int world_find_flow(struct world *world, const struct world_key *key, bool estab
 		       : 0;
 }
 
+int world_double_flow(struct world *world, const struct world_key *key)
+{
+	struct sluice_half half;
+	int err = world_find_flow(world, key, true, &half);
+
+	if (err)
+		return err;
+	return bpf_map_update_elem(world_flows_fd(world, key->family, false), &key->v4, &half,
+				   BPF_NOEXIST)
+		       ? -errno
+		       : 0;
+}
+
 unsigned world_count_flows(struct world *world, bool established)
 {
 	uint8_t key[sizeof(struct sluice_flow_key6)];

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <sluice/abi.h>
 #include <sluice/reasons.h>
@@ -101,8 +102,16 @@ void world_make_key(struct world_key *key, unsigned family, const struct frame_a
 /* 0, or -ENOENT. */
 int world_find_flow(struct world *world, const struct world_key *key, bool established,
 		    struct sluice_half *flow);
+/* As a race may leave it: the established flow stands in the half-open table too. 0, or negative errno. */
+int world_double_flow(struct world *world, const struct world_key *key);
 /* Of both families. */
 unsigned world_count_flows(struct world *world, bool established);
+
+/*
+ * Does the daemon's scan count for each backend what the programs have counted? 1 if not, and report has a line for each
+ * difference; 0; or negative errno.
+ */
+int world_scan(struct world *world, FILE *report);
 
 int world_read_reasons(struct world *world, uint64_t counts[SLUICE_REASON_COUNT]);
 int world_read_stats(struct world *world, bool of_service, unsigned index,

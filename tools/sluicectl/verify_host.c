@@ -190,7 +190,7 @@ void verify_flows(struct verify *verify)
 		if (!backend->generation)
 			continue;
 		check_count(verify, slot, "count.active", "connections",
-			    maps_active(verify->maps, backend), counts->active[slot]);
+			    maps_active(verify->maps, backend), maps_counted_active(counts, slot));
 	}
 	if (!err)
 		err = maps_scan_flows(verify->maps, check_flow, verify);

@@ -125,6 +125,7 @@ struct maps_flow {
 	__u64 cookie;		    /* of the socket; 0 if the client is not of this host */
 	__be32 client[4], local[4]; /* IPv4 in the first word */
 	__be16 client_port, service_port;
+	bool established;		/* stands in an established table */
 	const struct sluice_flow *flow; /* valid during the call */
 };
 typedef bool (*maps_visit_flow)(void *ctx, const struct maps_flow *flow);
@@ -160,13 +161,16 @@ struct maps_flow_counts {
 	/* half_open: not older than a handshake can be; one that was given up stays in the LRU for longer */
 	uint32_t half_open[SLUICE_MAX_BACKENDS + 1];
 	uint32_t active[SLUICE_MAX_BACKENDS + 1]; /* established and closing, not idle for too long */
-	/* the same as the programs count them: by period modulo their number, and clients of this host */
+	/* as the programs count them (sluice_flow_counts_as): by period modulo their number, and clients of this host */
 	uint32_t half_open_part[SLUICE_MAX_BACKENDS + 1][SLUICE_TALLY_PARTS];
 	uint32_t active_part[SLUICE_MAX_BACKENDS + 1][SLUICE_TALLY_PARTS];
 	uint32_t local[SLUICE_MAX_BACKENDS + 1];
 	uint32_t now; /* jiffies when the scan began */
 };
 int maps_count_flows(const struct maps *maps, struct maps_flow_counts *counts);
+
+/* The sum of a slot's active parts and clients of this host: what the programs should say. */
+uint32_t maps_counted_active(const struct maps_flow_counts *counts, unsigned slot);
 
 /* What the programs have counted for a backend, or for a copy of it; see sluice_tally_sum(). */
 int32_t maps_active(const struct maps *maps, const struct sluice_backend *backend);

@@ -78,7 +78,11 @@ static void describe(const struct scan *scan, __u32 i, struct maps_flow *flow)
 	struct sluice_flow_key4 key4;
 	struct sluice_flow_key6 key6;
 
-	*flow = (struct maps_flow){ .family = scan->family, .flow = value };
+	*flow = (struct maps_flow){
+		.family = scan->family,
+		.established = scan->value_size == sizeof(struct sluice_flow),
+		.flow = value,
+	};
 	if (scan->family == AF_INET) {
 		memcpy(&key4, scan->keys + i * scan->key_size, sizeof(key4));
 		flow->client[0] = key4.client;
@@ -266,6 +270,25 @@ static void count_part(uint32_t parts[SLUICE_TALLY_PARTS], uint32_t stamp, uint3
 		parts[period % SLUICE_TALLY_PARTS]++;
 }
 
+static void count_as_programs(struct maps_flow_counts *counts, const struct maps_flow *found,
+			      const struct sluice_timeouts *timeouts)
+{
+	const struct sluice_flow *flow = found->flow;
+
+	switch (sluice_flow_counts_as(flow, found->established)) {
+	case SLUICE_COUNT_ACTIVE:
+		count_part(counts->active_part[flow->slot], flow->touched, counts->now,
+			   timeouts->idle_periods);
+		break;
+	case SLUICE_COUNT_HALF_OPEN:
+		count_part(counts->half_open_part[flow->slot], flow->picked, counts->now,
+			   timeouts->half_open_periods);
+		break;
+	case SLUICE_COUNT_NONE:
+		break;
+	}
+}
+
 static bool count_flow(void *ctx, const struct maps_flow *found)
 {
 	const struct count *count = ctx;
@@ -280,22 +303,17 @@ static bool count_flow(void *ctx, const struct maps_flow *found)
 	if (__atomic_load_n(&maps->backends[flow->slot].generation, __ATOMIC_RELAXED) !=
 	    flow->generation)
 		return true;
+	if (found->origin != SLUICE_ORIGIN_NETWORK)
+		counts->local[flow->slot]++;
+	else
+		count_as_programs(counts, found, timeouts);
 	switch (sluice_flow_state(flow, now, timeouts)) {
 	case SLUICE_FLOW_HALF_OPEN:
 		counts->half_open[flow->slot]++;
-		count_part(counts->half_open_part[flow->slot], flow->picked, counts->now,
-			   timeouts->half_open_periods);
 		break;
 	case SLUICE_FLOW_ESTABLISHED:
 	case SLUICE_FLOW_CLOSING:
-		if (sluice_flow_is_expired(flow, now, timeouts))
-			break;
-		counts->active[flow->slot]++;
-		if (found->origin != SLUICE_ORIGIN_NETWORK)
-			counts->local[flow->slot]++;
-		else
-			count_part(counts->active_part[flow->slot], flow->touched, counts->now,
-				   timeouts->idle_periods);
+		counts->active[flow->slot] += !sluice_flow_is_expired(flow, now, timeouts);
 		break;
 	case SLUICE_FLOW_CLOSED:
 		break;
@@ -310,6 +328,15 @@ int maps_count_flows(const struct maps *maps, struct maps_flow_counts *counts)
 	memset(counts, 0, sizeof(*counts));
 	counts->now = maps_jiffies(maps);
 	return maps_scan_flows(maps, count_flow, &count);
+}
+
+uint32_t maps_counted_active(const struct maps_flow_counts *counts, unsigned slot)
+{
+	uint32_t sum = counts->local[slot];
+
+	for (unsigned i = 0; i < SLUICE_TALLY_PARTS; i++)
+		sum += counts->active_part[slot][i];
+	return sum;
 }
 
 int32_t maps_active(const struct maps *maps, const struct sluice_backend *backend)
