@@ -197,11 +197,11 @@ bench-prog: $(BENCH_PROG) ## nanoseconds a packet of each program and path, as r
 bench-control: $(BENCH_CONTROL) all ## how soon the daemon acts and what it costs, in a lab, as root; QUICK=1 for a tenth of it
 	$(Q)QUICK=$(QUICK) tools/bench/control/run
 
-soak: ## ten minutes of flapping backends and replaced programs under 10,000 connections, then failing registries; TIME=600
+soak: ## ten minutes of flapping backends and replaced programs under 10,000 connections (TIME=600), and registries that fail as long as stated
 	$(Q)tools/deps
 	$(Q)$(MAKE) --no-print-directory -j$(shell nproc) tests
-	$(Q)SOAK="$(or $(TIME),600)" LIMIT="$$(($(or $(TIME),600) + 600))" E2E=soak tests/run e2e
-	$(Q)LONG=1 LIMIT=5400 E2E=registries tests/run e2e
+	$(Q)SOAK="$(or $(TIME),600)" LONG=1 LIMIT="$$(($(or $(TIME),600) + 5400))" LANES=1 UNSTEADY=0 E2E='@(soak|registries)' \
+		tests/run e2e
 
 lint: ## style, shell, Python and stale-success checks
 	$(Q)tools/lint/run

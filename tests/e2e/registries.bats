@@ -1,23 +1,25 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-only
 # Registries fail, clocks jump, daemons die, strangers lie: under load, over kept connections and new ones, no request may fail.
-# Short forms in `make test`; LONG=1 runs them as long as the product promises, CONTAINERS=docker with containers.
+# Short forms over processes in `make test`; LONG=1 (`make soak`) runs them as long as the product promises, over containers, and counts.
 
 source "${BATS_TEST_DIRNAME}/lab.bash"
 
 FAKETIME=/usr/lib/$(uname -m)-linux-gnu/faketime/libfaketimeMT.so.1
 
 setup_file() {
-	lab_up --slaves 1 --containers "${CONTAINERS:-process}" --consul-acl
+	CONTAINERS=${CONTAINERS:-$(long process docker)}
+	lab_up --slaves 1 --containers "$CONTAINERS" --consul-acl
 	lab config slave1 marathon.resync=1s service.other.port=81 service.other.marathon_app=/other
 	scale /web 4
 	scale /other 2
 	RATE=$(long 150 500)
-	export RATE
+	export RATE CONTAINERS
 }
 
 teardown_file() {
 	lab_down
+	figure "all tests: $(jq -sr '"\(map(.answered) | add) requests answered, \(map(.failed) | add) failed"' "$BATS_FILE_TMPDIR/figures")"
 }
 
 teardown() {
@@ -45,11 +47,12 @@ no_failure() {
 	local name
 	for name in keep anew; do
 		load_stop "$name" >"$BATS_TEST_TMPDIR/$name"
-		jq -c '{answered, failed, failures, connections, idle_closed, moved, latency_us, first_failures}' "$BATS_TEST_TMPDIR/$name" |
-			tee -a "${FIGURES:-/dev/null}"
+		jq -c '{answered, failed, failures, connections, idle_closed, moved, latency_us, first_failures}' "$BATS_TEST_TMPDIR/$name" \
+			>"$BATS_TEST_TMPDIR/figures"
+		cat "$BATS_TEST_TMPDIR/figures" >>"$BATS_FILE_TMPDIR/figures"
+		figure "$name: $(<"$BATS_TEST_TMPDIR/figures")"
 	done
-	echo "$BATS_TEST_DESCRIPTION" >>"${FIGURES:-/dev/null}"
-	cat /proc/loadavg >>"${FIGURES:-/dev/null}"
+	figure "load $(</proc/loadavg)"
 	for name in keep anew; do
 		holds '.failed == 0 and .moved == 0 and .answered > 0' <"$BATS_TEST_TMPDIR/$name"
 	done
@@ -312,6 +315,6 @@ enough() {
 		wait_for "the old ones are gone" backends_hold --argjson old "$before" 'all(.[]; .state != "up" or (.task as $t | $old | all(.[]; .[0] != $t)))'
 		lasts 1 5
 	done
-	echo "$((n - 1)) deployments" | tee -a "${FIGURES:-/dev/null}"
+	figure "$((n - 1)) deployments"
 	no_failure
 }
