@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The registrar's writes against an agent on loopback that refuses every registration. */
+/*
+ * The registrar's writes against an agent on loopback that refuses registrations: all of them, or so many with an answer of its choice.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -8,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -28,8 +31,27 @@ struct world {
 	struct config *config;
 	struct registrar *registrar;
 	unsigned refused, removed;
-	int asked; /* who the agent is */
+	unsigned refusals; /* after so many it takes them; 0: never */
+	uint32_t taken;	   /* a bit for each task web.N */
+	int status;	   /* of a refusal; 0: 400 */
+	int asked;	   /* who the agent is */
 };
+
+/* N of the task web.N that is registered */
+static unsigned task_of(struct evhttp_request *request)
+{
+	struct evbuffer *in = evhttp_request_get_input_buffer(request);
+	char body[4096] = "";
+	const char *id;
+	unsigned task;
+
+	evbuffer_copyout(in, body, sizeof(body) - 1);
+	id = strstr(body, "sluice:web.");
+	assert_non_null(id);
+	assert_int_equal(sscanf(id, "sluice:web.%2u:0", &task), 1);
+	assert_true(task < 32);
+	return task;
+}
 
 static void on_request(struct evhttp_request *request, void *ctx)
 {
@@ -44,8 +66,12 @@ static void on_request(struct evhttp_request *request, void *ctx)
 			out,
 			"{\"Config\":{\"NodeName\":\"n\"},\"Member\":{\"Addr\":\"10.0.0.1\"}}");
 	} else if (!strcmp(path, "/v1/agent/service/register")) {
-		world->refused++;
-		status = 400;
+		if (world->refusals && world->refused == world->refusals) {
+			world->taken |= UINT32_C(1) << task_of(request);
+		} else {
+			world->refused++;
+			status = world->status ? world->status : 400;
+		}
 	} else {
 		assert_string_equal(path, "/v1/agent/service/deregister/sluice%3Aweb.2%3A0");
 		world->removed++;
@@ -170,12 +196,76 @@ static void an_agent_that_was_away_is_told_again(void **state)
 	free(held.boot_id);
 }
 
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+#define ENTRIES 30
+
+static void want_many(struct world *world)
+{
+	static struct registrar_entry entries[ENTRIES];
+	static const struct facts_consul nothing = {};
+	static char tasks[ENTRIES][16];
+
+	for (int i = 0; i < ENTRIES; i++) {
+		snprintf(tasks[i], sizeof(tasks[i]), "web.%d", i);
+		entries[i] = (struct registrar_entry){ .task = tasks[i],
+						       .app = "/web",
+						       .address = "",
+						       .port = (uint16_t)(31000 + i),
+						       .service = "web" };
+	}
+	assert_int_equal(registrar_want(world->registrar, entries, ENTRIES), 0);
+	registrar_consul(world->registrar, &nothing);
+}
+
+/* Twenty at once, then one each 50 ms: never sooner, however fast the agent is. */
+static void writes_are_rate_limited(void **state)
+{
+	const int64_t start_ms = now_ms();
+	struct world world;
+
+	(void)state;
+	open_world(&world);
+	want_many(&world);
+	while (world.refused < ENTRIES)
+		event_base_loop(world.base, EVLOOP_ONCE);
+	assert_true(now_ms() - start_ms >= (ENTRIES - 20) * 50);
+	close_world(&world);
+}
+
+/* Each write that an agent with a limit of its own refuses comes again, after a pause; all are taken in the end. */
+static void an_agent_that_limits_gets_all_in_the_end(void **state)
+{
+	const int64_t start_ms = now_ms();
+	struct world world;
+
+	(void)state;
+	open_world(&world);
+	world.status = 429;
+	world.refusals = ENTRIES;
+	want_many(&world);
+	while (!world.taken)
+		event_base_loop(world.base, EVLOOP_ONCE);
+	assert_true(now_ms() - start_ms >= (ENTRIES - 20) * 50);
+	while (world.taken != (UINT32_C(1) << ENTRIES) - 1)
+		event_base_loop(world.base, EVLOOP_ONCE);
+	close_world(&world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_refused_id_waits_alone),
+		cmocka_unit_test(an_agent_that_limits_gets_all_in_the_end),
 		cmocka_unit_test(an_agent_that_was_away_is_told_again),
 		cmocka_unit_test(nothing_is_written_to_another_hosts_agent),
+		cmocka_unit_test(writes_are_rate_limited),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
