@@ -15,6 +15,7 @@ def ask(path, command):
         connection.settimeout(5)
         connection.connect(path)
         connection.sendall(command.encode() + b"\n")
+        connection.shutdown(socket.SHUT_WR)  # a master's socket would wait for more
         said = b""
         while chunk := connection.recv(4096):
             said += chunk
@@ -38,16 +39,30 @@ class HaproxyPeer(ProcessPeer):
     def socket(self, host):
         return host.work("haproxy.sock")
 
+    def master_socket(self, host):
+        return host.work("haproxy-master.sock")
+
     def check(self, host, backends):
         processes.run("haproxy", "-c", "-f", host.write(f"{self.name}.check", self.config(host, backends)))
 
     def argv(self, path):
-        # -W: a master that re-executes itself at SIGUSR2, which is what a reload is
-        return ["haproxy", "-W", "-f", path] if self.by_reload else ["haproxy", "-db", "-f", path]
+        # -W: a master that re-executes itself at SIGUSR2, which is what a reload is; -S: where it can be asked whether it is there
+        return ["haproxy", "-W", "-S", self.master_socket(self.host), "-f", path] if self.by_reload else ["haproxy", "-db", "-f", path]
+
+    def _wait_master(self):
+        """Until the master is in its loop: 2.6 loses a signal that comes while it begins or re-executes itself, its workers serving already."""
+        def answers():
+            try:
+                return "master" in ask(self.master_socket(self.host), "show proc")
+            except OSError:
+                return False
+
+        wait_until(answers, 10, f"{self.name}: its master answers", self.child.log)
 
     def change(self, backends):
         if self.by_reload:
             self.write(self.host, backends)
+            self._wait_master()
             self.child.popen.send_signal(signal.SIGUSR2)
             return
         for port in self.backends:

@@ -51,6 +51,7 @@ def facts(host):
         "processor": f"{_line('/proc/cpuinfo', r'^model name.*: (.*)$')}, {cores} cores",
         "memory": f"{int(_line('/proc/meminfo', r'^MemTotal: *([0-9]+)', '0')) / 2 ** 20:.0f} GiB",
         "who shares a core": f"{shared} Generator: core {generator_core()}, servers: core {servers_core()}.",
+        "the lab's share of the processors": host.share,
         "network": "one veth pair each for client and slave, a bridge between them (tools/lab)",
         "offloads at the client": offloads(host, CLIENT),
         "offloads at the slave": offloads(host, SLAVE),
