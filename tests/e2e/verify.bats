@@ -132,9 +132,11 @@ says() {
 	lab kill slave1 sluiced
 	run ctl verify
 	[[ $status == 0 && $output == *"note: sluiced is not running"*ok ]]
+	ask --url "http://$SLAVE1/" --requests 12 --connections 3 --close >/dev/null # each has the present period's count
 	poke sluice_backends "${slots[0]}" 12 44 1 0 0        # weight 300
 	poke sluice_backends "${slots[0]}" 32 99 0 0 0        # the last generation
 	poke sluice_backends "${slots[0]}" 64 0 4 0 0         # 1,024 connections
+	poke sluice_backends "${slots[1]}" 84 0 4 0 0 0 4 0 0 0 4 0 0 0 4 0 0 # 1,024 half-open ones in each period
 	poke sluice_labels "${slots[0]}" 0 99 0 0 0           # its generation
 	poke sluice_backends "${slots[1]}" 4 0 22             # port 22
 	poke sluice_hports "${ports[2]}" 2 "${slots[0]}" 0    # another's replies
@@ -145,7 +147,7 @@ says() {
 	poke sluice_ports 81 0 1 0                            # and another one
 	bpftool map delete pinned "$(pin_dir)/sluice_addrs4" key 10 80 0 2
 	bpftool map update pinned "$(pin_dir)/sluice_addrs4" key 10 9 9 9 value 1 0 0 0
-	finds backend.values backend.generation count.active label.generation backend.port hport.owner hport.stale set.slot \
+	finds backend.values backend.generation count.active count.half-open label.generation backend.port hport.owner hport.stale set.slot \
 		set.members service.port port.service address.missing address.stale
 	ctl --json verify | holds '(.ok | not) and all(.findings[]; (.check | length) > 0 and (.where | length) > 0 and
 		(.text | length) > 0 and (.advice | length) > 0) and any(.findings[]; .check == "address.stale" and .where == "10.9.9.9")'

@@ -166,31 +166,68 @@ static bool check_flow(void *ctx, const struct maps_flow *found)
 	return verify->count < VERIFY_MAX;
 }
 
-static void check_count(struct verify *verify, unsigned slot, const char *check, const char *what,
-			__s32 said, uint32_t counted)
+static bool is_off(int64_t said, uint32_t counted)
 {
-	int64_t off = (int64_t)said - counted;
+	return llabs(said - counted) > BLUR + counted / 8;
+}
+
+static void add_count(struct verify *verify, unsigned slot, const char *check, const char *what,
+		      int32_t said, uint32_t counted)
+{
 	char name[64];
 
-	if (llabs(off) <= BLUR + counted / 8)
-		return;
 	verify_name(verify, slot, name);
 	verify_add(verify, check, "sluiced counts anew every half minute: is it running?", name,
 		   SLUICE_MAP_BACKENDS ": says %d %s, and a scan finds %u", said, what, counted);
 }
 
+/* A half-open table that is full forgets flows which are still counted. */
+static bool may_have_forgotten(const struct verify *verify)
+{
+	struct maps_occupancy tables[MAPS_TABLES];
+
+	if (maps_count_entries(verify->maps, tables))
+		return true;
+	for (size_t i = 0; i < MAPS_TABLES; i++)
+		if (!strncmp(tables[i].name, "half-open", strlen("half-open")) &&
+		    tables[i].held >= tables[i].capacity - tables[i].capacity / 8)
+			return true;
+	return false;
+}
+
+/* Handshakes come and go while they are counted: what is said before and after must both be off, the same way. */
+static void check_half_open(struct verify *verify, unsigned slot, int32_t before, uint32_t counted)
+{
+	const int32_t said = maps_half_open(verify->maps, &verify->maps->backends[slot]);
+
+	if (!is_off(before, counted) || !is_off(said, counted) ||
+	    (before > (int64_t)counted) != (said > (int64_t)counted))
+		return;
+	if (said > (int64_t)counted && may_have_forgotten(verify))
+		return;
+	add_count(verify, slot, "count.half-open", "half-open ones", said, counted);
+}
+
 void verify_flows(struct verify *verify)
 {
 	struct maps_flow_counts *counts = malloc(sizeof(*counts));
-	int err = counts ? maps_count_flows(verify->maps, counts) : -ENOMEM;
+	int32_t before[SLUICE_MAX_BACKENDS + 1];
+	int err = counts ? 0 : -ENOMEM;
 
+	for (unsigned slot = 1; slot <= SLUICE_MAX_BACKENDS; slot++)
+		before[slot] = maps_half_open(verify->maps, &verify->maps->backends[slot]);
+	if (!err)
+		err = maps_count_flows(verify->maps, counts);
 	for (unsigned slot = 1; !err && slot <= SLUICE_MAX_BACKENDS; slot++) {
 		const struct sluice_backend *backend = &verify->maps->backends[slot];
+		const int32_t active = maps_active(verify->maps, backend);
+		const uint32_t counted = maps_counted_active(counts, slot);
 
 		if (!backend->generation)
 			continue;
-		check_count(verify, slot, "count.active", "connections",
-			    maps_active(verify->maps, backend), maps_counted_active(counts, slot));
+		if (is_off(active, counted))
+			add_count(verify, slot, "count.active", "connections", active, counted);
+		check_half_open(verify, slot, before[slot], maps_counted_half_open(counts, slot));
 	}
 	if (!err)
 		err = maps_scan_flows(verify->maps, check_flow, verify);

@@ -171,6 +171,8 @@ int maps_count_flows(const struct maps *maps, struct maps_flow_counts *counts);
 
 /* The sum of a slot's active parts and clients of this host: what the programs should say. */
 uint32_t maps_counted_active(const struct maps_flow_counts *counts, unsigned slot);
+/* The same of its half-open parts. */
+uint32_t maps_counted_half_open(const struct maps_flow_counts *counts, unsigned slot);
 
 /* What the programs have counted for a backend, or for a copy of it; see sluice_tally_sum(). */
 int32_t maps_active(const struct maps *maps, const struct sluice_backend *backend);

@@ -339,6 +339,15 @@ uint32_t maps_counted_active(const struct maps_flow_counts *counts, unsigned slo
 	return sum;
 }
 
+uint32_t maps_counted_half_open(const struct maps_flow_counts *counts, unsigned slot)
+{
+	uint32_t sum = 0;
+
+	for (unsigned i = 0; i < SLUICE_TALLY_PARTS; i++)
+		sum += counts->half_open_part[slot][i];
+	return sum;
+}
+
 int32_t maps_active(const struct maps *maps, const struct sluice_backend *backend)
 {
 	return sluice_tally_sum(&backend->active, maps_jiffies(maps),
