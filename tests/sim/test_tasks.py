@@ -3,7 +3,9 @@
 
 import http.client
 import os
+import shutil
 import signal
+import tempfile
 import time
 
 from simtest import SimCase, exchange, process_agent, wait_for
@@ -192,6 +194,28 @@ class Health(ProcessCase):
         wait_for("health", lambda: sim.tasks()[0]["healthy"])
         sim.settled()
         self.assertEqual(sim.tasks()[0]["id"], task["id"])
+
+    def test_a_command_runs_with_the_tasks_environment(self):
+        sim = self.processes()
+        flag = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, flag, ignore_errors=True)
+        command = f'test "$MINE" = "x y" && test -n "$MESOS_TASK_ID" && test -e {flag}'
+        task = self.up(sim, env={"MINE": "x y"}, healthChecks=[
+            {"protocol": "COMMAND", "command": {"value": command}, "delaySeconds": 0,
+             "gracePeriodSeconds": 60, "intervalSeconds": 0.1, "maxConsecutiveFailures": 2}])[0]
+        self.assertTrue(task["healthy"])
+        os.rmdir(flag)
+        wait_for("it is killed, and its successor is not healthy", lambda: [
+            item for item in sim.tasks() if item["id"] != task["id"] and not item["healthy"]])
+
+    def test_a_command_that_takes_too_long_is_killed_and_fails(self):
+        sim = self.processes()
+        check = {"protocol": "COMMAND", "command": {"value": "sleep 3600"}, "delaySeconds": 0,
+                 "gracePeriodSeconds": 0, "intervalSeconds": 0.1, "timeoutSeconds": 0.2}
+        stream = self.stream(sim, "?event_type=unhealthy_instance_kill_event")
+        sim.call("POST", "/v2/apps", {"id": "/web", "healthChecks": [check]})
+        kill = stream.until("the kill", lambda event: event)
+        self.assertEqual(kill["reason"], "Command timed out after 0.2 secs")
 
     def test_tcp_and_unknown_health(self):
         sim = self.processes()

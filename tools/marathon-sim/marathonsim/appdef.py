@@ -64,21 +64,23 @@ def _objects(body, name, path):
 def _check(body, index):
     path = f"/healthChecks({index})"
     protocol = body.get("protocol", "HTTP")
-    if protocol == "COMMAND":
-        raise Invalid(f"{path}/protocol", "marathon-sim does not run COMMAND checks")
-    if protocol not in HTTP_CHECKS + TCP_CHECKS:
+    if protocol not in HTTP_CHECKS + TCP_CHECKS + ("COMMAND",):
         raise Invalid(f"{path}/protocol", f"'{protocol}' is no protocol of a health check")
     check = {"protocol": protocol}
     if protocol in HTTP_CHECKS:
         check["path"] = _kind(body.get("path") or "/", str, f"{path}/path", "jsstring")
-    if body.get("port") is not None:
+    if protocol == "COMMAND":
+        command = _kind(body.get("command"), dict, f"{path}/command", "jsobject")
+        value = _kind(command.get("value"), str, f"{path}/command/value", "jsstring")
+        check["command"] = {"value": value}
+    elif body.get("port") is not None:
         check["port"] = _number(body["port"], f"{path}/port", 1, 65535)
     else:
         check["portIndex"] = _number(body.get("portIndex", 0), f"{path}/portIndex", 0)
     for name, default, low in (("gracePeriodSeconds", 300, 0), ("intervalSeconds", 60, 0),
                                ("timeoutSeconds", 20, 0), ("maxConsecutiveFailures", 3, 0)):
         check[name] = _number(body.get(name, default), f"{path}/{name}", low, whole=False)
-    if protocol.startswith("MESOS_"):
+    if protocol == "COMMAND" or protocol.startswith("MESOS_"):
         check["delaySeconds"] = _number(body.get("delaySeconds", 15), f"{path}/delaySeconds", 0,
                                         whole=False)
     else:

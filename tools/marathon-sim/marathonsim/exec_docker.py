@@ -99,6 +99,9 @@ class DockerHandle:
     def hit(self, name):
         self._kill(name)
 
+    def check(self, _command, _timeout):
+        return "marathon-sim runs commands beside processes only"
+
     def cleanup(self):
         """An Engine that is just going away may be back soon: tries for a while."""
         for _ in range(_REMOVE_TRIES):

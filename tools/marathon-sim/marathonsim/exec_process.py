@@ -60,6 +60,25 @@ class ProcessHandle:
         except ProcessLookupError:
             pass
 
+    def check(self, command, timeout):
+        """With the task's environment and network, as Mesos' executor does it."""
+        argv = ["nsenter", f"--net=/proc/{self.pid}/ns/net", "--", "/bin/sh", "-c", command]
+        env = _environ(self.pid)
+        env.pop("MARATHON_SIM_ID", None)    # it is no task, and is not to be found again as one
+        try:
+            child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                     stderr=subprocess.DEVNULL, env=env, cwd="/",
+                                     start_new_session=True)
+        except OSError as error:
+            return str(error)
+        try:
+            code = child.wait(timeout)
+        except subprocess.TimeoutExpired:
+            os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+            return f"Command timed out after {timeout} secs"
+        return None if code == 0 else _words_for(code).message
+
     def cleanup(self):
         self._group(signal.SIGKILL)
         os.close(self._pidfd)

@@ -47,6 +47,10 @@ class DryHandle:
         self._signal = name
         self._over.set()
 
+    def check(self, _command, _timeout):
+        """Runs a COMMAND check where the task runs. None if it passes, else the cause."""
+        return "marathon-sim runs commands beside processes only"
+
     def cleanup(self):
         """Removes what is left after wait() has returned."""
 

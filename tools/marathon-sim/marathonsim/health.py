@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Runs the health and readiness checks of one task, really, from where the simulator runs.
+"""Runs the health and readiness checks of one task, really: from where the simulator runs, commands where the task does.
 
 Knows how to probe and when; what a result means is decided by the one who is told.
 """
@@ -64,15 +64,22 @@ def port_of(task, check):
     return None if index is None else task.ports[index]
 
 
+def _look(task, check):
+    """None if the check passes, else the cause."""
+    if check["protocol"] == "COMMAND":
+        return task.handle.check(check["command"]["value"], check["timeoutSeconds"] or None)
+    port = port_of(task, check)
+    return "no host port" if port is None else probe(check, task.agent.address, port)
+
+
 def _watch(task, index, report):
     check = task.definition.health_checks[index]
-    port = port_of(task, check)
     interval = max(check["intervalSeconds"], _SHORTEST_INTERVAL)
     if task.exited.wait(check.get("delaySeconds", 0)):
         return
     due = time.monotonic()
     while not task.exited.is_set() and task.kill_reason is None:
-        cause = "no host port" if port is None else probe(check, task.agent.address, port)
+        cause = _look(task, check)
         if task.exited.is_set():
             return
         report(task, index, cause)
