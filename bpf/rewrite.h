@@ -67,34 +67,91 @@ static __always_inline long rewrite_field(struct __sk_buff *skb, __u32 check_off
 }
 
 /*
- * port: offset of the port in the TCP header.
+ * Direct writing gives a program a prologue that unshares the headers of each packet that is a
+ * clone, ours or not, and all that TCP sends are clones. So one program writes, and only for ours:
+ * sluice_tc_write. In nanoseconds: bpf_skb_store_bytes() 36, the tail call and the writing 5.
  *
- * A helper call costs as much as a hash look-up, so port and checksum are written by one where the
- * checksum is surely complete. Not by direct access: that would give the program a prologue which
- * unshares the headers of each cloned packet, and all that TCP sends are clones.
+ * What to write lies in skb->cb and not in the scratch: while programs are replaced the old ones
+ * call the new one's writer, so this is a part of the ABI.
+ */
+enum rewrite_order {
+	REWRITE_L4_OFF,
+	REWRITE_PORTS, /* both, as they shall lie in the packet */
+	REWRITE_CHECK, /* the checksum; REWRITE_NO_CHECK: it stays */
+};
+
+#define REWRITE_NO_CHECK 0x10000
+
+enum rewrite_way { REWRITE_IN, REWRITE_OUT }; /* a compile-time constant */
+
+int sluice_tc_write(struct __sk_buff *skb);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(__u32));
+	__array(values, int(struct __sk_buff *));
+} sluice_writer SEC(".maps") = {
+	.values = { [0] = &sluice_tc_write },
+};
+
+/* Does not come back, if there is a writer. */
+static __always_inline void rewrite_directly(struct __sk_buff *skb, const struct packet *packet,
+					     __u32 ports, __u32 check)
+{
+	skb->cb[REWRITE_L4_OFF] = packet->l4_off;
+	skb->cb[REWRITE_PORTS] = ports;
+	skb->cb[REWRITE_CHECK] = check;
+	packet_barrier();
+	bpf_tail_call_static(skb, &sluice_writer, 0);
+}
+
+/*
+ * Change the source port on the way out, the destination port on the way in. Mostly it does not
+ * come back: sluice_tc_write has the last word. Else 0, or a helper's error.
+ *
+ * direct: may the headers be unshared with all that is linear? A clone's payload would be copied.
  */
 static __always_inline long rewrite_tc(struct __sk_buff *skb, const struct packet *packet,
-				       const struct tcphdr *tcp, __u32 port, __be16 from, __be16 to,
-				       enum family family)
+				       const struct tcphdr *tcp, enum rewrite_way way, bool direct,
+				       __be16 to, enum family family)
 {
+	const __be16 from = way == REWRITE_OUT ? packet->sport : packet->dport;
+	const __u32 ports = way == REWRITE_OUT ? packet_pair16(to, packet->dport)
+					       : packet_pair16(packet->sport, to);
 	struct { /* up to the checksum, and as packet_pair32() says of keys */
 		__u64 words[2];
 		__u16 check;
 	} header;
+	long err;
 
 	/*
 	 * Of a fragment the length of the whole is not known, and so not the pseudo header's sum.
 	 */
-	if (!tcp || packet->fragment || rewrite_is_partial(packet, family))
-		return rewrite_field(skb, packet->l4_off + offsetof(struct tcphdr, check),
-				     packet->l4_off + port, from, to);
-	header.words[0] = packet_pair32(port ? packet_pair16(packet->sport, to)
-					     : packet_pair16(to, packet->dport),
-					tcp->seq);
-	header.words[1] = *(const __u64 *)&tcp->ack_seq;
+	if (!tcp || packet->fragment || rewrite_is_partial(packet, family)) {
+		err = bpf_l4_csum_replace(skb, packet->l4_off + offsetof(struct tcphdr, check),
+					  from, to, sizeof(to));
+		if (err)
+			return err;
+		if (tcp && direct)
+			rewrite_directly(skb, packet, ports, REWRITE_NO_CHECK);
+		return bpf_skb_store_bytes(skb, packet->l4_off, &ports, sizeof(ports), 0);
+	}
 	header.check = rewrite_checksum(packet->check, from, to);
+	if (direct)
+		rewrite_directly(skb, packet, ports, header.check);
+	header.words[0] = packet_pair32(ports, tcp->seq);
+	header.words[1] = *(const __u64 *)&tcp->ack_seq;
 	return bpf_skb_store_bytes(skb, packet->l4_off, &header, offsetof(struct tcphdr, urg_ptr),
 				   0);
+}
+
+/* What sluice_tc_write does to the header that it has found. */
+static __always_inline void rewrite_as_ordered(const struct __sk_buff *skb, struct tcphdr *tcp)
+{
+	*(__u32 *)tcp = skb->cb[REWRITE_PORTS];
+	if (skb->cb[REWRITE_CHECK] != REWRITE_NO_CHECK)
+		tcp->check = skb->cb[REWRITE_CHECK];
 }
 
 #endif

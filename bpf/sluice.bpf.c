@@ -19,7 +19,7 @@
  *   local.h    clients on this host: no packets, but sockets
  *
  * sluice_xdp is attached in native or generic mode, sluice_tc_in and sluice_tc_out in every mode;
- * the others to a cgroup.
+ * sluice_tc_write is where these two end for a packet that changes, the others are attached to a cgroup.
  */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
@@ -196,6 +196,18 @@ static __always_inline int tc_rewritten(long err)
 	return TC_ACT_SHOT;
 }
 
+/* Where the two below end, for a packet of ours: see rewrite.h. */
+SEC("tc")
+int sluice_tc_write(struct __sk_buff *skb)
+{
+	struct tcphdr *tcp = skb_data(skb) + (skb->cb[REWRITE_L4_OFF] & PACKET_L4_MAX);
+
+	if ((void *)(tcp + 1) > skb_data_end(skb))
+		return tc_rewritten(-1);
+	rewrite_as_ordered(skb, tcp);
+	return TC_ACT_UNSPEC;
+}
+
 static __always_inline int tc_in(struct __sk_buff *skb, struct scratch *scratch, __u32 service,
 				 enum family family)
 {
@@ -213,8 +225,7 @@ static __always_inline int tc_in(struct __sk_buff *skb, struct scratch *scratch,
 	switch (ingress(scratch, service, HOOK_TC, family, &port)) {
 	case VERDICT_REWRITE:
 		tcp = packet_tcp(packet, skb_data(skb), skb_data_end(skb));
-		return tc_rewritten(rewrite_tc(skb, packet, tcp, offsetof(struct tcphdr, dest),
-					       packet->dport, port, family));
+		return tc_rewritten(rewrite_tc(skb, packet, tcp, REWRITE_IN, true, port, family));
 	case VERDICT_DROP:
 		return TC_ACT_SHOT;
 	case VERDICT_RESET:
@@ -331,8 +342,10 @@ static __always_inline int tc_out(struct __sk_buff *skb, struct scratch *scratch
 	switch (egress(skb, scratch, service_port, family, &half)) {
 	case VERDICT_REWRITE:
 		tcp = packet_tcp(packet, skb_data(skb), skb_data_end(skb));
-		return tc_rewritten(rewrite_tc(skb, packet, tcp, offsetof(struct tcphdr, source),
-					       packet->sport, service_port, family));
+		return tc_rewritten(
+			rewrite_tc(skb, packet, tcp, REWRITE_OUT,
+				   skb->data_end - skb->data <= packet->l4_off + packet->header_len,
+				   service_port, family));
 	case VERDICT_REDISPATCH:
 		if (half)
 			return answer_redispatch(skb, packet, &scratch->answer, half, service_port,

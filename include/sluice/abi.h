@@ -541,5 +541,6 @@ _Static_assert(sizeof(struct sluice_event) == 72, "ABI");
 #define SLUICE_MAP_EVENTS "sluice_events"
 #define SLUICE_MAP_RATES "sluice_rates"
 #define SLUICE_MAP_CURSOR "sluice_cursor"
+#define SLUICE_MAP_WRITER "sluice_writer" /* without a pin the kernel would empty it */
 
 #endif

@@ -89,8 +89,9 @@ static void prepare_program(struct explain *explain)
 	const struct sluice_meta *meta = &explain->live->meta;
 	struct bpf_program *program;
 
-	bpf_object__for_each_program(program, explain->skel->obj)
-		bpf_program__set_autoload(program, program == explain->skel->progs.sluice_tc_in);
+	bpf_object__for_each_program(program, explain->skel->obj) bpf_program__set_autoload(
+		program, program == explain->skel->progs.sluice_tc_in ||
+				 program == explain->skel->progs.sluice_tc_write);
 	explain->skel->rodata->sluice_port_min = meta->port_min;
 	explain->skel->rodata->sluice_port_max = meta->port_max;
 	explain->skel->rodata->sluice_hz = meta->hz;

@@ -67,20 +67,20 @@ const uint32_t case_flows[CASE_PHASES] = { [CASE_16K] = FLOWS_16K, [CASE_1M] = F
 		NAME, STEP_GROUP GROUP, BASE_NAME, CASE_16K,                                  \
 			{ PROGRAM, NULL, JOB_SAME, 1, FAMILY, KIND, JOB_SERVICE_PORT }, PROOF \
 	}
-#define STEPS(HOOK, STEP_OF, PROGRAM, FAMILY, KIND, PROOF)                                        \
-	STEP(HOOK ": parse", HOOK, HOOK " base hot", STEP_OF "_parse", FAMILY, KIND,              \
-	     PROOF_NOTHING),                                                                      \
-		STEP(HOOK ": + service", HOOK, HOOK ": parse", STEP_OF "_service", FAMILY, KIND,  \
-		     PROOF_NOTHING),                                                              \
-		STEP(HOOK ": + flow", HOOK, HOOK ": + service", STEP_OF "_flow", FAMILY, KIND,    \
-		     PROOF_NOTHING),                                                              \
-		STEP(HOOK ": + rewrite", HOOK, HOOK ": + flow", STEP_OF "_rewrite", FAMILY, KIND, \
-		     PROOF_NOTHING),                                                              \
-		STEP(HOOK ": + counters", HOOK, HOOK ": + rewrite", STEP_OF "_count", FAMILY,     \
-		     KIND, PROOF),                                                                \
-		STEP(HOOK ": + stamp", HOOK, HOOK ": + counters", STEP_OF "_stamp", FAMILY, KIND, \
-		     PROOF),                                                                      \
-		WHOLE(HOOK ": + the rest", HOOK, HOOK ": + stamp", PROGRAM, FAMILY, KIND, PROOF)
+#define STEPS(HOOK, STEP_OF, PROGRAM, FAMILY, KIND, PROOF)                                         \
+	STEP(HOOK ": parse", HOOK, HOOK " base hot", STEP_OF "_parse", FAMILY, KIND,               \
+	     PROOF_NOTHING),                                                                       \
+		STEP(HOOK ": + service", HOOK, HOOK ": parse", STEP_OF "_service", FAMILY, KIND,   \
+		     PROOF_NOTHING),                                                               \
+		STEP(HOOK ": + flow", HOOK, HOOK ": + service", STEP_OF "_flow", FAMILY, KIND,     \
+		     PROOF_NOTHING),                                                               \
+		STEP(HOOK ": + counters", HOOK, HOOK ": + flow", STEP_OF "_count", FAMILY, KIND,   \
+		     PROOF),                                                                       \
+		STEP(HOOK ": + stamp", HOOK, HOOK ": + counters", STEP_OF "_stamp", FAMILY, KIND,  \
+		     PROOF),                                                                       \
+		STEP(HOOK ": + rewrite", HOOK, HOOK ": + stamp", STEP_OF "_rewrite", FAMILY, KIND, \
+		     PROOF),                                                                       \
+		WHOLE(HOOK ": + the rest", HOOK, HOOK ": + rewrite", PROGRAM, FAMILY, KIND, PROOF)
 #define NEW_STEP(NAME, BASE_NAME, PROGRAM, STEP_NAME, PROOF)                     \
 	{                                                                        \
 		"new4: " NAME, STEP_GROUP "new connection", BASE_NAME, CASE_16K, \

@@ -10,6 +10,7 @@
 #include <linux/ipv6.h>
 #include <linux/tcp.h>
 #include <linux/udp.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include <sluice/abi.h>
@@ -102,7 +103,8 @@ static void put_tcp(struct frame *frame, unsigned family, enum frame_kind kind, 
 		    uint16_t dport)
 {
 	const uint16_t header = TCP_MIN + (kind == FRAME_SYN ? SYN_OPTIONS : 0);
-	const uint16_t l4_len = header + (kind == FRAME_SYN ? 0 : PAYLOAD);
+	const bool data = kind != FRAME_SYN && kind != FRAME_OUT;
+	const uint16_t l4_len = header + (data ? PAYLOAD : 0);
 	const __be32 client = htonl(JOB_CLIENT);
 	struct tcphdr tcp = { .window = htons(501), .doff = (header / 4) & 15 };
 	uint8_t l4[TCP_MIN + SYN_OPTIONS + PAYLOAD] = {};
@@ -110,13 +112,14 @@ static void put_tcp(struct frame *frame, unsigned family, enum frame_kind kind, 
 
 	tcp.seq = htonl(kind == FRAME_SYN ? FRAME_ISN : FRAME_ISN + 1);
 	tcp.syn = kind == FRAME_SYN;
-	tcp.ack = tcp.psh = kind != FRAME_SYN;
+	tcp.ack = kind != FRAME_SYN;
+	tcp.psh = data;
 	tcp.ack_seq = htonl(kind == FRAME_SYN ? 0 : 2001);
 	put_l3(frame, family, kind == FRAME_OUT, IPPROTO_TCP, l4_len);
 	memcpy(l4, &tcp, sizeof(tcp));
 	if (kind == FRAME_SYN)
 		memcpy(l4 + TCP_MIN, syn_options, sizeof(syn_options));
-	else
+	if (data)
 		memset(l4 + TCP_MIN, 'x', PAYLOAD);
 	frame->sum = fold(sum_pseudo(family, IPPROTO_TCP, l4_len) + sum_words(l4, l4_len));
 	sum = frame->sum + sum_words(&client, sizeof(client)) + htons(sport) + htons(dport);

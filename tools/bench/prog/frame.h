@@ -17,10 +17,11 @@
 enum frame_kind {
 	FRAME_IN,	 /* a segment with 32 bytes of data from the client to the service */
 	FRAME_REWRITTEN, /* the same to the backend's port, as XDP leaves it */
-	FRAME_OUT,	 /* a segment with data from the backend */
-	FRAME_SYN,	 /* with the options that Linux sends */
-	FRAME_OTHER,	 /* FRAME_IN between two ports that are none of ours */
-	FRAME_UDP,	 /* a datagram to the service's port number */
+	/* from the backend; headers alone are linear in what TCP sends, and a test run's data are not */
+	FRAME_OUT,
+	FRAME_SYN,   /* with the options that Linux sends */
+	FRAME_OTHER, /* FRAME_IN between two ports that are none of ours */
+	FRAME_UDP,   /* a datagram to the service's port number */
 };
 
 #define FRAME_OTHER_PORT 9999

@@ -12,9 +12,9 @@ enum step {
 	STEP_SERVICE,
 	STEP_FLOW,
 	/* an established flow */
-	STEP_REWRITE,
 	STEP_COUNT,
 	STEP_STAMP,
+	STEP_REWRITE,
 	/* a new one */
 	STEP_ADMIT,
 	STEP_PICK,
@@ -60,14 +60,14 @@ static __always_inline int step_xdp_in(struct xdp_md *ctx, enum step last, enum 
 		return pass;
 	step_uses(owned.port);
 	STEP(STEP_FLOW);
+	count_in(owned.slot, service, packet->ip_len);
+	STEP(STEP_COUNT);
+	flow_touch(&owned, flow_now());
+	STEP(STEP_STAMP);
 	tcp = packet_tcp(packet, xdp_data(ctx), xdp_data_end(ctx));
 	if (!tcp || rewrite_is_partial(packet, family))
 		return pass;
 	rewrite_xdp(tcp, packet, owned.port);
-	STEP(STEP_REWRITE);
-	count_in(owned.slot, service, packet->ip_len);
-	STEP(STEP_COUNT);
-	flow_touch(&owned, flow_now());
 	return pass;
 }
 
@@ -100,18 +100,17 @@ static __always_inline int step_tc(struct __sk_buff *skb, enum step last, bool o
 		return pass;
 	step_uses(owned.port);
 	STEP(STEP_FLOW);
-	tcp = packet_tcp(packet, skb_data(skb), skb_data_end(skb));
-	if (rewrite_tc(skb, packet, tcp,
-		       out ? offsetof(struct tcphdr, source) : offsetof(struct tcphdr, dest),
-		       out ? packet->sport : packet->dport, out ? service : owned.port, family))
-		return pass;
-	STEP(STEP_REWRITE);
 	if (out)
 		count_out(owned.slot, owned.service, packet->ip_len);
 	else
 		count_in(owned.slot, service, packet->ip_len);
 	STEP(STEP_COUNT);
 	flow_touch(&owned, flow_now());
+	STEP(STEP_STAMP);
+	tcp = packet_tcp(packet, skb_data(skb), skb_data_end(skb));
+	if (rewrite_tc(skb, packet, tcp, out ? REWRITE_OUT : REWRITE_IN, true,
+		       out ? service : owned.port, family))
+		return pass;
 	return pass;
 }
 
@@ -198,9 +197,9 @@ static __always_inline int step_new(struct xdp_md *ctx, enum step last)
 	X(parse, STEP_PARSE)     \
 	X(service, STEP_SERVICE) \
 	X(flow, STEP_FLOW)       \
-	X(rewrite, STEP_REWRITE) \
 	X(count, STEP_COUNT)     \
-	X(stamp, STEP_STAMP)
+	X(stamp, STEP_STAMP)     \
+	X(rewrite, STEP_REWRITE)
 
 STEPS_OF(STEP_XDP)
 STEPS_OF(STEP_TC)
