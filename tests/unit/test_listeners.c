@@ -196,6 +196,29 @@ static void outside_the_range(void **state)
 	close_world(&world);
 }
 
+/* The end is told whether anybody is awaited or not. */
+static void nobody_is_awaited(void **state)
+{
+	int fd = listen_on(AF_INET, 0);
+	struct world world;
+	uint16_t port;
+
+	(void)state;
+	assert_true(fd >= 0);
+	port = port_of(fd);
+	open_world(&world, port, true);
+	wait_for(&world, true);
+	listeners_await(world.listeners, false);
+	close(fd);
+	wait_for(&world, false);
+	fd = listen_on(AF_INET, port);
+	assert_true(fd >= 0);
+	listeners_await(world.listeners, true);
+	wait_for(&world, true);
+	close(fd);
+	close_world(&world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -203,6 +226,7 @@ int main(void)
 		cmocka_unit_test(ipv6),
 		cmocka_unit_test(one_of_two),
 		cmocka_unit_test(outside_the_range),
+		cmocka_unit_test(nobody_is_awaited),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

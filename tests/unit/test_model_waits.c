@@ -176,6 +176,28 @@ static void a_registration_that_waits_is_told(void **unused)
 	world_stop(&w);
 }
 
+/* While any of these is so the daemon looks often; while none is, seldom. */
+static void what_calls_for_frequent_looks(void **unused)
+{
+	struct world w;
+
+	(void)unused;
+	world_start_up(&w, 1);
+	w.service.slowstart_ms = 10000;
+	assert_false(model_lacks_listener(w.model));
+	assert_false(model_is_ramping(w.model)); /* the first has nobody to leave its share to */
+	world_healthy(&w, 2);
+	world_everybody_says(&w);
+	assert_true(model_is_ramping(w.model));
+	world_pass(&w, 10000);
+	assert_false(model_is_ramping(w.model));
+	assert_false(model_is_draining(w.model));
+	w.listens[1] = false;
+	world_kernel_says(&w);
+	assert_true(model_lacks_listener(w.model));
+	world_stop(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -185,6 +207,7 @@ int main(void)
 		cmocka_unit_test(no_empty_first_set_without_an_address),
 		cmocka_unit_test(a_check_that_has_not_run_is_waited_for),
 		cmocka_unit_test(a_registration_that_waits_is_told),
+		cmocka_unit_test(what_calls_for_frequent_looks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

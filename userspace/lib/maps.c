@@ -309,14 +309,18 @@ int maps_lookup(int fd, const void *key, void *value)
 
 int maps_read_services(const struct maps *maps, struct sluice_service *services)
 {
-	__u32 index;
+	__u32 keys[SLUICE_MAX_SERVICES + 1], count = SLUICE_MAX_SERVICES + 1, next;
 
-	memset(&services[0], 0, sizeof(services[0]));
-	for (index = 1; index <= SLUICE_MAX_SERVICES; index++) {
-		if (bpf_map_lookup_elem(maps->services_fd, &index, &services[index]) < 0)
-			return -errno;
-		services[index].name[SLUICE_NAME_LEN - 1] = '\0';
-	}
+	/* ENOENT says that there are no more, and all these are filled */
+	if (bpf_map_lookup_batch(maps->services_fd, NULL, &next, keys, services, &count, NULL) <
+		    0 &&
+	    errno != ENOENT)
+		return -errno;
+	if (count != SLUICE_MAX_SERVICES + 1)
+		return -EIO;
+	services[0] = (struct sluice_service){};
+	for (__u32 i = 1; i <= SLUICE_MAX_SERVICES; i++)
+		services[i].name[SLUICE_NAME_LEN - 1] = '\0';
 	return 0;
 }
 

@@ -168,6 +168,9 @@ struct maps_flow_counts {
 	uint32_t now; /* jiffies when the scan began */
 };
 int maps_count_flows(const struct maps *maps, struct maps_flow_counts *counts);
+/* Both of it in one walk. counts may be NULL. */
+int maps_count(const struct maps *maps, struct maps_flow_counts *counts,
+	       struct maps_occupancy tables[MAPS_TABLES]);
 
 /* The sum of a slot's active parts and clients of this host: what the programs should say. */
 uint32_t maps_counted_active(const struct maps_flow_counts *counts, unsigned slot);

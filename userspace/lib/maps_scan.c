@@ -15,8 +15,10 @@
 
 #include "maps.h"
 
+#define BATCH_FIRST 256 /* most tables are nearly empty, and pages are not free */
 #define BATCH 4096
 #define BATCH_MAX (1u << 20)
+
 /* The tick's length as the kernel rounds it (TICK_NSEC), so that nothing drifts at 300 Hz. */
 static uint64_t tick_ns(uint32_t hz)
 {
@@ -54,27 +56,49 @@ uint32_t maps_jiffies(const struct maps *maps)
 	return (uint32_t)(maps->meta.clock_jiffies + ns / tick_ns(maps->meta.hz) + 1);
 }
 
-/* One table, and room for a batch of it. */
+union scan_key {
+	struct sluice_flow_key4 key4;
+	struct sluice_flow_key6 key6;
+	__u64 cookie;
+};
+
+union scan_value {
+	struct sluice_half half;
+	struct sluice_flow flow;
+	struct sluice_local local;
+};
+
+/* Room for a batch of any table. */
+struct batch {
+	char *keys, *values;
+	__u32 size; /* in elements */
+};
+
 struct scan {
 	int fd, family;		     /* AF_UNSPEC: the map of local connections */
 	size_t key_size, value_size; /* a flow table's value begins with its struct sluice_flow */
-	char *keys, *values;
-	__u32 size; /* of a batch, in elements */
 };
 
-static int scan_resize(struct scan *scan, __u32 size)
+static void batch_release(struct batch *batch)
 {
-	free(scan->keys);
-	free(scan->values);
-	scan->keys = calloc(size, scan->key_size);
-	scan->values = calloc(size, scan->value_size);
-	scan->size = size;
-	return scan->keys && scan->values ? 0 : -ENOMEM;
+	free(batch->keys);
+	free(batch->values);
+	*batch = (struct batch){ 0 };
 }
 
-static void describe(const struct scan *scan, __u32 i, struct maps_flow *flow)
+static int batch_resize(struct batch *batch, __u32 size)
 {
-	const void *value = scan->values + i * scan->value_size;
+	batch_release(batch);
+	batch->keys = calloc(size, sizeof(union scan_key));
+	batch->values = calloc(size, sizeof(union scan_value));
+	batch->size = size;
+	return batch->keys && batch->values ? 0 : -ENOMEM;
+}
+
+static void describe(const struct scan *scan, const struct batch *batch, __u32 i,
+		     struct maps_flow *flow)
+{
+	const void *value = batch->values + i * scan->value_size;
 	struct sluice_flow_key4 key4;
 	struct sluice_flow_key6 key6;
 
@@ -84,13 +108,13 @@ static void describe(const struct scan *scan, __u32 i, struct maps_flow *flow)
 		.flow = value,
 	};
 	if (scan->family == AF_INET) {
-		memcpy(&key4, scan->keys + i * scan->key_size, sizeof(key4));
+		memcpy(&key4, batch->keys + i * scan->key_size, sizeof(key4));
 		flow->client[0] = key4.client;
 		flow->local[0] = key4.local;
 		flow->client_port = key4.client_port;
 		flow->service_port = key4.service_port;
 	} else {
-		memcpy(&key6, scan->keys + i * scan->key_size, sizeof(key6));
+		memcpy(&key6, batch->keys + i * scan->key_size, sizeof(key6));
 		memcpy(flow->client, key6.client, sizeof(flow->client));
 		memcpy(flow->local, key6.local, sizeof(flow->local));
 		flow->client_port = key6.client_port;
@@ -98,12 +122,12 @@ static void describe(const struct scan *scan, __u32 i, struct maps_flow *flow)
 	}
 }
 
-static void describe_local(const struct scan *scan, __u32 i, __u32 now, struct sluice_flow *as_flow,
-			   struct maps_flow *flow)
+static void describe_local(const struct scan *scan, const struct batch *batch, __u32 i, __u32 now,
+			   struct sluice_flow *as_flow, struct maps_flow *flow)
 {
 	struct sluice_local local;
 
-	memcpy(&local, scan->values + i * scan->value_size, sizeof(local));
+	memcpy(&local, batch->values + i * scan->value_size, sizeof(local));
 	*as_flow = (struct sluice_flow){
 		.generation = local.generation,
 		.slot = local.slot,
@@ -120,43 +144,56 @@ static void describe_local(const struct scan *scan, __u32 i, __u32 now, struct s
 		.service_port = local.service_port,
 		.flow = as_flow,
 	};
-	memcpy(&flow->cookie, scan->keys + i * scan->key_size, sizeof(flow->cookie));
+	memcpy(&flow->cookie, batch->keys + i * scan->key_size, sizeof(flow->cookie));
 	memcpy(flow->client, local.client, sizeof(flow->client));
 	memcpy(flow->local, local.local, sizeof(flow->local));
 }
 
-/* 1: visit wants no more; 0: the whole table was seen. */
-static int scan_table(struct scan *scan, __u32 now, maps_visit_flow visit, void *ctx)
+/* As many as fit. One bucket that holds more than the batch is thrown away, and asked for again. */
+static int look_up(const struct scan *scan, struct batch *batch, const __u32 *from, __u32 *next,
+		   __u32 *count)
 {
-	__u32 position = 0, next = 0, count, i;
-	struct sluice_flow as_flow;
-	struct maps_flow flow;
-	void *from = NULL;
-	int err = scan_resize(scan, BATCH);
+	__u32 position;
+	int err;
 
-	while (!err) {
-		count = scan->size;
-		err = bpf_map_lookup_batch(scan->fd, from, &next, scan->keys, scan->values, &count,
-					   NULL) < 0
+	do {
+		*count = batch->size;
+		position = from ? *from : 0;
+		err = bpf_map_lookup_batch(scan->fd, from ? &position : NULL, next, batch->keys,
+					   batch->values, count, NULL) < 0
 			      ? -errno
 			      : 0;
-		if (err == -ENOSPC && scan->size < BATCH_MAX) {
-			/* One bucket holds more than the batch. What came is thrown away, and asked for again. */
-			err = scan_resize(scan, scan->size * 2);
-			continue;
-		}
+	} while (err == -ENOSPC && batch->size < BATCH_MAX &&
+		 !(err = batch_resize(batch, batch->size * 2)));
+	return err;
+}
+
+/* 1: visit wants no more; 0: the whole table was seen. */
+static int scan_table(const struct scan *scan, struct batch *batch, __u32 now,
+		      maps_visit_flow visit, void *ctx)
+{
+	__u32 position = 0, next = 0, count, i;
+	const __u32 *from = NULL;
+	struct sluice_flow as_flow;
+	struct maps_flow flow;
+	int err = batch->size ? 0 : batch_resize(batch, BATCH_FIRST);
+
+	while (!err) {
+		err = look_up(scan, batch, from, &next, &count);
 		if (err && err != -ENOENT)
 			return err;
 		for (i = 0; i < count; i++) {
 			if (scan->family == AF_UNSPEC)
-				describe_local(scan, i, now, &as_flow, &flow);
+				describe_local(scan, batch, i, now, &as_flow, &flow);
 			else
-				describe(scan, i, &flow);
+				describe(scan, batch, i, &flow);
 			if (!visit(ctx, &flow))
 				return 1;
 		}
 		position = next;
 		from = &position;
+		if (!err && batch->size < BATCH)
+			err = batch_resize(batch, BATCH);
 	}
 	return err == -ENOENT ? 0 : err;
 }
@@ -166,54 +203,31 @@ static void describe_tables(const struct maps *maps, struct scan scans[MAPS_TABL
 {
 	const struct scan all[MAPS_TABLES] = {
 		{ maps->half4_fd, AF_INET, sizeof(struct sluice_flow_key4),
-		  sizeof(struct sluice_half), NULL, NULL, 0 },
+		  sizeof(struct sluice_half) },
 		{ maps->half6_fd, AF_INET6, sizeof(struct sluice_flow_key6),
-		  sizeof(struct sluice_half), NULL, NULL, 0 },
+		  sizeof(struct sluice_half) },
 		{ maps->est4_fd, AF_INET, sizeof(struct sluice_flow_key4),
-		  sizeof(struct sluice_flow), NULL, NULL, 0 },
+		  sizeof(struct sluice_flow) },
 		{ maps->est6_fd, AF_INET6, sizeof(struct sluice_flow_key6),
-		  sizeof(struct sluice_flow), NULL, NULL, 0 },
-		{ maps->local_fd, AF_UNSPEC, sizeof(__u64), sizeof(struct sluice_local), NULL, NULL,
-		  0 },
+		  sizeof(struct sluice_flow) },
+		{ maps->local_fd, AF_UNSPEC, sizeof(__u64), sizeof(struct sluice_local) },
 	};
 
 	memcpy(scans, all, sizeof(all));
 }
 
-static void scan_free(struct scan *scan)
-{
-	free(scan->keys);
-	free(scan->values);
-}
-
 int maps_scan_flows(const struct maps *maps, maps_visit_flow visit, void *ctx)
 {
 	struct scan scans[MAPS_TABLES];
+	struct batch batch = { 0 };
 	int err = 0;
 	size_t i;
 
 	describe_tables(maps, scans);
 	for (i = 0; i < MAPS_TABLES && !err; i++)
-		err = scan_table(&scans[i], maps_jiffies(maps), visit, ctx);
-	for (i = 0; i < MAPS_TABLES; i++)
-		scan_free(&scans[i]);
+		err = scan_table(&scans[i], &batch, maps_jiffies(maps), visit, ctx);
+	batch_release(&batch);
 	return err < 0 ? err : 0;
-}
-
-struct occupied {
-	const struct maps *maps;
-	struct maps_occupancy *table;
-};
-
-static bool count_entry(void *ctx, const struct maps_flow *flow)
-{
-	const struct occupied *occupied = ctx;
-	const struct maps *maps = occupied->maps;
-
-	occupied->table->held++;
-	if (!sluice_flow_is_expired(flow->flow, maps_jiffies(maps), &maps->meta.timeouts))
-		occupied->table->entries++;
-	return true;
 }
 
 static int capacity_of(int fd, uint32_t *capacity)
@@ -227,28 +241,6 @@ static int capacity_of(int fd, uint32_t *capacity)
 	return 0;
 }
 
-int maps_count_entries(const struct maps *maps, struct maps_occupancy tables[MAPS_TABLES])
-{
-	static const char *const names[MAPS_TABLES] = { "half-open4", "half-open6", "established4",
-							"established6", "local" };
-	struct scan scans[MAPS_TABLES];
-	int err = 0;
-	size_t i;
-
-	describe_tables(maps, scans);
-	for (i = 0; i < MAPS_TABLES && !err; i++) {
-		struct occupied occupied = { .maps = maps, .table = &tables[i] };
-
-		tables[i] = (struct maps_occupancy){ .name = names[i] };
-		err = capacity_of(scans[i].fd, &tables[i].capacity);
-		if (!err)
-			err = scan_table(&scans[i], maps_jiffies(maps), count_entry, &occupied);
-	}
-	for (i = 0; i < MAPS_TABLES; i++)
-		scan_free(&scans[i]);
-	return err < 0 ? err : 0;
-}
-
 unsigned maps_percent(const struct maps_occupancy *table)
 {
 	return table->capacity ? (unsigned)((uint64_t)table->entries * 100 / table->capacity) : 0;
@@ -256,7 +248,8 @@ unsigned maps_percent(const struct maps_occupancy *table)
 
 struct count {
 	const struct maps *maps;
-	struct maps_flow_counts *counts;
+	struct maps_flow_counts *counts; /* NULL: nobody asks */
+	struct maps_occupancy *table;	 /* that is walked */
 };
 
 /* A part that is in force when the scan began; a flow that moved since is counted again by the next scan. */
@@ -289,20 +282,18 @@ static void count_as_programs(struct maps_flow_counts *counts, const struct maps
 	}
 }
 
-static bool count_flow(void *ctx, const struct maps_flow *found)
+static void count_flow(const struct count *count, const struct maps_flow *found, uint32_t now)
 {
-	const struct count *count = ctx;
 	const struct sluice_flow *flow = found->flow;
 	const struct maps *maps = count->maps;
 	struct maps_flow_counts *counts = count->counts;
 	const struct sluice_timeouts *timeouts = &maps->meta.timeouts;
-	uint32_t now = maps_jiffies(maps);
 
 	if (!flow->slot || flow->slot > SLUICE_MAX_BACKENDS)
-		return true;
+		return;
 	if (__atomic_load_n(&maps->backends[flow->slot].generation, __ATOMIC_RELAXED) !=
 	    flow->generation)
-		return true;
+		return;
 	if (found->origin != SLUICE_ORIGIN_NETWORK)
 		counts->local[flow->slot]++;
 	else
@@ -318,16 +309,59 @@ static bool count_flow(void *ctx, const struct maps_flow *found)
 	case SLUICE_FLOW_CLOSED:
 		break;
 	}
+}
+
+static bool count_entry(void *ctx, const struct maps_flow *found)
+{
+	const struct count *count = ctx;
+	const uint32_t now = maps_jiffies(count->maps);
+
+	count->table->held++;
+	if (!sluice_flow_is_expired(found->flow, now, &count->maps->meta.timeouts))
+		count->table->entries++;
+	if (count->counts)
+		count_flow(count, found, now);
 	return true;
+}
+
+int maps_count(const struct maps *maps, struct maps_flow_counts *counts,
+	       struct maps_occupancy tables[MAPS_TABLES])
+{
+	static const char *const names[MAPS_TABLES] = { "half-open4", "half-open6", "established4",
+							"established6", "local" };
+	struct count count = { .maps = maps, .counts = counts };
+	struct scan scans[MAPS_TABLES];
+	struct batch batch = { 0 };
+	int err = 0;
+	size_t i;
+
+	if (counts) {
+		memset(counts, 0, sizeof(*counts));
+		counts->now = maps_jiffies(maps);
+	}
+	describe_tables(maps, scans);
+	for (i = 0; i < MAPS_TABLES && !err; i++) {
+		count.table = &tables[i];
+		tables[i] = (struct maps_occupancy){ .name = names[i] };
+		err = capacity_of(scans[i].fd, &tables[i].capacity);
+		if (!err)
+			err = scan_table(&scans[i], &batch, maps_jiffies(maps), count_entry,
+					 &count);
+	}
+	batch_release(&batch);
+	return err;
+}
+
+int maps_count_entries(const struct maps *maps, struct maps_occupancy tables[MAPS_TABLES])
+{
+	return maps_count(maps, NULL, tables);
 }
 
 int maps_count_flows(const struct maps *maps, struct maps_flow_counts *counts)
 {
-	struct count count = { .maps = maps, .counts = counts };
+	struct maps_occupancy tables[MAPS_TABLES];
 
-	memset(counts, 0, sizeof(*counts));
-	counts->now = maps_jiffies(maps);
-	return maps_scan_flows(maps, count_flow, &count);
+	return maps_count(maps, counts, tables);
 }
 
 uint32_t maps_counted_active(const struct maps_flow_counts *counts, unsigned slot)

@@ -22,6 +22,19 @@ struct seat {
 	bool is_new;
 };
 
+struct identity {
+	unsigned service;
+	const char *task;
+	unsigned port_index;
+	unsigned port;
+};
+
+/* A slot in use, and whose. */
+struct place {
+	struct identity identity;
+	uint16_t slot;
+};
+
 struct builder {
 	struct plan *plan;
 	const struct actual *actual;
@@ -30,7 +43,7 @@ struct builder {
 	bool managed[SLUICE_MAX_SERVICES + 1];
 	struct seat *seat;
 	size_t seat_count;
-	uint16_t *used; /* slots in use, sorted by identity */
+	struct place *used; /* slots in use, sorted by identity */
 	size_t used_count;
 	bool taken[SLUICE_MAX_BACKENDS + 1];   /* not to be given to a new backend */
 	bool retires[SLUICE_MAX_BACKENDS + 1]; /* its backend is to go */
@@ -115,13 +128,6 @@ static void choose_seats(struct builder *builder)
 
 /* --- the walk --- */
 
-struct identity {
-	unsigned service;
-	const char *task;
-	unsigned port_index;
-	unsigned port;
-};
-
 static int compare_identities(const struct identity *a, const struct identity *b)
 {
 	int order;
@@ -159,13 +165,12 @@ static int compare_seats(const void *a, const void *b)
 	return compare_identities(&x, &y);
 }
 
-static int compare_slots(const void *a, const void *b, void *actual)
+static int compare_places(const void *a, const void *b)
 {
-	uint16_t one = *(const uint16_t *)a, other = *(const uint16_t *)b;
-	struct identity x = slot_identity(actual, one), y = slot_identity(actual, other);
-	int order = compare_identities(&x, &y);
+	const struct place *x = a, *y = b;
+	int order = compare_identities(&x->identity, &y->identity);
 
-	return order ? order : one < other ? -1 : one > other;
+	return order ? order : x->slot < y->slot ? -1 : x->slot > y->slot;
 }
 
 /* A backend that nobody wants goes, unless its service is one that wanted does not speak of and attach still has. */
@@ -194,14 +199,14 @@ static void walk(struct builder *builder)
 
 	while (s < builder->seat_count || u < builder->used_count) {
 		struct seat *seat = s < builder->seat_count ? &builder->seat[s] : NULL;
-		unsigned slot = u < builder->used_count ? builder->used[u] : 0;
+		const struct place *place = u < builder->used_count ? &builder->used[u] : NULL;
+		unsigned slot = place ? place->slot : 0;
 		int order = !seat ? 1 : -1;
 
-		if (seat && slot) {
-			struct identity wanted = seat_identity(seat),
-					is = slot_identity(builder->actual, slot);
+		if (seat && place) {
+			struct identity wanted = seat_identity(seat);
 
-			order = compare_identities(&wanted, &is);
+			order = compare_identities(&wanted, &place->identity);
 		}
 		if (order == 0)
 			seat->slot = slot;
@@ -259,7 +264,8 @@ static void mark_taken(struct builder *builder)
 		if (!actual->backend[slot].generation)
 			continue;
 		builder->taken[slot] = true;
-		builder->used[builder->used_count++] = (uint16_t)slot;
+		builder->used[builder->used_count++] =
+			(struct place){ slot_identity(actual, slot), (uint16_t)slot };
 	}
 	for (unsigned i = 1; i <= SLUICE_MAX_SERVICES; i++) {
 		const struct sluice_set *set = actual->set[i];
@@ -421,8 +427,8 @@ static int build_set(const struct builder *builder, size_t service, struct sluic
 	for (size_t i = 0; i < builder->seat_count; i++) {
 		const struct wanted_backend *backend = builder->seat[i].backend;
 
-		if (backend->service == service && backend->state == SLUICE_BACKEND_UP &&
-		    backend->weight)
+		if (builder->seat[i].service == builder->service[service] &&
+		    backend->state == SLUICE_BACKEND_UP && backend->weight)
 			members[count++] =
 				(struct set_table_member){ .slot = (uint16_t)builder->seat[i].slot,
 							   .weight = backend->weight,
@@ -517,8 +523,7 @@ int plan_build(struct plan *plan, const struct actual *actual, const struct want
 	choose_seats(builder);
 	mark_taken(builder);
 	qsort(builder->seat, builder->seat_count, sizeof(*builder->seat), compare_seats);
-	qsort_r(builder->used, builder->used_count, sizeof(*builder->used), compare_slots,
-		(void *)(uintptr_t)actual);
+	qsort(builder->used, builder->used_count, sizeof(*builder->used), compare_places);
 	walk(builder);
 	give_slots(builder);
 	err = add_steps(builder);

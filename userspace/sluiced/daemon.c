@@ -19,6 +19,7 @@
 #include "config.h"
 #include "consul.h"
 #include "hostname.h"
+#include "listeners.h"
 #include "log.h"
 #include "marathon.h"
 #include "model.h"
@@ -32,7 +33,7 @@
 #define SCAN_MS 30000	      /* exact counts, when nobody waits for them */
 #define SCAN_DRAINING_MS 2000 /* when somebody does */
 #define CALM_AFTER 10	      /* seconds without a step */
-#define CALM_EVERY 5	      /* then a turn each so many seconds, unless something is told */
+#define CALM_EVERY 10	      /* then a turn each so many seconds, unless something is told */
 #define ADDRESSES_MS 60000    /* netlink tells; this is for what it lost */
 #define BOOT_ID_FILE "/proc/sys/kernel/random/boot_id"
 
@@ -74,6 +75,8 @@ static void hand_over_registrations(struct daemon *daemon)
 void daemon_take_turn(struct daemon *daemon)
 {
 	reconcile_run(&daemon->reconcile, clock_ms());
+	if (daemon->listeners) /* a reload that failed has none for a moment */
+		listeners_await(daemon->listeners, model_lacks_listener(daemon->model));
 	if (daemon->facts_changed)
 		hand_over_registrations(daemon);
 }
@@ -162,17 +165,20 @@ static void ask_again(struct daemon *daemon, int64_t now_ms)
 }
 
 /*
- * A turn without news finds only what time alone brings about. Where that has been nothing for a
- * while, and nothing is held or drains, a look now and then will do: with 1,000 backends these
- * turns are most of what an idle daemon costs.
+ * A turn without news finds only what time alone brings about: a health result that expires, a map
+ * that somebody else has written. Where that has been nothing for a while, and nothing is held,
+ * drains or grows, a look now and then will do: with 1,000 backends these turns are most of what an
+ * idle daemon costs.
  */
 static bool may_rest(struct daemon *daemon)
 {
 	const struct model_guard *guards;
-	uint64_t steps = daemon->reconcile.counters.steps;
+	const struct reconcile_counters *counters = &daemon->reconcile.counters;
+	uint64_t steps = counters->steps + counters->failures;
 
 	if (steps != daemon->steps_seen || model_guards(daemon->model, &guards) ||
-	    model_is_draining(daemon->model) || model_wants_answer(daemon->model))
+	    model_is_draining(daemon->model) || model_is_ramping(daemon->model) ||
+	    model_wants_answer(daemon->model))
 		daemon->calm_seconds = 0;
 	else
 		daemon->calm_seconds++;

@@ -38,7 +38,7 @@ struct daemon {
 	bool failed;				   /* cannot go on */
 	bool detached;				   /* said so already */
 	struct ask ask_marathon, ask_consul;	   /* for confirming answers */
-	uint64_t steps_seen;			   /* of all plans, a second ago */
+	uint64_t steps_seen;			   /* of all plans, and failures, a second ago */
 	unsigned calm_seconds;			   /* since a turn had anything to do */
 	int64_t scan_ms, refresh_ms, addresses_ms; /* last time */
 	uint64_t attached_ns;			   /* of the attach that needs_attach speaks of */

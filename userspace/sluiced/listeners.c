@@ -5,7 +5,7 @@
  * every closed connection is told too; the widest range since start, because a reload can narrow the
  * config's while the attached programs and their backends keep the old one), the other is asked for all that listen. An end is never
  * taken from the message itself, since another socket may listen on the same port: it makes us ask.
- * There is no message for a new listener, so we ask each second anyway.
+ * There is no message for a new listener, so we ask now and then anyway.
  */
 #include "listeners.h"
 
@@ -27,7 +27,8 @@
 #include "source.h"
 
 #define POLL_MS 1000
-#define ANSWER_MS 5000 /* a dump that takes longer is given up */
+#define POLL_CALM_MS 5000 /* while no new one is awaited */
+#define ANSWER_MS 5000	  /* a dump that takes longer is given up */
 #define READ_BYTES (32u << 10)
 
 struct listeners {
@@ -38,6 +39,7 @@ struct listeners {
 	uint32_t sequence; /* of the dump under way */
 	int family;	   /* of the dump under way, 0: none */
 	int64_t asked_ms;
+	bool awaited;	 /* see listeners_await() */
 	bool again;	 /* something ended while a dump was under way: it may have been counted */
 	bool deliver;	 /* the next complete set goes out even if it is the same */
 	bool confirming; /* first lacked a port that now has; a second dump has the last word */
@@ -211,7 +213,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 		fail(listeners, "dump", ETIMEDOUT);
 	if (!listeners->family)
 		start_dump(listeners);
-	arm(listeners, POLL_MS);
+	arm(listeners, listeners->awaited ? POLL_MS : POLL_CALM_MS);
 }
 
 /* Outlives the objects: each reload makes a new one. */
@@ -310,7 +312,7 @@ struct listeners *listeners_new(struct event_base *base, const struct config *co
 		return NULL;
 	listeners->sink = sink;
 	listeners->dump_fd = listeners->ends_fd = -1;
-	listeners->deliver = true;
+	listeners->deliver = listeners->awaited = true;
 	source_init(&listeners->source, "kernel", true, clock_ms());
 	err = set_up(listeners, base, config);
 	if (err) {
@@ -336,6 +338,13 @@ void listeners_free(struct listeners *listeners)
 	if (listeners->ends_fd >= 0)
 		close(listeners->ends_fd);
 	free(listeners);
+}
+
+void listeners_await(struct listeners *listeners, bool awaited)
+{
+	if (awaited && !listeners->awaited)
+		arm(listeners, POLL_MS);
+	listeners->awaited = awaited;
 }
 
 void listeners_resync(struct listeners *listeners)

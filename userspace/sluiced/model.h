@@ -122,11 +122,17 @@ struct model_unrun {
 /* index counts services; false: there are no more. Most have none. */
 bool model_unrun_checks(const struct model *model, size_t index, struct model_unrun *unrun);
 
-/* Is a further answer of the registries wanted, to confirm an absence? */
+/* These four tell what the last tick found. Is a further answer of the registries wanted, to confirm an absence? */
 bool model_wants_answer(const struct model *model);
 
 /* Is some backend waiting for its flows to end? Then scans should be frequent. */
 bool model_is_draining(const struct model *model);
+
+/* Does some backend's weight still grow (slowstart)? */
+bool model_is_ramping(const struct model *model);
+
+/* Is there a backend behind which nobody listens? Then the kernel should be asked often. */
+bool model_lacks_listener(const struct model *model);
 
 /* What the registrar tells of a registration that it was given; task and port_index name its backends. */
 struct registrar_told;

@@ -144,6 +144,7 @@ struct model {
 	size_t wanted_capacity;
 	struct model_guard *guard;
 	size_t guard_count, guard_capacity;
+	bool wants_answer, is_draining, is_ramping, lacks_listener;
 	struct model_problem *problem;
 	struct registrar_entry *entry;
 	size_t entry_capacity;

@@ -346,6 +346,33 @@ static void write_service(struct model *model, size_t s, int64_t now_ms)
 	}
 }
 
+/* May it be waited for that an answer says more of this backend? */
+static bool wants_answer(const struct model *model, const struct model_service *service,
+			 const struct model_backend *b)
+{
+	if (!b->retired && b->unready && b->m_last == STATE_M_STARTING)
+		return true; /* no event tells when it is */
+	if (b->retired || b->m_last != STATE_M_GONE)
+		return false;
+	if (b->m_lacks < 2 || b->missing_mass)
+		return true;
+	return model_by_consul(model, service) && b->c_ever && !b->c_present && b->c_lacks < 2;
+}
+
+static void note_waits(struct model *model, const struct model_service *service, int64_t now_ms)
+{
+	int64_t length = (int64_t)service->config->slowstart_ms;
+
+	for (const struct model_backend *b = service->backends; b; b = b->next) {
+		model->wants_answer |= wants_answer(model, service, b);
+		model->is_draining |= b->state == SLUICE_BACKEND_DRAINING ||
+				      b->state == SLUICE_BACKEND_GONE;
+		model->is_ramping |= b->state == SLUICE_BACKEND_UP && b->ramp_ms &&
+				     now_ms - b->ramp_ms < length;
+		model->lacks_listener |= !b->retired && !b->listens;
+	}
+}
+
 const struct wanted *model_tick(struct model *model, int64_t now_ms)
 {
 	if (reserve(model)) {
@@ -354,6 +381,8 @@ const struct wanted *model_tick(struct model *model, int64_t now_ms)
 	}
 	model->tick_ms = now_ms;
 	model->guard_count = 0;
+	model->wants_answer = model->is_draining = false;
+	model->is_ramping = model->lacks_listener = false;
 	model->wanted = (struct wanted){ .service = model->wanted_service,
 					 .service_count = model->service_count };
 	guard_ports(model);
@@ -363,6 +392,7 @@ const struct wanted *model_tick(struct model *model, int64_t now_ms)
 		forget_retired(&model->service[s]);
 		guard_first_set(model, &model->service[s], now_ms);
 		write_service(model, s, now_ms);
+		note_waits(model, &model->service[s], now_ms);
 	}
 	model->wanted.backend = model->wanted_backend;
 	return &model->wanted;
@@ -381,29 +411,20 @@ size_t model_guards(const struct model *model, const struct model_guard **guards
 
 bool model_wants_answer(const struct model *model)
 {
-	for (size_t s = 0; s < model->service_count; s++) {
-		const struct model_service *service = &model->service[s];
-
-		for (const struct model_backend *b = service->backends; b; b = b->next) {
-			if (!b->retired && b->unready && b->m_last == STATE_M_STARTING)
-				return true; /* no event tells when it is */
-			if (b->retired || b->m_last != STATE_M_GONE)
-				continue;
-			if (b->m_lacks < 2 || b->missing_mass)
-				return true;
-			if (model_by_consul(model, service) && b->c_ever && !b->c_present &&
-			    b->c_lacks < 2)
-				return true;
-		}
-	}
-	return false;
+	return model->wants_answer;
 }
 
 bool model_is_draining(const struct model *model)
 {
-	for (size_t s = 0; s < model->service_count; s++)
-		for (const struct model_backend *b = model->service[s].backends; b; b = b->next)
-			if (b->state == SLUICE_BACKEND_DRAINING || b->state == SLUICE_BACKEND_GONE)
-				return true;
-	return false;
+	return model->is_draining;
+}
+
+bool model_is_ramping(const struct model *model)
+{
+	return model->is_ramping;
+}
+
+bool model_lacks_listener(const struct model *model)
+{
+	return model->lacks_listener;
 }

@@ -218,8 +218,6 @@ static void look_at_tables(struct reconcile *reconcile)
 {
 	unsigned i, percent;
 
-	if (maps_count_entries(&reconcile->maps, reconcile->tables))
-		return; /* the scan before has said why */
 	for (i = 0; i < MAPS_TABLES; i++) {
 		const struct maps_occupancy *table = &reconcile->tables[i];
 
@@ -234,17 +232,19 @@ static void look_at_tables(struct reconcile *reconcile)
 int reconcile_scan(struct reconcile *reconcile)
 {
 	struct maps_flow_counts *counts = malloc(sizeof(*counts));
+	struct maps_occupancy tables[MAPS_TABLES];
 	struct actual actual;
 	int64_t started_ms = clock_ms();
 	int err;
 
 	if (!counts)
 		return -ENOMEM;
-	err = maps_count_flows(&reconcile->maps, counts);
+	err = maps_count(&reconcile->maps, counts, tables);
 	if (err) {
 		log_event(LOG_WARNING, "scan-failed", " error=\"%s\"", strerror(-err));
 		goto out;
 	}
+	memcpy(reconcile->tables, tables, sizeof(tables));
 	look_at_tables(reconcile);
 	publish_counts(&reconcile->maps, counts);
 	actual_view(&actual, &reconcile->maps, reconcile->services);

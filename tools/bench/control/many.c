@@ -6,10 +6,12 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 #include <time.h>
 
 #include "clock.h"
+#include "listener.h"
 #include "look.h"
 #include "master.h"
 #include "options.h"
@@ -164,12 +166,27 @@ static int many_change(const struct options *options, const struct maps *maps)
 	return met ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+/* Behind each backend somebody listens, as on a real host: they all are in the kernel's list. */
+static bool listen_on_all(void)
+{
+	const struct rlimit files = { 2 * TASKS, 2 * TASKS };
+
+	if (setrlimit(RLIMIT_NOFILE, &files))
+		return false;
+	for (unsigned i = 0; i < TASKS; i++)
+		if (listener_open((uint16_t)(FIRST_PORT + i)) < 0)
+			return false;
+	return true;
+}
+
 static int many_idle(const struct options *options, const struct maps *maps)
 {
 	static struct master_task tasks[TASKS];
 	double before, share;
 	uint64_t from;
 
+	if (!listen_on_all())
+		return options_failed("cannot listen");
 	if (!start(options, maps, tasks))
 		return options_failed("the backends do not come up");
 	clock_rest_us(SETTLE_MS * 1000);

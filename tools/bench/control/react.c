@@ -4,15 +4,13 @@
  * the end of a listener, to the set that the BPF programs read. One clock, CLOCK_MONOTONIC of this
  * host. Run it where sluiced runs (network namespace, and as root); run (beside it) says how.
  */
-#include <arpa/inet.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "flip.h"
+#include "listener.h"
 #include "look.h"
 #include "master.h"
 #include "options.h"
@@ -132,24 +130,6 @@ static int react_kill(const struct options *options, const struct maps *maps)
 
 /* --- the kernel's listeners --- */
 
-static int listen_on(uint16_t port)
-{
-	const struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(port) };
-	const int one = 1;
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		return -errno;
-	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) ||
-	    bind(fd, (const struct sockaddr *)&address, sizeof(address)) || listen(fd, 16)) {
-		int err = -errno;
-
-		close(fd);
-		return err;
-	}
-	return fd;
-}
-
 static int react_veto(const struct options *options, const struct maps *maps)
 {
 	static struct times times;
@@ -158,7 +138,7 @@ static int react_veto(const struct options *options, const struct maps *maps)
 	int listener[TASKS];
 
 	for (unsigned i = 0; i < TASKS; i++) {
-		listener[i] = listen_on((uint16_t)(FIRST_PORT + i));
+		listener[i] = listener_open((uint16_t)(FIRST_PORT + i));
 		if (listener[i] < 0)
 			return options_failed("cannot listen");
 	}
@@ -177,7 +157,7 @@ static int react_veto(const struct options *options, const struct maps *maps)
 		if (!in_map)
 			return options_failed("the map does not follow");
 		times_add(&times, (double)(in_map - from) / 1e6);
-		listener[at] = listen_on(tasks[at].port);
+		listener[at] = listener_open(tasks[at].port);
 		if (listener[at] < 0 || !look_until(maps, tasks[at].port, true, LIMIT_MS))
 			return options_failed("the listener does not come back");
 	}
