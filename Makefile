@@ -49,7 +49,7 @@ say = $(if $(filter 1,$(V)),@:,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
 # --- goals that compile nothing themselves: they must work on a machine without any library ---
 
-PLAIN := help clean deps test test-kernels demo mutants soak bench bench-check lint uninstall deb
+PLAIN := help clean deps test test-kernels demo mutants soak bench bench-check bench-compare lint uninstall deb
 COMPILES := $(filter-out $(PLAIN),$(or $(MAKECMDGOALS),all))
 
 # --- sources ---
@@ -149,7 +149,7 @@ SAN_CFLAGS := $(BASE_CFLAGS) -O1 $(UNIT_SAN) $(LIB_CFLAGS)
 
 # --- goals ---
 
-.PHONY: all tests test test-kernels fuzz mutants demo soak bench bench-check bench-tools bench-prog bench-control lint deps \
+.PHONY: all tests test test-kernels fuzz mutants demo soak bench bench-check bench-compare bench-tools bench-prog bench-control lint deps \
 	install uninstall deb programs clean help
 
 all: $(PROGRAMS) $(LAB_TOOLS) ## the two programs, the BPF object and the lab's tools
@@ -187,6 +187,9 @@ bench-check: ## the quick set, as root: fails if a ratio falls below its floor i
 	$(Q)tools/deps
 	$(Q)$(MAKE) --no-print-directory -j$(shell nproc) bench-tools
 	$(Q)tools/bench/bench check --out $(B)/bench/check
+
+bench-compare: ## do two runs contradict each other? A=FILE B=FILE, report.json of each; fails if they do
+	$(Q)tools/bench/bench compare "$(A)" "$(B)"
 
 bench-tools: all $(BENCH_TOOLS)
 

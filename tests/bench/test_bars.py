@@ -4,9 +4,10 @@ import json
 import os
 import tempfile
 import unittest
+from unittest import mock
 
 import benchtest
-from sluicebench import bars, floors, report, reading, tables
+from sluicebench import bars, cli, compare, floors, report, reading, tables
 from sluicebench.host import BenchError
 from sluicebench.run import rotated
 from sluicebench.scenario import Row
@@ -70,6 +71,58 @@ class Bars(unittest.TestCase):
         self.assertIn("98.9 %", Row("latency", "direct").need_rate(989, 1000).problem)
 
 
+    def test_rounds_that_were_added_are_the_best_ones(self):
+        many = benchtest.made_up([("keepalive", "direct", "", {"rate": [50000.0] * 20}), ("keepalive", "sluice-tc", "", {"rate": [49500.0] * 20}),
+                                  ("keepalive", "sluice-native", "", {"rate": [49900.0] * 5})])
+        bar = judged(many)["keepalive/direct"]
+        self.assertEqual((bar.top, len(bar.values), bar.verdict), ("sluice-tc", 20, "met"))
+
+    def test_loud_rows_are_left_out_and_named(self):
+        quiet, loud = [0.01] * 6, [0.01, 0.01, 0.5, 0.01, 0.01, 0.01]
+        run = benchtest.made_up([("keepalive", "direct", "", {"rate": [50000.0] * 6, "other": quiet}),
+                                 ("keepalive", "sluice-tc", "", {"rate": [49900.0, 49900.0, 20000.0, 49900.0, 49900.0, 49900.0], "other": loud})])
+        self.assertEqual(judged(run)["keepalive/direct"].values, [0.998] * 5)
+        self.assertIn("1 left out, too much beside them", report.document(run, bars.judge(run), {}))
+        # on a machine that is never quiet the limit is another, else nothing would count
+        busy = benchtest.made_up([("keepalive", "direct", "", {"rate": [50000.0] * 6, "other": [0.3, 0.31, 0.29, 0.3, 0.32, 0.9]})])
+        self.assertEqual(len(busy.values("keepalive", "direct", "rate")), 5)
+
+    def test_direct_against_itself(self):
+        run = benchtest.made_up([("keepalive", "direct", "", {"rate": [100.0] * 5, "cpu": [20.0] * 5}),
+                                 ("keepalive", "direct-again", "", {"rate": [101.0, 99.0, 100.0, 102.0, 98.0], "cpu": [21.0, 19.0, 20.0, 20.0, 20.0]})])
+        found = {what: values for what, _, values in bars.against_itself(run)}
+        self.assertEqual(found["keep-alive, rate"], [1.01, 0.99, 1.0, 1.02, 0.98])
+        self.assertEqual(found["keep-alive, CPU us a request"], [1.0, -1.0, 0.0, 0.0, 0.0])
+        self.assertIn("| keep-alive, rate | 1.000 | 0.980 - 1.020 | 5 |", report.document(run, bars.judge(run), {}))
+
+
+class TwoRuns(unittest.TestCase):
+    def file(self, scale):
+        handle, path = tempfile.mkstemp(suffix=".json")
+        self.addCleanup(os.unlink, path)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump({"bars": [bar.as_dict() for bar in bars.judge(benchtest.made_up(rows(scale)))]}, file)
+        return path
+
+    def test_met_and_missed_contradict(self):
+        good, bad = self.file(1.0), self.file(0.9)
+        words = {name: word for name, _, _, word in compare.judge(compare.read(good), compare.read(bad))}
+        self.assertEqual((words["keepalive/direct"], words["keepalive/cpu-tcp"]), ("contradiction", "contradiction"))
+        self.assertEqual(compare.say_and_judge(good, bad), 1)
+        self.assertEqual(compare.say_and_judge(good, good), 0)
+        self.assertEqual(compare.say_and_judge(bad, bad), 0)
+
+    def test_who_could_not_tell_contradicts_nobody(self):
+        one, other = compare.read(self.file(1.0)), compare.read(self.file(0.9))
+        for bar in other.values():
+            bar["verdict"] = "unresolved"
+        self.assertEqual({word for *_, word in compare.judge(one, other)}, {"undecided"})
+
+    def test_what_is_no_report_is_refused(self):
+        with self.assertRaisesRegex(BenchError, "not a report.json"):
+            compare.read(__file__)
+
+
 class Floors(unittest.TestCase):
     def file(self, content):
         handle, path = tempfile.mkstemp(suffix=".json")
@@ -96,6 +149,18 @@ class Floors(unittest.TestCase):
         fallen = benchtest.made_up(rows(0.94))
         self.assertEqual(floors.say_and_judge(fallen, shipped), 1)
         self.assertTrue(any(line.startswith("keepalive/direct: 0.9") for line in floors.failures(bars.judge(fallen), shipped)))
+
+    def check(self, run, content):
+        """bench check's exit status when the run comes out so."""
+        run.all = lambda: None
+        with tempfile.TemporaryDirectory() as out, mock.patch.object(cli, "Run", lambda options, say: run), \
+                mock.patch.object(cli, "need_root"), mock.patch.object(cli, "need"):
+            return cli.main(["check", "--floors", self.file(content), "--out", out])
+
+    def test_the_command_fails_when_a_floor_is_broken(self):
+        self.assertEqual(self.check(benchtest.made_up(rows()), {"keepalive/direct": 0.955}), 0)
+        self.assertEqual(self.check(benchtest.made_up(rows(0.94)), {"keepalive/direct": 0.955}), 1)
+        self.assertEqual(self.check(benchtest.made_up(rows()), {"latency/p99": 1.08}), 1)
 
     def test_what_was_not_measured_fails(self):
         self.assertEqual(floors.failures([], {"keepalive/direct": 0.955}),

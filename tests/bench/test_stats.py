@@ -62,7 +62,13 @@ class Verdict(unittest.TestCase):
         self.assertEqual(stats.verdict(values, ">=", 1.5), stats.MISSED)
 
     def test_narrow_and_close_by_decides(self):
-        self.assertEqual(stats.verdict([0.9801, 0.9805, 0.981, 0.9805, 0.9802], ">=", 0.98), stats.MET)
+        self.assertEqual(stats.verdict([0.9835, 0.9837, 0.984, 0.9836, 0.9834], ">=", 0.98), stats.MET)
+        self.assertEqual(stats.verdict([0.9765, 0.9767, 0.976, 0.9766, 0.9764], ">=", 0.98), stats.MISSED)
+
+    def test_right_beside_the_bar_nothing_is_decided(self):
+        self.assertEqual(stats.verdict([0.9801, 0.9805, 0.981, 0.9805, 0.9802], ">=", 0.98), stats.UNRESOLVED)
+        self.assertEqual(stats.verdict([0.9799, 0.9795, 0.979, 0.9795, 0.9798], ">=", 0.98), stats.UNRESOLVED)
+        self.assertEqual(stats.verdict([1.0495, 1.049, 1.0491, 1.0492, 1.0493], "<=", 1.05), stats.UNRESOLVED)
 
     def test_fewer_than_five_rounds_decide_nothing(self):
         self.assertEqual(stats.verdict([2.0] * 4, ">=", 1.5), stats.UNRESOLVED)

@@ -22,4 +22,9 @@ class Direct(Peer):
         return self.backends[0]
 
 
-PEERS = [Direct]
+class DirectAgain(Direct):
+    """The same once more in each round. How far it seems to be from `direct` is what a run cannot tell from nothing."""
+    name = family = "direct-again"
+
+
+PEERS = [Direct, DirectAgain]

@@ -38,4 +38,10 @@ class HaproxyHttp(HaproxyPeer):
     template = _CONFIG
 
 
-PEERS = variants(HaproxyHttp)
+class HaproxyHttpNoReuse(HaproxyHttp):
+    """A connection to a server for each of a client's, as every layer 4 balancer has them: what `http-reuse` saves is the difference."""
+    name = family = "haproxy-http-no-reuse"
+    template = _CONFIG.replace("http-reuse always", "http-reuse never")
+
+
+PEERS = [*variants(HaproxyHttp), HaproxyHttpNoReuse]

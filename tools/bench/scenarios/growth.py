@@ -9,8 +9,8 @@ from sluicebench.host import SLAVE
 from sluicebench.scenario import Row, Scenario
 
 OURS, TCP, DIRECT = "sluice-tc", "haproxy-tcp-2t-roundrobin", "direct"
-POINTS = ((OURS, 4, 1000), (OURS, 64, 1000), (OURS, 1000, 1000), (OURS, 1000, 15000), (DIRECT, 4, 1000), (DIRECT, 1000, 15000),
-          (TCP, 4, 1000), (TCP, 1000, 7000))
+POINTS = ((OURS, 4, 1000), (OURS, 64, 1000), (OURS, 1000, 1000), (OURS, 4, 15000), (OURS, 1000, 15000), (DIRECT, 4, 1000), (DIRECT, 4, 15000),
+          (DIRECT, 1000, 15000), (TCP, 4, 1000), (TCP, 1000, 7000))
 HELD = 2000
 
 

@@ -8,7 +8,7 @@ CONNECTIONS = 64
 
 
 class _AtCommonRate(Scenario):
-    peers = rates.COMPARED
+    peers = (*rates.COMPARED, "direct-again")
     metric = openrow.LATENCY
     more = openrow.MORE
     higher_is_better = False
@@ -25,16 +25,24 @@ class Latency(_AtCommonRate):
             "counts from when it was to be sent.")
     quick = True
     order = 20
-    seconds = 6
+    seconds = 2
+
+    def cells(self, run):
+        shares = (50,) if run.options.quick else SHARES
+        return [(name, share) for name in run.chosen_peers(self) for share in shares if share == 50 or name != "direct-again"]
+
+    def point(self, variant):
+        return f"{variant} %"
 
     def measure(self, run, peer, variant):
-        shares = (50,) if run.options.quick else SHARES
+        seconds = (2 if variant == 50 else 1) * run.seconds
         with run.started(peer, run.backends):
-            return [openrow.measure(run, self.name, peer, f"{share} %", rates.common(run, share / 100), (2 if share == 50 else 1.2) * run.seconds,
-                                    connections=CONNECTIONS) for share in shares]
+            return [openrow.measure(run, self.name, peer, self.point(variant), rates.common(run, variant / 100), seconds,
+                                    connections=CONNECTIONS)]
 
 
 class Idle(_AtCommonRate):
+    peers = rates.COMPARED
     name = "idle1000"
     title = "1,000 idle connections, as an ELB keeps them"
     text = "Open loop over 64 connections at 30 % of the slowest peer's rate, while 1,000 more are open and idle."

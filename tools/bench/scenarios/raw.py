@@ -9,11 +9,13 @@ BACKENDS = 4
 
 def one(run, peer, scenario, close):
     meter = run.meter
+    served = run.servers.cpu_us() if run.servers else None
     before = meter.read()
     result = generators.wrk(run.host, peer.url(), run.seconds, CONNECTIONS, close=close)
     used = meter.since(before, meter.read())
+    served = (run.servers.cpu_us() - served) / max(result["requests"], 1) if run.servers else None
     row = Row(scenario, peer.name, rate=result["rate"], cpu=used["lab"] / max(result["requests"], 1),
-              cpu_all=used["all"] / max(result["requests"], 1), requests=result["requests"],
+              server=served, cpu_all=used["all"] / max(result["requests"], 1), requests=result["requests"],
               other=run.other_load(used, result["seconds"]))
     return row.fail_on_errors(result["failed"])
 
@@ -23,7 +25,7 @@ class _Raw(Scenario):
     any_peer = True
     quick = True
     order = 10
-    more = (("cpu", "CPU us/req", 1),)
+    more = (("cpu", "CPU us/req", 1), ("server", "of it the servers' process", 1))
 
     def measure(self, run, peer, variant):
         with run.started(peer, run.backends):
@@ -47,7 +49,7 @@ class Close(KeepAlive):
     title = "One connection per request"
     text = f"The same with `Connection: close`: {CONNECTIONS} connections at a time, each for one request."
     metric = ("rate", "conn/s", 0)
-    more = (("cpu", "CPU us/conn", 1),)
+    more = (("cpu", "CPU us/conn", 1), ("server", "of it the servers' process", 1))
     close = True
     order = 11
 

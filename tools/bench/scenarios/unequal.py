@@ -33,7 +33,7 @@ class Unequal(Scenario):
         peer.balance = variant
         try:
             with run.started(peer, run.backends):
-                row = openrow.measure(run, self.name, peer, variant, OFFERED, 2.5, connections=1500, turns=1, random=True,
+                row = openrow.measure(run, self.name, peer, variant, OFFERED, 2, connections=1500, turns=1, random=True,
                                       timeout=8000)
         finally:
             peer.balance = kept

@@ -2,7 +2,7 @@
 """The bars that Sluice is held to, as data, and whether a run meets them. A bar is a ratio within one round, never a time."""
 from . import stats
 
-QUICK_PEERS = ("direct", "sluice-native", "sluice-tc", "haproxy-tcp-2t-roundrobin", "haproxy-http-2t-roundrobin")
+QUICK_PEERS = ("direct", "direct-again", "sluice-native", "sluice-tc", "haproxy-tcp-2t-roundrobin", "haproxy-http-2t-roundrobin")
 
 
 class Bar:
@@ -22,8 +22,8 @@ _MORE, _LESS = ">=", "<="
 _PROGRAMS = ("What it costs is the run of the programs: two or three a request on the way in, one or two on the way out; `make bench-prog` has the "
              "nanoseconds of each.")
 _REUSE = ("HAProxy in mode http keeps its connections to the servers (http-reuse), so the server accepts none for such a request; direct and all "
-          "layer 4 balancers make it accept one each. That saves about what HAProxy's own work costs: compare its CPU per connection with "
-          "that of direct and of HAProxy in mode tcp.")
+          "layer 4 balancers make it accept one each. The column of the servers' process and the row haproxy-http-no-reuse, which is the "
+          "same HAProxy without that, show how much it saves.")
 
 BARS = [
     Bar("keepalive/direct", "keep-alive, Sluice's best mode over direct", "keepalive", "rate", _MORE, 0.98, "sluice", "direct",
@@ -61,15 +61,20 @@ def of_family(run, family, scenario):
 
 
 def best(run, family, scenario, metric, point="", higher=True):
-    """The family's member with the best median there; None if none has a row that counts."""
+    """The family's member with the best median there; None if none has a row that counts.
+
+    The rounds that are added are the best one's alone. Who has less than half as many is out: a few lucky rows beat many honest ones.
+    """
     found = {}
     for name in of_family(run, family, scenario):
         values = run.values(scenario, name, metric, point)
         if values:
-            found[name] = stats.median(values.values())
+            found[name] = values
     if not found:
         return None
-    return (max if higher else min)(found, key=found.get)
+    most = max(len(values) for values in found.values())
+    medians = {name: stats.median(values.values()) for name, values in found.items() if 2 * len(values) >= most}
+    return (max if higher else min)(medians, key=medians.get)
 
 
 class Judged:
@@ -91,9 +96,15 @@ def judge(run, least=5):
     return [found for found in (_judge(run, bar, least) for bar in BARS) if found]
 
 
+def _mode(run, bar):
+    """The family's member that makes the best rate, if it has rows for this bar: nobody runs one mode for rate and another one for CPU."""
+    name = best(run, bar.top, "close" if bar.scenario == "close" else "keepalive", "rate")
+    return name if name and run.values(bar.scenario, name, bar.metric, bar.point) else None
+
+
 def _judge(run, bar, least):
     higher = bar.sense == _MORE
-    top = best(run, bar.top, bar.scenario, bar.metric, bar.point, higher)
+    top = _mode(run, bar) or best(run, bar.top, bar.scenario, bar.metric, bar.point, higher)
     bottom = best(run, bar.bottom, bar.scenario, bar.metric, bar.bottom_point, higher)
     if not top or not bottom:
         return None
@@ -112,6 +123,23 @@ def _judge(run, bar, least):
         values = stats.paired(ours, theirs)
     verdict = stats.verdict(values, bar.sense, bar.limit, least, relative=bar.kind == "ratio")
     return Judged(bar, values, top, bottom, verdict, resolution)
+
+
+# What two rows of the same say of a run: scenario, metric, point, what it is, and whether its difference counts in place of its ratio.
+_AGAIN = (("keepalive", "rate", "", "keep-alive, rate", False), ("keepalive", "cpu", "", "keep-alive, CPU us a request", True),
+          ("close", "rate", "", "one connection per request, rate", False), ("close", "cpu", "", "one connection per request, CPU us", True),
+          ("latency", "p99", "50 %", "p99 at the common 50 % rate", False))
+
+
+def against_itself(run):
+    """[(what, is it a difference, values)]: `direct-again` against `direct`, in the rounds that have both."""
+    found = []
+    for scenario, metric, point, what, apart in _AGAIN:
+        again, once = run.values(scenario, "direct-again", metric, point), run.values(scenario, "direct", metric, point)
+        values = [again[number] - once[number] for number in sorted(again) if number in once] if apart else stats.paired(again, once)
+        if values:
+            found.append((what, apart, values))
+    return found
 
 
 def _resolution_us(ours, ceiling):

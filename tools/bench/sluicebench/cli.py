@@ -7,7 +7,7 @@ import time
 from sluicelab import command
 from sluicelab.failure import LabError
 
-from . import floors, report, target
+from . import compare, floors, report, target
 from .host import need
 from .run import Options, Run, need_root
 
@@ -64,6 +64,10 @@ def cmd_check(args):
     return floors.say_and_judge(run, known)
 
 
+def cmd_compare(args):
+    return compare.say_and_judge(args.one, args.other)
+
+
 def _parser():
     parser = argparse.ArgumentParser(prog="bench", description=__doc__, allow_abbrev=False)
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
@@ -83,6 +87,11 @@ def _parser():
     sub.set_defaults(function=cmd_check)
     sub.add_argument("--floors", default=floors.FILE)
     sub.add_argument("--out", default=os.path.join("build", "bench", "check"))
+    sub = verbs.add_parser("compare", help="two runs' report.json: fails if one calls a bar met that the other calls missed",
+                           allow_abbrev=False)
+    sub.set_defaults(function=cmd_compare)
+    sub.add_argument("one")
+    sub.add_argument("other")
     return parser
 
 

@@ -3,7 +3,7 @@
 
 Two accounts. `lab`: what the lab's cgroups and the kernel's softirq threads have used, to the nanosecond, whoever else is on the
 machine; on veth a balancer's packet work is done in the sender's context and so is in it. `all`: every core's time that was not
-idle, from /proc/stat in ticks; other load on a shared machine is in it. Where the kernel keeps interrupt time apart from tasks
+idle, from /proc/stat in ticks; other load on a shared machine is in it. `steal` is what the hypervisor gave to other machines. Where the kernel keeps interrupt time apart from tasks
 (CONFIG_IRQ_TIME_ACCOUNTING) that time is added to `lab`, for it is in no cgroup.
 """
 import contextlib
@@ -25,9 +25,9 @@ def irq_time_is_apart():
 
 
 def parse_stat(line):
-    """(not idle, interrupts) in microseconds, of the first line of /proc/stat."""
-    user, nice, system, _idle, _wait, irq, softirq, *_ = (int(word) for word in line.split()[1:])
-    return (user + nice + system + irq + softirq) * _TICK_US, (irq + softirq) * _TICK_US
+    """(not idle, interrupts, stolen) in microseconds, of the first line of /proc/stat."""
+    user, nice, system, _idle, _wait, irq, softirq, steal, *_ = (int(word) for word in line.split()[1:])
+    return (user + nice + system + irq + softirq) * _TICK_US, (irq + softirq) * _TICK_US, steal * _TICK_US
 
 
 def _stat():
@@ -56,8 +56,8 @@ class Meter:
         for path in self.threads:
             with contextlib.suppress(OSError), open(path, encoding="ascii") as file:
                 lab += int(file.read().split()[0]) / 1000
-        busy, irq = _stat()
-        return {"lab": lab + (irq if self.irq else 0), "all": busy}
+        busy, irq, steal = _stat()
+        return {"lab": lab + (irq if self.irq else 0), "all": busy, "steal": steal}
 
     @staticmethod
     def since(before, after):

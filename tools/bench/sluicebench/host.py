@@ -78,6 +78,17 @@ class Child:
                 pipe.close()
 
 
+def processes_of(pid):
+    """That process and its children."""
+    found, todo = [], [pid]
+    while todo:
+        pid = todo.pop()
+        found.append(pid)
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+            todo += [int(word) for word in file.read().split()]
+    return found
+
+
 class Host:
     """The slave that carries the balancer, and all that stands around it."""
 

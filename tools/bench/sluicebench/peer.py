@@ -11,7 +11,7 @@ import signal
 from sluicelab.failure import LabError
 
 from . import classes
-from .host import SERVICE_PORT, BenchError, Child
+from .host import SERVICE_PORT, BenchError, Child, processes_of
 
 
 class Peer:
@@ -95,14 +95,7 @@ class ProcessPeer(Peer):
         self.child.end(signal.SIGTERM)
 
     def pids(self):
-        """The process and its children."""
-        found, todo = [], [self.child.pid]
-        while todo:
-            pid = todo.pop()
-            found.append(pid)
-            with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
-                todo += [int(word) for word in file.read().split()]
-        return found
+        return processes_of(self.child.pid)
 
     def memory(self):
         total = 0

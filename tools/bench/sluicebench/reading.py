@@ -106,7 +106,7 @@ def page(run, judged):
     for title, items in (("Bars that are met", wins), ("Bars that are **missed**", missed), ("Bars that this run could not decide", open_)):
         if items:
             out += ["", f"{title}:", "", *(f"- {item}" for item in items)]
-    failed = [row for row in run.rows if row.problem]
+    failed = [row for row in run.rows if row.problem or run.loud(row)]
     out += ["", f"{len(failed)} of {len(run.rows)} rows do not count; the tables say why." if failed else
-            f"All {len(run.rows)} rows count: no client-side error, no rate that was not achieved."]
+            f"All {len(run.rows)} rows count: no client-side error, no rate that was not achieved, no other load."]
     return "\n".join([*out, "", _LOSES, "", _NOT_HERE])

@@ -24,8 +24,14 @@ _METHOD = """\
 - Rounds are interleaved: each measures every peer once and begins with another one; every second goes backwards.
 - A figure is the median of the rounds, beside it the smallest and the largest. Ratios are taken within a round, then the median, in
   brackets the 95 % bootstrap interval (fixed seed).
-- A bar is met or missed only if the whole interval lies on one side of it; an interval wider than +-3 % decides only if the bar lies
-  further away than half its width. Else it is unresolved, and rounds are added while there is time.
+- A bar is met or missed only if the whole interval lies on one side of it, 0.3 % of the bar away at least; an interval wider than
+  +-3 % decides only if the bar lies further away than half its width. Else it is unresolved, and ten rounds at a time are added while
+  there is time, of those peers alone that the bar compares.
+- `direct-again` is `direct` once more in each round: its ratio to `direct` is the resolution of this run, printed below the bars.
+- All of the lab's processes are one group that goes before everything else on the machine. A row beside which others still used more
+  than 10 % of all cores (time that the hypervisor took counts), and more than one and a half times as much as beside that peer's other
+  rows, is left out, and the tables say so.
+- No socket stays in TIME_WAIT, on either side: a row would meet those of the row before, on the same ports with other timestamps.
 - A row with any client-side error, or that achieved less than 99 % of the offered rate, does not count and is shown.
 - CPU is that of all cores: what the lab's cgroups and the kernel's softirq threads used, generator and servers included, so the row
   `direct` is what there is to subtract. report.json has the same from /proc/stat (`cpu_all`), where other load of the machine is in it.
@@ -36,6 +42,9 @@ def document(run, judged, svgs):
     out = [f"# Sluice beside HAProxy and the other ways to do its job\n\n{time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime())}, "
            f"{(time.monotonic() - run.started_at) / 60:.0f} minutes, {max(run.rounds_done.values(), default=0)} rounds at most.\n"]
     out.append("## Bars\n\n" + (tables.markdown(tables.bar_lines(judged)) if judged else "None: this run has no rows for them.") + "\n")
+    again = bars.against_itself(run)
+    if again:
+        out.append(tables.markdown(tables.again_lines(again)) + "\n")
     out.append("## Reading the report\n\n" + reading.page(run, judged) + "\n")
     for scenario in run.scenarios:
         if run.rounds_done.get(scenario.name) or any(row.scenario == scenario.name for row in run.rows):
@@ -64,7 +73,8 @@ def write(run, out, say):
     svgs = {scenario.name: plots.draw(run, scenario, out) for scenario in run.scenarios}
     with open(os.path.join(out, "report.json"), "w", encoding="utf-8") as file:
         json.dump({"facts": run.facts, "versions": run.versions, "rounds": run.rounds_done, "problems": run.problems,
-                   "bars": [found.as_dict() for found in judged], "rows": [row.as_dict() for row in run.rows],
+                   "bars": [found.as_dict() for found in judged],
+                   "against_itself": [{"what": what, "difference": apart, "values": values} for what, apart, values in bars.against_itself(run)], "rows": [row.as_dict() for row in run.rows],
                    "configurations": run.configs}, file, indent=1)
         file.write("\n")
     with open(os.path.join(out, "report.md"), "w", encoding="utf-8") as file:
@@ -74,4 +84,7 @@ def write(run, out, say):
             print(f"\n{scenario.title}\n{tables.plain(tables.table(run, scenario))}")
     if judged:
         print(f"\nBars\n{tables.plain(tables.bar_lines(judged), 76)}")
+    again = bars.against_itself(run)
+    if again:
+        print(f"\n{tables.plain(tables.again_lines(again))}")
     say(f"report: {os.path.join(out, 'report.md')}")

@@ -11,13 +11,18 @@ import time
 
 from sluicelab.failure import LabError
 
-from . import bars, machine, peer as peers, scenario as scenarios
+from . import bars, machine, peer as peers, scenario as scenarios, stats
 from .cpu import Meter
 from .host import BenchError, laboratory, settle
 from .scenario import Row
 from .servers import Servers
 
-MAX_ROUNDS = 25
+MAX_ROUNDS = 80
+FIRST = ("keepalive", "close", "latency")  # most bars are theirs: they get FIRST_BATCH rounds of the peers compared before the rest begins
+FIRST_BATCH = 15
+BATCH = 10  # rounds between two looks at the verdicts: who looks after each one stops at the first lucky one
+LOUD = 0.10  # of all cores: a row beside which others (or the hypervisor) used more does not count
+LOUD_MEDIANS = 1.5  # on a machine that is never quiet the limit is this many medians of the same peer's rows instead
 
 
 class Options:
@@ -49,6 +54,7 @@ class Run:
         self.rounds_done = {}
         self.finished = set()
         self.capacities, self.slowest = {}, None
+        self._others = (-1, {})  # how many rows there were, and the median of what was beside them, by scenario, peer and point
         self.peers = {name: cls() for name, cls in self.known.items()}
         self.chosen_names()  # a wrong name is told before anything is started
 
@@ -99,13 +105,26 @@ class Run:
         self.servers = None
 
     def other_load(self, used, seconds):
-        """The share of all cores that something outside the lab has used."""
-        return max(0.0, (used["all"] - used["lab"]) / (seconds * 1e6 * os.cpu_count()))
+        """The share of all cores that something outside the lab has used, or another machine on the same host."""
+        return max(0.0, (used["all"] - used["lab"] + used["steal"]) / (seconds * 1e6 * os.cpu_count()))
+
+    def loud(self, row):
+        """Was there more beside it than LOUD, and than LOUD_MEDIANS of its like? Who leaves a core idle has more beside him, and no harm of it."""
+        other = row.metrics.get("other")
+        if other is None or other <= LOUD:
+            return False
+        if self._others[0] != len(self.rows):
+            found = {}
+            for each in self.rows:
+                if each.metrics.get("other") is not None:
+                    found.setdefault((each.scenario, each.peer, each.point), []).append(each.metrics["other"])
+            self._others = len(self.rows), {key: stats.median(values) for key, values in found.items()}
+        return other > LOUD_MEDIANS * self._others[1][row.scenario, row.peer, row.point]
 
     def values(self, scenario, peer, metric, point=""):
         """round -> value of the rows that count."""
         return {row.round: row.metrics[metric] for row in self.rows
-                if row.scenario == scenario and row.peer == peer and row.point == point and not row.problem
+                if row.scenario == scenario and row.peer == peer and row.point == point and not row.problem and not self.loud(row)
                 and row.metrics.get(metric) is not None and not math.isnan(row.metrics[metric])}
 
     # --- the run itself
@@ -125,6 +144,8 @@ class Run:
                     for scenario in mine:
                         if self.left_s() > 0:
                             self._scenario(scenario, self._planned_rounds(scenario))
+                            if scenario.name in FIRST and self.options.more:
+                                self._first_batch(scenario)
                             self.finished.add(scenario.name)
                         else:
                             self.problems.append(f"{scenario.name}: not measured, the time was over")
@@ -192,32 +213,44 @@ class Run:
                                     for name, variant in scenario.cells(self))
         return max(0, total)
 
+    def _first_batch(self, scenario):
+        """More rounds of what this scenario's bars compare, in its share of the time that the others' planned rounds leave."""
+        waiting = sum(1 for each in self.scenarios if each.name in FIRST and each.name not in self.finished)
+        share_s = (self.left_s() - self.remaining_s() - self._around_s()) / waiting
+        for _, cells in self._compared([scenario], lambda judged: True):
+            rounds = min(FIRST_BATCH, int(share_s / self._cost_s(scenario, cells)))
+            if rounds > 0:
+                self.say(f"{scenario.name}: {rounds} more rounds of {', '.join(sorted({name for name, _ in cells}))}")
+                self._scenario(scenario, rounds, cells)
+
     def _more_rounds(self, mine):
-        """Rounds of those peers whose bars are unresolved, one after another, while there is time."""
+        """Rounds of those peers whose bars are unresolved, a batch of each scenario after another, while there is time."""
         reserve = sum(self._planned_rounds(scenario) * scenario.seconds * len(scenario.cells(self))
                       for scenario in self.scenarios if scenario.lab == "docker")
-        reserve += 40 if reserve else 10  # a lab with Docker has to come up, and all has to be written
-        said = set()
+        reserve += self._around_s()
         while True:
-            wanted = self._unresolved(mine)
-            fit = [(scenario, cells) for scenario, cells in wanted if self.rounds_done[scenario.name] < MAX_ROUNDS
-                   and self._cost_s(scenario, cells) < self.left_s() - reserve]
+            wanted, fit = self._compared(mine, lambda judged: judged.verdict == stats.UNRESOLVED and judged.bar.kind != "none"), []
+            for scenario, cells in wanted:
+                share_s = (self.left_s() - reserve) / (len(wanted) - len(fit))
+                rounds = min(BATCH, MAX_ROUNDS - self.rounds_done[scenario.name], int(share_s / self._cost_s(scenario, cells)))
+                if rounds > 0:
+                    self.say(f"{scenario.name}: {rounds} more rounds of {', '.join(sorted({name for name, _ in cells}))}")
+                    self._scenario(scenario, rounds, cells)
+                    fit.append(scenario)
             if not fit:
                 return
-            for scenario, cells in fit:
-                if scenario.name not in said:
-                    self.say(f"{scenario.name}: bars are unresolved, more rounds of {', '.join(sorted({name for name, _ in cells}))}")
-                    said.add(scenario.name)
-                if self._cost_s(scenario, cells) < self.left_s() - reserve:
-                    self._scenario(scenario, 1, cells)
 
-    def _unresolved(self, mine):
-        """[(scenario, cells that an unresolved bar compares)]"""
+    def _around_s(self):
+        """What is no row: all has to be written, and a lab with Docker to come up."""
+        return 40 if any(scenario.lab == "docker" for scenario in self.scenarios) else 6
+
+    def _compared(self, mine, chosen):
+        """[(scenario, cells that its chosen bars compare, and direct against itself)]"""
         found = {}
         for judged in bars.judge(self):
-            if judged.verdict == "unresolved" and judged.bar.kind != "none":
+            if chosen(judged):
                 peers_of, points = found.setdefault(judged.scenario, (set(), set()))
-                peers_of.update((judged.top, judged.bottom, *(("direct",) if judged.bar.kind == "added" else ())))
+                peers_of.update((judged.top, judged.bottom, "direct", "direct-again"))
                 points.update((judged.bar.point, judged.bar.bottom_point))
         wanted = []
         for scenario in mine:
@@ -228,7 +261,7 @@ class Run:
         return wanted
 
     def _cost_s(self, scenario, cells):
-        return 2 + sum(self.cost.get((scenario.name, *cell), scenario.seconds) for cell in cells)
+        return 0.5 + sum(self.cost.get((scenario.name, *cell), scenario.seconds) for cell in cells)
 
 
 def need_root():

@@ -5,10 +5,11 @@ One process for all ports, pinned to one core: then a thousand backends cost the
 balancer's. Where bodies are large the lab's app stands there instead, a process for each port: it takes a whole body before it answers,
 which nginx does not by itself. So it does in containers (containers.py).
 """
+import contextlib
 import os
 import resource
 
-from .host import FIRST_PORT, Child, servers_core
+from .host import FIRST_PORT, Child, processes_of, servers_core
 
 _CONFIG = """\
 # Servers of the benchmark: answers from memory, connections kept for as long as the client wants.
@@ -91,6 +92,14 @@ class Servers:
     def wait(self):
         for port in (self.ports[0], self.ports[-1]):
             self.host.wait_for(port, "the servers themselves", self.child)
+
+    def cpu_us(self):
+        """What its processes have used so far. Packet work of others that interrupted them is in it, and theirs in others' is not."""
+        total = 0.0
+        for pid in processes_of(self.child.pid):
+            with contextlib.suppress(OSError), open(f"/proc/{pid}/schedstat", encoding="ascii") as file:
+                total += int(file.read().split()[0]) / 1000
+        return total
 
     def end(self):
         self.child.end()

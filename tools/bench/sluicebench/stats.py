@@ -6,6 +6,7 @@ import random
 import statistics
 
 RESOLUTION = 0.03  # half of an interval may be so wide, as a share of the median, and still decide a bar that lies close by
+GUARD = 0.003  # an interval that ends nearer to a bar than this share of it decides nothing: a run has more to it than its rounds show
 RESAMPLES = 4000
 SEED = 20261122
 
@@ -44,17 +45,18 @@ def half_width(values, low, high, relative=True):
 def verdict(values, sense, limit, least=5, resolution=RESOLUTION, relative=True):
     """met, missed or unresolved. sense: ">=" or "<=".
 
-    The whole interval must lie on one side of the bar. One that is wider than the resolution decides only if the bar lies
+    The whole interval must lie on one side of the bar, and not end right beside it. One that is wider than the resolution decides only if the bar lies
     further from it than half its width: what two runs may not contradict must not hang by a thread.
     """
     if len(values) < least:
         return UNRESOLVED
     low, high = interval(values)
+    guard = GUARD * abs(limit) if relative else 0
     if sense == "<=":
         low, high, limit = -high, -low, -limit
-    if low >= limit:
+    if low >= limit + guard:
         side, distance = MET, low - limit
-    elif high < limit:
+    elif high < limit - guard:
         side, distance = MISSED, limit - high
     else:
         return UNRESOLVED

@@ -42,11 +42,18 @@ def haproxy(run, scenario, point):
 
 def problems(run, scenario, peer, point):
     """What was wrong with rows that do not count, each kind once."""
-    bad = [row for row in run.rows if row.scenario == scenario.name and row.peer == peer and row.point == point and row.problem]
-    if not bad:
-        return ""
+    mine = [row for row in run.rows if row.scenario == scenario.name and row.peer == peer and row.point == point]
+    bad = [row for row in mine if row.problem]
     kinds = sorted({row.problem.splitlines()[0][:110] for row in bad})
-    return f"**{len(bad)} rows do not count**: {'; '.join(kinds[:3])}"
+    said = [f"**{len(bad)} rows do not count**: {'; '.join(kinds[:3])}"] if bad else []
+    lost = {}
+    for row in mine:
+        for kind, count in row.failed.items() if not row.problem else ():
+            lost[kind] = lost.get(kind, 0) + count
+    if lost:
+        said.append(f"failed in all rounds: {', '.join(f'{count} {kind}' for kind, count in lost.items())}")
+    loud = sum(1 for row in mine if not row.problem and run.loud(row))
+    return "; ".join([*said, f"{loud} left out, too much beside them"] if loud else said)
 
 
 def table(run, scenario):
@@ -83,6 +90,16 @@ def bar_lines(judged):
         verdict = found.verdict + (f" (resolution {found.resolution_us:.2f} us)" if found.resolution_us is not None else "")
         lines.append([found.text, f"{found.bar.sense} {found.bar.limit:g}", "-" if found.median is None else f"{found.median:.3f}",
                       interval, str(len(found.values)), f"{found.top} / {found.bottom}", verdict])
+    return lines
+
+
+def again_lines(found):
+    """What bars.against_itself() found."""
+    lines = [["direct against itself", "median", "95 % interval", "rounds"]]
+    for what, apart, values in found:
+        low, high = stats.interval(values)
+        sign = "+" if apart else ""
+        lines.append([what, f"{stats.median(values):{sign}.3f}", f"{low:{sign}.3f} - {high:{sign}.3f}", str(len(values))])
     return lines
 
 

@@ -18,7 +18,7 @@ from .host import BenchError, generator_core
 from .peer import Peer
 from .run import Run
 
-_FAMILIES = ("sluice", "haproxy-tcp", "haproxy-http", "direct")
+_FAMILIES = ("direct-again", "haproxy-http-no-reuse", "sluice", "haproxy-tcp", "haproxy-http", "direct")
 SCENARIOS = ("keepalive", "close", "latency", "idle1000")
 
 
@@ -91,7 +91,7 @@ class _Meter:
         done = subprocess.run(self.command, capture_output=True, text=True, check=False)
         if done.returncode or not done.stdout.startswith("cpu "):
             raise BenchError(f"CPU_COMMAND: exit {done.returncode}, and no /proc/stat: {done.stderr.strip() or done.stdout[:80]!r}")
-        busy, _ = parse_stat(done.stdout.splitlines()[0])
+        busy, *_ = parse_stat(done.stdout.splitlines()[0])
         return {"lab": busy, "all": busy}
 
     @staticmethod
