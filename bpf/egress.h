@@ -112,8 +112,8 @@ static __always_inline void egress_reopen(const struct owned *owned, struct scra
 		fresh->client_fin = fresh->server_fin = 0;
 	fresh->done = 0;
 	fresh->picked = fresh->touched = now;
-	count_reason(SLUICE_REASON_SYN_REOPEN);
 	if (owned->half) {
+		count_reason(SLUICE_REASON_SYN_REOPEN);
 		if (sluice_flow_counts_as(flow, 0) ==
 		    SLUICE_COUNT_HALF_OPEN) /* by the older pick */
 			flow_count_half(owned->backend, flow->picked, -1);
@@ -128,6 +128,7 @@ static __always_inline void egress_reopen(const struct owned *owned, struct scra
 		event_tell(SLUICE_REASON_TABLE_FULL, 0, owned->slot);
 		return;
 	}
+	count_reason(SLUICE_REASON_SYN_REOPEN);
 	flow_count_half(owned->backend, now, 1);
 	/* what stands in an established table counts, whatever its marks say */
 	touched = flow->touched;

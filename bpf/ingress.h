@@ -78,6 +78,7 @@ static __always_inline enum verdict ingress_first_syn(struct scratch *scratch, s
 	const union flow_key *key = &scratch->key;
 	int result = admit(&scratch->own, pick->service, key, pick->now, family);
 	struct sluice_half *half = &scratch->half;
+	enum verdict verdict = VERDICT_REWRITE;
 	struct owned other;
 
 	if (result == SLUICE_REASON_NOT_LOCAL || result == SLUICE_REASON_LEAVING)
@@ -85,12 +86,15 @@ static __always_inline enum verdict ingress_first_syn(struct scratch *scratch, s
 	if (result)
 		return verdict_drop(result);
 	result = pick_backend(pick);
-	if (pick->refused && (hook == HOOK_TC || result == PICK_OK)) {
+	if (result != PICK_OK)
+		verdict = ingress_unserved(&scratch->packet, result, pick, hook);
+	if (pick->refused && result != PICK_UNSYNCED && result != PICK_TORN &&
+	    (hook == HOOK_TC || result == PICK_OK || verdict == VERDICT_DROP)) {
 		count_reason(SLUICE_REASON_OUT_OF_RANGE);
 		event_tell(SLUICE_REASON_OUT_OF_RANGE, 0, 0);
 	}
 	if (result != PICK_OK)
-		return ingress_unserved(&scratch->packet, result, pick, hook);
+		return verdict;
 	if (!admit_within_rate(pick->service, key, pick->now, family))
 		return verdict_drop(SLUICE_REASON_RATE_LIMITED);
 
