@@ -28,6 +28,21 @@ static struct model_outcome counted(struct model *model, enum model_verdict verd
 	return outcome(verdict, 0);
 }
 
+/* A TCP header that is not whole: perhaps the rest is in another fragment. */
+static struct model_outcome broken(struct model *model, const struct frame *packet)
+{
+	return counted(model, MODEL_PASS,
+		       model_is_fragment(packet) ? SLUICE_REASON_FRAGMENT_SHORT
+						 : SLUICE_REASON_MALFORMED);
+}
+
+static void begin_packet(struct model *model)
+{
+	memset(model->reasons, 0, sizeof(model->reasons));
+	memset(model->inserted, 0, sizeof(model->inserted));
+	model->may_refuse_port = false;
+}
+
 static struct model_outcome reset(struct model *model, const struct frame *syn,
 				  enum sluice_reason reason)
 {
@@ -74,11 +89,17 @@ static struct model_outcome first_syn(struct model *model, unsigned service,
 	if (!model_may_connect(model, service, syn))
 		return counted(model, MODEL_DROP, SLUICE_REASON_DENIED);
 	result = model_pick(model, service, 0, seen, &slot);
-	if (result != MODEL_PICK_OK)
+	model->may_refuse_port = result == MODEL_PICK_OK && model->sees_bad_port;
+	if (result != MODEL_PICK_OK) { /* all were looked at */
+		model->reasons[SLUICE_REASON_OUT_OF_RANGE] += model->sees_bad_port;
 		return unserved(model, service, syn, result);
+	}
 	if (!model_take_token(model, service, syn))
 		return counted(model, MODEL_DROP, SLUICE_REASON_RATE_LIMITED);
+	if (!model_has_room(model, NULL, false))
+		return counted(model, MODEL_DROP, SLUICE_REASON_TABLE_FULL);
 	flow = model_new_flow(model, syn);
+	model->inserted[false] = flow;
 	flow->service = service;
 	flow->syn = *syn;
 	flow->has_syn = true;
@@ -228,7 +249,7 @@ static struct model_outcome direct_in(struct model *model, const struct frame *p
 	uint16_t service_port = model->host_port_service[packet->dport];
 	struct model_flow *flow;
 
-	if (!service_port || !opens(packet))
+	if (!service_port || !opens(packet) || model_is_broken(packet))
 		return outcome(MODEL_PASS, 0);
 	flow = model_find(model, &packet->src, &packet->dst, packet->sport, service_port);
 	if (!flow || !model_backend_of(model, flow) || flow->port != packet->dport ||
@@ -262,7 +283,7 @@ struct model_outcome model_in(struct model *model, const struct frame *packet, u
 	struct model_flow *flow;
 	unsigned service;
 
-	memset(model->reasons, 0, sizeof(model->reasons));
+	begin_packet(model);
 	if (model_is_later_fragment(packet))
 		return counted(model, MODEL_PASS, SLUICE_REASON_FRAGMENT);
 	if (model_is_opaque(packet))
@@ -274,6 +295,8 @@ struct model_outcome model_in(struct model *model, const struct frame *packet, u
 			break;
 	if (service == MODEL_SERVICES)
 		return direct_in(model, packet);
+	if (model_is_broken(packet))
+		return broken(model, packet);
 	flow = model_find(model, &packet->src, &packet->dst, packet->sport, packet->dport);
 	if (opens(packet)) {
 		if (flow && is_forgotten(model, flow)) {
@@ -386,6 +409,19 @@ static struct model_outcome again(struct model *model, struct model_flow *flow,
 	return result;
 }
 
+/* A newer SYN was turned away, and goes to somebody else. False: nobody takes it. */
+static bool newer_moves(struct model *model, struct model_flow *flow, unsigned seen,
+			struct model_outcome *result)
+{
+	enum model_pick picked = model_move_newer(model, flow, seen);
+
+	if (picked == MODEL_PICK_OK)
+		*result = again(model, flow, SLUICE_REASON_REDISPATCH);
+	else
+		*result = outcome(MODEL_DROP, 0);
+	return picked == MODEL_PICK_OK || picked == MODEL_PICK_NO_ROOM;
+}
+
 /* A packet from a backend's port that is none of the flow's. */
 static struct model_outcome direct_out(struct model *model, struct model_flow *flow,
 				       const struct frame *packet, unsigned seen)
@@ -405,28 +441,33 @@ static bool is_unreachable(const struct frame *packet)
 				   : packet->icmp.type6 == 1;
 }
 
-/* This host says that nobody takes the SYN that the error quotes. */
+/* This host says that nobody takes the SYN that the error quotes. *result is valid after true. */
 static bool icmp_moves(struct model *model, struct model_flow *flow, const struct frame *quote,
-		       unsigned seen)
+		       unsigned seen, struct model_outcome *result)
 {
 	const struct frame *newer = model_newer(model, flow);
 
 	if (!is_unreachable(quote))
 		return false;
-	if (!flow->done && !(flow->out_marks & SLUICE_OUT_SYNACK))
-		return quote->seq == flow->client_isn &&
-		       refused_moves(model, flow,
-				     flow->has_syn && !(flow->out_marks & SLUICE_OUT_RST) &&
-					     flow->redispatched < SLUICE_REDISPATCH_MAX,
-				     seen);
+	if (!flow->done && !(flow->out_marks & SLUICE_OUT_SYNACK)) {
+		if (quote->seq != flow->client_isn ||
+		    !refused_moves(model, flow,
+				   flow->has_syn && !(flow->out_marks & SLUICE_OUT_RST) &&
+					   flow->redispatched < SLUICE_REDISPATCH_MAX,
+				   seen))
+			return false;
+		*result = again(model, flow, SLUICE_REASON_REDISPATCH);
+		return true;
+	}
 	return quote->seq == flow->next_isn && has_newer(flow) && newer &&
-	       newer->seq == flow->next_isn && model_move_newer(model, flow, seen) == MODEL_PICK_OK;
+	       newer->seq == flow->next_isn && newer_moves(model, flow, seen, result);
 }
 
 /* An error of this host's quotes what came in, with the backend's port. */
 static struct model_outcome icmp_out(struct model *model, const struct frame *quote, unsigned seen)
 {
 	uint16_t service_port = model->host_port_service[quote->dport];
+	struct model_outcome result;
 	struct model_flow *flow;
 
 	if (!service_port)
@@ -434,8 +475,8 @@ static struct model_outcome icmp_out(struct model *model, const struct frame *qu
 	flow = model_find(model, &quote->src, &quote->dst, quote->sport, service_port);
 	if (!flow || !model_backend_of(model, flow) || flow->port != quote->dport)
 		return counted(model, MODEL_PASS, SLUICE_REASON_ICMP_NO_FLOW);
-	if (icmp_moves(model, flow, quote, seen))
-		return again(model, flow, SLUICE_REASON_REDISPATCH);
+	if (icmp_moves(model, flow, quote, seen, &result))
+		return result;
 	model->reasons[SLUICE_REASON_ICMP_OUT]++;
 	return outcome(MODEL_AS, service_port);
 }
@@ -446,7 +487,7 @@ struct model_outcome model_out(struct model *model, const struct frame *packet, 
 	struct model_outcome result = { .verdict = MODEL_PASS };
 	struct model_flow *flow;
 
-	memset(model->reasons, 0, sizeof(model->reasons));
+	begin_packet(model);
 	if (model_is_later_fragment(packet) ||
 	    model_is_opaque(packet)) /* nothing is counted before the port is known */
 		return result;
@@ -454,6 +495,8 @@ struct model_outcome model_out(struct model *model, const struct frame *packet, 
 		return icmp_out(model, packet, seen);
 	if (!service_port)
 		return result;
+	if (model_is_broken(packet))
+		return broken(model, packet);
 	flow = model_find(model, &packet->dst, &packet->src, packet->dport, service_port);
 	if (!flow || flow->port != packet->sport)
 		return counted(model, MODEL_PASS, SLUICE_REASON_DIRECT_REPLY);
@@ -468,9 +511,8 @@ struct model_outcome model_out(struct model *model, const struct frame *packet, 
 	if ((packet->flags & FRAME_RST) && is_answer(packet) && answers(flow, packet) &&
 	    !packet->payload_len && refused_moves(model, flow, is_refusal(flow, packet), seen))
 		return again(model, flow, SLUICE_REASON_REDISPATCH);
-	if (is_refusal_of_newer(model, flow, packet) &&
-	    model_move_newer(model, flow, seen) == MODEL_PICK_OK)
-		return again(model, flow, SLUICE_REASON_REDISPATCH);
+	if (is_refusal_of_newer(model, flow, packet) && newer_moves(model, flow, seen, &result))
+		return result;
 	if ((packet->flags & FRAME_SYN) && !answers(flow, packet)) {
 		model_reopen(model, flow, packet);
 	} else if (flow->done) {

@@ -22,6 +22,7 @@
 #define MODEL_SLOTS 8
 #define MODEL_SERVICES 3
 #define MODEL_FLOWS 64
+#define MODEL_GHOSTS 512 /* more than flows can be made in a sequence */
 
 struct model_flow {
 	bool used, lives_in_est;
@@ -42,6 +43,20 @@ struct model_flow {
 	bool has_syn; /* syn can be sent again */
 	struct frame syn;
 	unsigned redispatched;
+};
+
+/* The places of the two tables; 0: more than there can be flows. */
+struct model_room {
+	unsigned half, est;
+	bool forgets; /* a full one pushes somebody out, else it takes no more */
+};
+
+/* A flow that a full table has forgotten: nobody takes it back, so it is counted until its time is over. */
+struct model_ghost {
+	bool active;
+	unsigned slot;
+	uint32_t generation;
+	uint64_t stamp_ms;
 };
 
 /* The newest SYN with another ISN that met a connection, by the client's addresses and ports. */
@@ -93,6 +108,8 @@ enum model_lie {
 	MODEL_LIE_RETIRED, /* delivered to the port's new owner */
 	MODEL_LIE_LEAVING, /* what comes new is balanced all the same */
 	MODEL_LIE_COUNTER, /* a closed flow is not counted */
+	MODEL_LIE_ROOM,	   /* a full table takes one flow more */
+	MODEL_LIE_GHOST,   /* a forgotten flow is taken back */
 	MODEL_LIE_COUNT,
 };
 
@@ -109,6 +126,13 @@ struct model {
 	struct model_flow flows[MODEL_FLOWS];
 	struct model_newer newer[MODEL_FLOWS];
 	int reasons[SLUICE_REASON_COUNT]; /* moved by the last packet */
+	bool sees_bad_port;		  /* the last pick has met a port outside the range */
+	bool may_refuse_port; /* it may have moved out_of_range too: by whom the programs have looked at */
+	struct model_room room;
+	/* the flow that the last packet has put into a table: half-open, established */
+	const struct model_flow *inserted[2];
+	struct model_ghost ghosts[MODEL_GHOSTS];
+	unsigned ghost_count;
 	struct sluice_stats stats[MODEL_SLOTS];
 };
 
@@ -126,6 +150,13 @@ struct model_outcome model_out(struct model *model, const struct frame *packet, 
 
 /* So much time passes. */
 void model_age(struct model *model, uint32_t age_ms);
+
+/*
+ * A table has forgotten the flow. False: that must not have been, for the last packet has put no other flow into that table.
+ */
+bool model_forgotten(struct model *model, struct model_flow *flow);
+/* The same while the world was aged, which counts what is left anew. */
+void model_lost(struct model *model, struct model_flow *flow);
 
 /* The flow of a client's addresses and ports, NULL if there is none. */
 struct model_flow *model_find(struct model *model, const struct frame_address *client,

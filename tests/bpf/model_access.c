@@ -29,6 +29,13 @@ bool model_is_later_fragment(const struct frame *packet)
 	return packet->family == 4 ? packet->frag & OFFSET : fragment6(packet) & OFFSET6;
 }
 
+bool model_is_broken(const struct frame *packet)
+{
+	unsigned len = 20 + packet->tcp_options_len + packet->payload_len;
+
+	return packet->doff.set && (packet->doff.value < 5 || packet->doff.value * 4 > len);
+}
+
 bool model_is_opaque(const struct frame *packet)
 {
 	unsigned i;

@@ -10,6 +10,8 @@
 
 /* The first of several, and one behind it. */
 bool model_is_fragment(const struct frame *packet);
+/* Its TCP header says that it is shorter than one can be, or longer than the packet. */
+bool model_is_broken(const struct frame *packet);
 bool model_is_later_fragment(const struct frame *packet);
 
 /* An IPv6 header that may hide anything behind it. */

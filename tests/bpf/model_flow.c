@@ -76,6 +76,7 @@ static bool counts_still(uint64_t age_ms, uint64_t timeout_ms)
 
 static void recount(struct model *model)
 {
+	const struct model_ghost *ghost;
 	struct model_backend *backend;
 	struct model_flow *flow;
 
@@ -92,6 +93,52 @@ static void recount(struct model *model)
 			!flow->done && !is_over(flow) &&
 			counts_still(model->now_ms - flow->picked_ms, model->timeouts.half_open_ms);
 	}
+	for (ghost = model->ghosts; ghost < model->ghosts + model->ghost_count; ghost++) {
+		backend = &model->backends[ghost->slot];
+		if (backend->generation != ghost->generation)
+			continue;
+		if (ghost->active)
+			backend->active += counts_still(model->now_ms - ghost->stamp_ms,
+							model->timeouts.idle_ms);
+		else
+			backend->half_open += counts_still(model->now_ms - ghost->stamp_ms,
+							   model->timeouts.half_open_ms);
+	}
+}
+
+/* --- room --- */
+
+bool model_has_room(struct model *model, const struct model_flow *flow, bool established)
+{
+	unsigned places = established ? model->room.est : model->room.half, taken = 0;
+	const struct model_flow *other;
+
+	for (other = model->flows; other < model->flows + MODEL_FLOWS; other++)
+		taken += other->used && other != flow && other->lives_in_est == established;
+	if (places && !model->room.forgets && taken >= places + (model->lie == MODEL_LIE_ROOM))
+		return false;
+	model->inserted[established] = flow;
+	return true;
+}
+
+bool model_forgotten(struct model *model, struct model_flow *flow)
+{
+	const struct model_flow *inserted = model->inserted[flow->lives_in_est];
+	struct model_ghost *ghost = &model->ghosts[model->ghost_count];
+
+	if (!model->room.forgets || !inserted || inserted == flow)
+		return false;
+	*ghost = (struct model_ghost){
+		.active = flow->lives_in_est,
+		.slot = flow->slot,
+		.generation = flow->generation,
+		.stamp_ms = flow->lives_in_est ? flow->touched_ms : flow->picked_ms,
+	};
+	if ((flow->lives_in_est || (!flow->done && !is_over(flow))) &&
+	    model->ghost_count + 1 < MODEL_GHOSTS && model->lie != MODEL_LIE_GHOST)
+		model->ghost_count++;
+	model_remove(model, flow);
+	return true;
 }
 
 void model_age(struct model *model, uint32_t age_ms)
@@ -134,6 +181,7 @@ enum model_pick model_pick(struct model *model, unsigned service, unsigned exclu
 	unsigned good[32], good_count = 0, doubtful[32], doubtful_count = 0, i;
 	bool full = false;
 
+	model->sees_bad_port = false;
 	if (!set->published)
 		return MODEL_PICK_UNSYNCED;
 	if (set->torn)
@@ -142,6 +190,11 @@ enum model_pick model_pick(struct model *model, unsigned service, unsigned exclu
 	for (i = 0; i < set->len; i++) {
 		if (!is_candidate(model, set->table[i], service, exclude))
 			continue;
+		if (model->backends[set->table[i]].port < MODEL_PORT_MIN ||
+		    model->backends[set->table[i]].port > MODEL_PORT_MAX) {
+			model->sees_bad_port = true;
+			continue;
+		}
 		if (set->maxconn && model->backends[set->table[i]].active >=
 					    (int)set->maxconn - (model->lie == MODEL_LIE_MAXCONN))
 			full = true;
@@ -269,6 +322,11 @@ const struct frame *model_newer(struct model *model, const struct model_flow *fl
 	return NULL;
 }
 
+void model_lost(struct model *model, struct model_flow *flow)
+{
+	model_remove(model, flow);
+}
+
 enum model_pick model_move_newer(struct model *model, struct model_flow *flow, unsigned seen)
 {
 	const struct frame *syn = model_newer(model, flow);
@@ -281,6 +339,11 @@ enum model_pick model_move_newer(struct model *model, struct model_flow *flow, u
 		return result;
 	old->suspect = true;
 	old->suspect_ms = model->now_ms;
+	if (!model_has_room(model, flow, false)) { /* the client sends it again */
+		model->reasons[SLUICE_REASON_TABLE_FULL]++;
+		model_remove(model, flow);
+		return MODEL_PICK_NO_ROOM;
+	}
 	flow->lives_in_est = false;
 	flow->syn = *syn;
 	flow->has_syn = true;
@@ -291,7 +354,14 @@ enum model_pick model_move_newer(struct model *model, struct model_flow *flow, u
 
 void model_settle(struct model *model, struct model_flow *flow)
 {
-	flow->lives_in_est = flow->done && !is_over(flow) && !flow->client_rst;
+	bool lives = flow->done && !is_over(flow) && !flow->client_rst;
+
+	if (lives != flow->lives_in_est) {
+		if (model_has_room(model, flow, lives))
+			flow->lives_in_est = lives;
+		else if (lives) /* its next packet tries again */
+			model->reasons[SLUICE_REASON_TABLE_FULL]++;
+	}
 	if (flow->lives_in_est)
 		flow->has_syn = false;
 	recount(model);
@@ -299,6 +369,10 @@ void model_settle(struct model *model, struct model_flow *flow)
 
 void model_complete(struct model *model, struct model_flow *flow)
 {
+	if (!model_has_room(model, flow, true)) { /* its next packet tries again */
+		model->reasons[SLUICE_REASON_TABLE_FULL]++;
+		return;
+	}
 	model->reasons[SLUICE_REASON_ESTABLISHED]++;
 	model->stats[flow->slot].connections++;
 	flow->done = true;
@@ -311,6 +385,11 @@ void model_reopen(struct model *model, struct model_flow *flow, const struct fra
 {
 	uint32_t newer = flow->in_marks & SLUICE_IN_NEW_SYN ? flow->next_isn : packet->ack - 1;
 
+	if (flow->lives_in_est &&
+	    !model_has_room(model, flow, false)) { /* the old flow carries it */
+		model->reasons[SLUICE_REASON_TABLE_FULL]++;
+		return;
+	}
 	model->reasons[SLUICE_REASON_SYN_REOPEN]++;
 	flow->server_isn_before = flow->done ? packet->seq : flow->server_isn;
 	flow->in_marks = flow->done ? 0 : SLUICE_IN_NEW_SYN;

@@ -12,8 +12,15 @@ enum model_pick {
 	MODEL_PICK_UNSYNCED,
 	MODEL_PICK_EMPTY,
 	MODEL_PICK_FULL,
-	MODEL_PICK_TORN
+	MODEL_PICK_TORN,
+	MODEL_PICK_NO_ROOM, /* for the flow; it is gone */
 };
+
+/* May the flow stand in that table? Then it is taken for put there. */
+bool model_has_room(struct model *model, const struct model_flow *flow, bool established);
+
+/* Host-ports that a packet may be sent to. */
+enum { MODEL_PORT_MIN = 31000, MODEL_PORT_MAX = 32000 };
 
 /* Somebody for a new connection, but not `exclude`; seen is taken if that is allowed. */
 enum model_pick model_pick(struct model *model, unsigned service, unsigned exclude, unsigned seen,

@@ -115,24 +115,40 @@ static void run_cases(struct world *world, const struct options *options, const 
 	}
 }
 
+/* Half of all steps where there is room, and a quarter each in the two worlds where there is little. */
 static void run_sequences(struct world *world, const struct options *options, struct totals *totals)
 {
+	struct sequence_options sequences = options->sequences;
 	unsigned i, variant;
 
-	for (variant = 0; variant < PLAY_VARIANT_COUNT && options->sequences.steps; variant++) {
+	sequences.steps = (sequences.steps + 1) / (world->room == WORLD_ROOMY ? 2 : 4);
+	for (variant = 0; variant < PLAY_VARIANT_COUNT && sequences.steps; variant++) {
 		if (options->stop && totals->failed)
 			break;
-		count(sequence_run(world, &options->sequences, play_variant_family(variant),
+		count(sequence_run(world, &sequences, play_variant_family(variant),
 				   play_variant_is_xdp(variant)),
 		      totals);
 	}
-	for (i = MODEL_LIE_NONE + 1; i < MODEL_LIE_COUNT && options->sequences.steps; i++)
-		count(sequence_canary(world, (enum model_lie)i), totals);
+	for (i = MODEL_LIE_NONE + 1; i < MODEL_LIE_COUNT && sequences.steps; i++)
+		if (sequence_lie_shows((enum model_lie)i, world->room))
+			count(sequence_canary(world, (enum model_lie)i), totals);
+}
+
+static int run_few_places(const struct options *options, enum world_room room,
+			  struct totals *totals)
+{
+	struct world world;
+	int err = world_open(&world, NULL, room);
+
+	if (!err)
+		run_sequences(&world, options, totals);
+	world_release(&world);
+	return err;
 }
 
 static int open_all(struct world *world, const struct timeouts *timeouts)
 {
-	int err = world_open(world, timeouts);
+	int err = world_open(world, timeouts, WORLD_ROOMY);
 
 	if (!err)
 		err = events_open(world);
@@ -173,6 +189,10 @@ static int run_all(const struct options *options, const struct cases *cases)
 		run_sequences(&world, options, &totals);
 	}
 	close_all(&world);
+	if (!err && options->sequences.steps)
+		err = run_few_places(options, WORLD_REFUSES, &totals);
+	if (!err && options->sequences.steps)
+		err = run_few_places(options, WORLD_FORGETS, &totals);
 	if (!err && has_quick(cases)) {
 		err = open_all(&world, &quick);
 		if (!err)

@@ -162,8 +162,31 @@ static bool differs_again(struct world *world, struct sequence_play *play,
 	return false;
 }
 
+/* Can a packet come to it in this variant? Other ways lead through sockets, or through a kernel without memory. */
+static bool can_be_met(unsigned reason, const struct world *world, unsigned family, bool xdp)
+{
+	switch (reason) {
+	case SLUICE_REASON_REWRITE_FAILED:
+	case SLUICE_REASON_LOCAL_NEW:
+	case SLUICE_REASON_LOCAL_CLOSED:
+	case SLUICE_REASON_LOCAL_REFUSED:
+	case SLUICE_REASON_LOCAL_PASS:
+	case SLUICE_REASON_LOCAL_MOVED:
+	case SLUICE_REASON_LOCAL_UNCOUNTED:
+		return false;
+	case SLUICE_REASON_EXT_HEADER:
+		return family == 6;
+	case SLUICE_REASON_TO_TC:
+		return xdp;
+	case SLUICE_REASON_TABLE_FULL:
+		return world->room == WORLD_REFUSES;
+	default:
+		return true;
+	}
+}
+
 /* What no sequence came by is proved by cases only. */
-static void print_unseen(const bool *seen)
+static void print_unseen(const bool *seen, const struct world *world, unsigned family, bool xdp)
 {
 	static const char *const names[] = {
 #define X(id, name, help) #name,
@@ -173,7 +196,7 @@ static void print_unseen(const bool *seen)
 	unsigned i;
 
 	for (i = 1; i < SLUICE_REASON_COUNT; i++)
-		if (!seen[i])
+		if (!seen[i] && can_be_met(i, world, family, xdp))
 			printf(" %s", names[i]);
 	putchar('\n');
 }
@@ -181,7 +204,10 @@ static void print_unseen(const bool *seen)
 bool sequence_run(struct world *world, const struct sequence_options *options, unsigned family,
 		  bool xdp)
 {
-	char variant[8];
+	static const char *const rooms[] = {
+		[WORLD_ROOMY] = "", [WORLD_REFUSES] = ", full", [WORLD_FORGETS] = ", forgetful"
+	};
+	char variant[24];
 	bool seen[SLUICE_REASON_COUNT] = { false };
 	struct sequence_play *play = malloc(sizeof(*play));
 	struct sequence *sequence = calloc(1, sizeof(*sequence));
@@ -190,7 +216,8 @@ bool sequence_run(struct world *world, const struct sequence_options *options, u
 	FILE *nowhere = fopen("/dev/null", "w");
 	uint64_t seed = options->seed;
 
-	snprintf(variant, sizeof(variant), "%s%s", xdp ? "xdp" : "tc", family == 6 ? "6" : "");
+	snprintf(variant, sizeof(variant), "%s%s%s", xdp ? "xdp" : "tc", family == 6 ? "6" : "",
+		 rooms[world->room]);
 	while (play && sequence && nowhere && steps < options->steps && disturbed < MAX_DISTURBED) {
 		sequence->family = family;
 		sequence->xdp = xdp;
@@ -218,12 +245,21 @@ bool sequence_run(struct world *world, const struct sequence_options *options, u
 	printf("sequences [%s]: seeds %llu to %llu, %lu steps, %lu sequences begun again; not met:",
 	       variant, (unsigned long long)options->seed, (unsigned long long)seed, steps,
 	       disturbed);
-	print_unseen(seen);
+	print_unseen(seen, world, family, xdp);
 	if (nowhere)
 		fclose(nowhere);
 	free(sequence);
 	free(play);
 	return result == SEQUENCE_SAME && steps >= options->steps;
+}
+
+bool sequence_lie_shows(enum model_lie lie, enum world_room room)
+{
+	if (lie == MODEL_LIE_ROOM)
+		return room == WORLD_REFUSES;
+	if (lie == MODEL_LIE_GHOST)
+		return room == WORLD_FORGETS;
+	return room == WORLD_ROOMY;
 }
 
 bool sequence_canary(struct world *world, enum model_lie lie)

@@ -15,6 +15,8 @@
 #include "world.h"
 
 #define SEQUENCE_STEPS 120
+#define SEQUENCE_FOREVER_MS \
+	(33200 * 290) /* nothing that lies untouched for so long counts for anything */
 
 enum sequence_kind {
 	SEQUENCE_IN,
@@ -91,6 +93,9 @@ struct sequence_options {
 /* Play steps/variants sequences in one variant. False after a difference was printed on stdout. */
 bool sequence_run(struct world *world, const struct sequence_options *options, unsigned family,
 		  bool xdp);
+
+/* Can that mistake show in such a world? */
+bool sequence_lie_shows(enum model_lie lie, enum world_room room);
 
 /*
  * Against a model that makes this mistake, no longer than a few thousand steps: a difference must be found. False, and

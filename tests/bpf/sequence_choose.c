@@ -69,6 +69,20 @@ static void choose_tuple(struct sequence_dice *dice, struct frame *frame)
 	}
 }
 
+/* A connection whose backend gets no new ones: nobody but its time-out can say that it is over. */
+static bool is_lonely(const struct model *model, const struct model_flow *flow)
+{
+	const struct model_backend *backend = &model->backends[flow->slot];
+
+	return flow->used && flow->lives_in_est && backend->generation == flow->generation &&
+	       backend->state != SLUICE_BACKEND_UP;
+}
+
+static bool is_answered(const struct model_flow *flow)
+{
+	return flow->used && !flow->done && flow->out_marks == SLUICE_OUT_SYNACK;
+}
+
 static void choose_in(struct sequence_dice *dice, struct model *model, struct frame *frame)
 {
 	static const char *const usual[] = { "S", "S",	"A",   "A",    "A",  "PA", "PA", "FA", "FA",
@@ -78,6 +92,8 @@ static void choose_in(struct sequence_dice *dice, struct model *model, struct fr
 	const struct model_flow nothing = { .used = false };
 
 	frame->flags = flow || chance(dice, 20) ? some_flags(dice, usual, 18) : FRAME_SYN;
+	if (flow && is_lonely(model, flow) && chance(dice, 50))
+		frame->flags = FRAME_SYN;
 	if (!flow)
 		flow = &nothing;
 
@@ -97,8 +113,19 @@ static void choose_in(struct sequence_dice *dice, struct model *model, struct fr
 		frame->seq = some(dice, seqs, 6);
 	}
 	frame->ack = some(dice, acks, 7);
-	if (chance(dice, 4)) /* straight to the host-port */
+	if (is_answered(flow) && chance(dice, 35)) { /* or few handshakes would ever be done */
+		frame->flags = FRAME_ACK;
+		frame->seq = flow->client_isn + 1;
+		frame->ack = flow->server_next;
+		frame->payload_len = 0;
+	}
+	if (chance(dice, 4)) { /* straight to a host-port */
 		frame->dport = (uint16_t)(31001 + roll(dice, 6));
+		if (flow->used && chance(dice, 70))
+			frame->dport = flow->port;
+		if (chance(dice, 50))
+			frame->flags = FRAME_SYN;
+	}
 }
 
 static void choose_out(struct sequence_dice *dice, struct model *model, struct frame *in,
@@ -132,11 +159,15 @@ static void choose_out(struct sequence_dice *dice, struct model *model, struct f
 	frame->seq = some(dice, seqs, 5);
 	frame->ack = some(dice, acks, 8);
 	if (flow->used && !flow->done && !(flow->out_marks & SLUICE_OUT_SYNACK) &&
-	    chance(dice, 40)) { /* refuse it */
+	    chance(dice, 70)) { /* refuse it, or take it */
 		frame->flags = FRAME_RST | FRAME_ACK;
 		frame->seq = 0;
 		frame->ack = flow->client_isn + 1;
 		frame->payload_len = 0;
+		if (chance(dice, 60)) {
+			frame->flags = FRAME_SYN | FRAME_ACK;
+			frame->seq = any_number(dice);
+		}
 		return;
 	}
 	if (frame->flags & FRAME_SYN) {
@@ -155,6 +186,7 @@ static void choose_out(struct sequence_dice *dice, struct model *model, struct f
 static void choose_shape(struct sequence_dice *dice, struct frame *frame)
 {
 	bool later = chance(dice, 30), fragment = chance(dice, 20);
+	bool is_broken = chance(dice, 2);
 
 	if (chance(dice, 12)) {
 		frame->tag_count = 1 + roll(dice, 2);
@@ -163,10 +195,14 @@ static void choose_shape(struct sequence_dice *dice, struct frame *frame)
 		frame->tags[0].tci = (uint16_t)roll(dice, 4096);
 		frame->tags[1].tci = (uint16_t)roll(dice, 4096);
 	}
-	if (!chance(dice, 15) || frame->icmp.is)
+	if (is_broken && !frame->icmp.is) /* a header of 16 bytes, or one longer than the packet */
+		frame->doff = (struct frame_override){ true, chance(dice, 50) ? 4 : 15 };
+	if (frame->doff.set && frame->doff.value > 4)
+		frame->tcp_options_len = frame->payload_len = 0;
+	if ((!chance(dice, 15) && !is_broken) || frame->icmp.is)
 		return;
-	if (frame->flags & FRAME_RST || frame->flags == FRAME_ACK) /* a kernel sends those whole */
-		fragment = false;
+	if (!is_broken && (frame->flags & FRAME_RST || frame->flags == FRAME_ACK))
+		fragment = false; /* a kernel sends those whole */
 	if (frame->family == 4) {
 		frame->ip_options_len = 4 * roll(dice, 11);
 		memset(frame->ip_options, 1, frame->ip_options_len);
@@ -224,7 +260,7 @@ static void choose_set(struct sequence_dice *dice, struct sequence_step *step)
 	set->balance = (enum sluice_balance)(1 + roll(dice, 4));
 	set->on_empty = (enum sluice_on_empty)roll(dice, 3);
 	set->on_full = (enum sluice_on_full)roll(dice, 2);
-	set->maxconn = chance(dice, 70) ? 0 : 1 + roll(dice, 2);
+	set->maxconn = chance(dice, 55) ? 0 : 1 + roll(dice, 2);
 	for (slot = 1; slot < MODEL_SLOTS - 1; slot++)
 		if (chance(dice, 60))
 			set->table[set->len++] = (uint16_t)slot;
@@ -246,10 +282,21 @@ static void choose_access(struct sequence_dice *dice, struct sequence_step *step
 	}
 }
 
+static bool has_lonely(const struct model *model)
+{
+	const struct model_flow *flow;
+
+	for (flow = model->flows; flow < model->flows + MODEL_FLOWS; flow++)
+		if (is_lonely(model, flow))
+			return true;
+	return false;
+}
+
 static void choose_change(struct sequence_dice *dice, struct sequence_step *step)
 {
 	/* the long ones are 4/3 of a time-out and a little: from then on nothing of it is counted */
-	static const unsigned ages[] = { 1, 1, 2, 3, 3, 4, 7, 8, 8, 350, 1035, 33200 };
+	static const unsigned ages[] = { 1, 1, 2, 3,   3,    4,
+					 7, 8, 8, 350, 1035, SEQUENCE_FOREVER_MS / AGE_UNIT_MS };
 
 	step->slot = 1 + roll(dice, MODEL_SLOTS - 2);
 	switch (roll(dice, 12)) {
@@ -273,7 +320,8 @@ static void choose_change(struct sequence_dice *dice, struct sequence_step *step
 	case 8:
 		step->kind = SEQUENCE_BACKEND;
 		step->service = chance(dice, 85) ? 1 : 2;
-		step->value = 31000 + step->slot;
+		/* seldom one that no packet may be sent to */
+		step->value = (chance(dice, 90) ? 31000 : 32000) + step->slot;
 		step->weight = 1 + roll(dice, 2);
 		break;
 	case 9:
@@ -315,6 +363,11 @@ void sequence_choose(struct sequence_dice *dice, struct model *model, unsigned f
 	}
 	if (chance(dice, 12)) {
 		choose_change(dice, step);
+		return;
+	}
+	if (has_lonely(model) && chance(dice, 4)) {
+		step->kind = SEQUENCE_AGE;
+		step->value = SEQUENCE_FOREVER_MS;
 		return;
 	}
 	step->kind = chance(dice, 55) ? SEQUENCE_IN : SEQUENCE_OUT;

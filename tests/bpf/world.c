@@ -20,13 +20,14 @@ enum { MAX_CPUS = 1024 };
 
 enum { RANGE_FIRST = 31000, RANGE_LAST = 32000 };
 
-int world_open(struct world *world, const struct timeouts *timeouts)
+int world_open(struct world *world, const struct timeouts *timeouts, enum world_room room)
 {
 	const struct loader_options options = {
 		.port_min = RANGE_FIRST,
 		.port_max = RANGE_LAST,
-		.flows = WORLD_FLOW_ENTRIES,
-		.half_flows = WORLD_FLOW_ENTRIES,
+		.flows = room == WORLD_ROOMY ? WORLD_FLOW_ENTRIES : WORLD_FEW_EST,
+		.half_flows = room == WORLD_ROOMY ? WORLD_FLOW_ENTRIES : WORLD_FEW_HALF,
+		.flow_type = room == WORLD_REFUSES ? BPF_MAP_TYPE_HASH : 0,
 		.timeouts = timeouts ? *timeouts : TIMEOUTS_DEFAULT,
 	};
 	char error[512];
@@ -40,6 +41,7 @@ int world_open(struct world *world, const struct timeouts *timeouts)
 	}
 	world->maps = &world->loader.maps;
 	world->timeouts = options.timeouts;
+	world->room = room;
 	world->program_fd[WORLD_XDP] = loader_xdp_fd(&world->loader);
 	world->program_fd[WORLD_TC_IN] = loader_tc_in_fd(&world->loader);
 	world->program_fd[WORLD_TC_OUT] = loader_tc_out_fd(&world->loader);

@@ -20,11 +20,22 @@
 
 enum world_program { WORLD_XDP, WORLD_TC_IN, WORLD_TC_OUT, WORLD_PROGRAM_COUNT };
 
+/* What a flow table does with a new flow. */
+enum world_room {
+	WORLD_ROOMY, /* there is room for all */
+	WORLD_REFUSES, /* few places, and a full table takes no more: no LRU, so that this can be foreseen */
+	WORLD_FORGETS, /* few places in LRUs, as they ship: who comes pushes somebody out */
+};
+
+/* Places of each half-open and each established table that is not roomy. */
+enum { WORLD_FEW_HALF = 3, WORLD_FEW_EST = 2 };
+
 struct world {
 	struct loader loader;
 	struct maps *maps; /* the loader's */
 	int program_fd[WORLD_PROGRAM_COUNT];
 	struct timeouts timeouts;
+	enum world_room room;
 	uint32_t aged; /* jiffies, since the last reset */
 	bool limits;   /* a rate was limited since the last reset */
 };
@@ -38,7 +49,7 @@ struct world {
  * Load the programs; timeouts NULL: the default ones. 0 or negative errno, and the reason is on
  * stderr. world_release() accepts a zeroed world.
  */
-int world_open(struct world *world, const struct timeouts *timeouts);
+int world_open(struct world *world, const struct timeouts *timeouts, enum world_room room);
 void world_release(struct world *world);
 
 /* As if a backend had so many flows, that nobody knows: their last packet was now. */

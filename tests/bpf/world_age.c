@@ -26,23 +26,48 @@ static unsigned list_keys(int fd, uint8_t (*keys)[sizeof(struct sluice_flow_key6
 	return count;
 }
 
+static void age_flow(struct sluice_flow *flow, uint32_t jiffies)
+{
+	flow->picked -= jiffies;
+	flow->touched -= jiffies;
+	if (flow->client_rst)
+		flow->client_rst = (flow->client_rst - jiffies) | 1;
+}
+
 static int age_flows(int fd, uint32_t jiffies)
 {
 	static uint8_t keys[WORLD_FLOW_ENTRIES][sizeof(struct sluice_flow_key6)];
 	struct sluice_half half = {
 		.pad = 0
 	}; /* its first member is all that an established table holds */
-	struct sluice_flow *flow = &half.flow;
 	unsigned i, count = list_keys(fd, keys);
 
 	for (i = 0; i < count; i++) {
 		if (bpf_map_lookup_elem(fd, keys[i], &half))
 			return -errno;
-		flow->picked -= jiffies;
-		flow->touched -= jiffies;
-		if (flow->client_rst)
-			flow->client_rst = (flow->client_rst - jiffies) | 1;
+		age_flow(&half.flow, jiffies);
 		if (bpf_map_update_elem(fd, keys[i], &half, BPF_EXIST))
+			return -errno;
+	}
+	return 0;
+}
+
+/* A full LRU pushes somebody out even for a key that it holds: so first all go, and then come back. */
+static int age_full_flows(int fd, uint32_t jiffies)
+{
+	static uint8_t keys[WORLD_FLOW_ENTRIES][sizeof(struct sluice_flow_key6)];
+	struct sluice_half halves[WORLD_FEW_HALF + WORLD_FEW_EST];
+	unsigned i, count = list_keys(fd, keys);
+
+	if (count > WORLD_FEW_HALF + WORLD_FEW_EST)
+		return -E2BIG;
+	for (i = 0; i < count; i++)
+		if (bpf_map_lookup_elem(fd, keys[i], &halves[i]) ||
+		    bpf_map_delete_elem(fd, keys[i]))
+			return -errno;
+	for (i = 0; i < count; i++) {
+		age_flow(&halves[i].flow, jiffies);
+		if (bpf_map_update_elem(fd, keys[i], &halves[i], BPF_NOEXIST))
 			return -errno;
 	}
 	return 0;
@@ -231,7 +256,11 @@ int world_age(struct world *world, uint32_t age_ms)
 	if (!err)
 		err = count_flows(world, -1);
 	age_backends(world, jiffies);
-	for (i = 0; i < 4 && !err; i++)
-		err = age_flows(world_flows_fd(world, i & 1 ? 6 : 4, i & 2), jiffies);
+	for (i = 0; i < 4 && !err; i++) {
+		const int fd = world_flows_fd(world, i & 1 ? 6 : 4, i & 2);
+
+		err = world->room == WORLD_FORGETS ? age_full_flows(fd, jiffies)
+						   : age_flows(fd, jiffies);
+	}
 	return err ? err : count_flows(world, 1);
 }

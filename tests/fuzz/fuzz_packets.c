@@ -38,7 +38,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	(void)argc;
 	(void)argv;
-	if (world_open(&world, NULL))
+	if (world_open(&world, NULL, WORLD_ROOMY))
 		exit(EXIT_FAILURE);
 	return 0;
 }

@@ -125,6 +125,14 @@ static int pin_path(const struct loader_options *options, const struct maps_kind
 		       : -ENAMETOOLONG;
 }
 
+/* Is it one of those whose size is a setting? */
+static bool holds_flows(const struct maps_kind *kind)
+{
+	const struct loader_options sizes = { .flows = 1, .half_flows = 1 };
+
+	return !kind->entries && wanted_entries(kind, &sizes);
+}
+
 static int prepare_map(struct loader *loader, const struct loader_options *options,
 		       const struct maps_kind *kind, const char *path, char *error, size_t len)
 {
@@ -138,6 +146,8 @@ static int prepare_map(struct loader *loader, const struct loader_options *optio
 	}
 	if (entries)
 		err = bpf_map__set_max_entries(map, entries);
+	if (!err && options->flow_type && holds_flows(kind))
+		err = bpf_map__set_type(map, options->flow_type);
 	if (!err && options->pin_dir)
 		err = reuse_map(map, kind, path, error, len);
 	if (err && !error[0])

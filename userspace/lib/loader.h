@@ -22,6 +22,7 @@ struct loader_options {
 	gid_t group;	     /* of the pins */
 	uint16_t port_min, port_max;
 	uint32_t flows, half_flows; /* 0: as the object says */
+	uint32_t flow_type;	    /* of these tables, enum bpf_map_type; 0: as the object says */
 	struct timeouts timeouts;   /* half_open_ms 0: TIMEOUTS_DEFAULT */
 	bool local;		    /* with the programs for a cgroup */
 	uint64_t host_netns;	    /* as cgroup_netns() tells */
