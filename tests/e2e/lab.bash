@@ -40,10 +40,11 @@ lab() {
 	"$TOOL" "$@" 3>&-
 }
 
+# on HOST COMMAND...: as `lab exec` does it, without waiting for Python each time
 on() {
 	local host=$1
 	shift
-	"$TOOL" exec "$host" -- "$@" 3>&-
+	"$LAB_WORK/on/$host" "$@" 3>&-
 }
 
 ctl() {
@@ -99,7 +100,7 @@ load_start() {
 	local name=$1
 	shift
 	rm -f "$BATS_TEST_TMPDIR/$name.status"
-	"$TOOL" exec elb -- "$ROOT/build/lab/load" --json --status "$BATS_TEST_TMPDIR/$name.status" "$@" \
+	"$LAB_WORK/on/elb" "$ROOT/build/lab/load" --json --status "$BATS_TEST_TMPDIR/$name.status" "$@" \
 		>"$BATS_TEST_TMPDIR/$name.json" 2>"$BATS_TEST_TMPDIR/$name.err" 3>&- &
 	echo $! >"$BATS_TEST_TMPDIR/$name.pid"
 	wait_for "load $name runs" load_has "$name" 1

@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 
-from . import command, processes
+from . import command, enter, processes
 from .failure import LabError
 from .state import Lab
 
@@ -47,19 +47,8 @@ def cmd_exec(args):
     command = args.command[1:] if args.command[:1] == ["--"] else args.command
     if not command:
         raise LabError("exec: no command")
-    environment = dict(os.environ)
-    environment["PATH"] = ":".join([os.path.join(lab.build, "bin"), os.path.join(lab.build, "lab"),
-                                    *([os.path.dirname(lab.data["consul"])] if lab.data.get("consul") else []),
-                                    os.environ.get("PATH", "")])
-    environment |= {"LAB": lab.name, "LAB_DIR": lab.work}
-    if args.host in lab.slaves:
-        environment["SLUICE_CONFIG"] = lab.config(args.host)
-        if lab.data["containers"] == "docker":
-            environment["DOCKER_HOST"] = f"unix://{lab.docker_socket(args.host)}"
-    if args.host != "elb":
-        environment["CONSUL_HTTP_ADDR"] = "http://127.0.0.1:8500"
-        if lab.data.get("consul_acl"):
-            environment["CONSUL_HTTP_TOKEN"] = lab.data["consul_acl"]
+    environment = os.environ | enter.variables(lab, args.host)
+    environment["PATH"] = ":".join([*enter.folders(lab), os.environ.get("PATH", "")])
     sys.stdout.flush()
     os.execvpe("nsenter", processes.on_host(lab, args.host, *command), environment)
 

@@ -7,7 +7,7 @@ import shutil
 import signal
 import time
 
-from . import cgroups, consul, docker, master, net, processes, slave
+from . import cgroups, consul, docker, enter, master, net, processes, slave
 from .failure import LabError, cancelled
 from .processes import run
 
@@ -56,6 +56,7 @@ def _build(lab, options, say):
         master.start(lab)
         master.wait(lab)
         say(f"marathon {options['version']} on {master.API}")
+    enter.write_scripts(lab)
     _parallel([_start_sluice for _ in lab.slaves], lab, lab.slaves)
     say(f"sluice on {', '.join(lab.slaves)}; lab {lab.name} is up after {time.monotonic() - started:.1f} s")
 
