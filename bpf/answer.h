@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Turning a TCP packet into another one that goes back to where it came from: a SYN into the reset
- * that answers it, a backend's reset into the client's SYN for another backend. tc only: what
- * XDP_TX sends on a native veth is lost.
+ * Turning a TCP packet into another one. It goes back to where it came from: a SYN as the reset that
+ * answers it, a backend's reset as the client's SYN for another backend. Or it goes on, a backend's
+ * reset as a question to the client. tc only: what XDP_TX sends on a native veth is lost.
  *
  * The TCP checksum is corrected by the difference of the two headers, through
  * bpf_l4_csum_replace(), so that the result is right whether the old checksum was complete or
@@ -18,6 +18,7 @@
 #include "rewrite.h"
 
 #define ANSWER_TTL 64
+#define ANSWER_WINDOW 65535
 #define ANSWER_TCP_MIN 20 /* bytes of a TCP header without options */
 #define IP_WORDS 3	  /* 32-bit words of an IPv4 header before the addresses */
 
@@ -323,6 +324,60 @@ static __always_inline int answer_redispatch_icmp(struct __sk_buff *skb,
 		return TC_ACT_SHOT;
 	}
 	return bpf_redirect(skb->ifindex, BPF_F_INGRESS);
+}
+
+/*
+ * The challenge ACK (RFC 5961 section 4.2): what a backend's kernel says of a SYN for a connection
+ * that it holds. With a number from before the first byte, so that a client that has the connection
+ * takes nothing from it, and at most repeats its own acknowledgement.
+ */
+static __always_inline void answer_ask(struct answer *answer, const struct sluice_flow *flow,
+				       __be16 service_port, __be16 client_port)
+{
+	__builtin_memset(answer, 0, sizeof(*answer));
+	answer->tcp.sport = service_port;
+	answer->tcp.dport = client_port;
+	answer->tcp.seq = bpf_htonl(flow->server_isn);
+	answer->tcp.ack = bpf_htonl(flow->server_ack);
+	answer->tcp.flags = TCP_ACK;
+	answer->tcp.window = bpf_htons(ANSWER_WINDOW);
+}
+
+/* In place of the reset by which a newer SYN was refused, whose IP header stays. */
+static __always_inline int answer_challenge(struct __sk_buff *skb, const struct packet *packet,
+					    struct answer *answer, const struct sluice_flow *flow,
+					    __be16 service_port)
+{
+	answer_ask(answer, flow, service_port, packet->dport);
+	/* as long as it was: zeros end a list of options (RFC 9293 section 3.2) */
+	answer->options_len = packet->header_len - ANSWER_TCP_MIN;
+	if (answer_tcp_header(skb, packet, answer)) {
+		count_reason(SLUICE_REASON_REWRITE_FAILED);
+		return TC_ACT_SHOT;
+	}
+	return bpf_redirect(skb->ifindex, 0);
+}
+
+/* The same made of an ICMP error, as answer_redispatch_icmp(). It quotes what goes the other way. */
+static __always_inline int answer_challenge_icmp(struct __sk_buff *skb, const struct packet *packet,
+						 struct packet *quote, struct answer *answer,
+						 const struct sluice_flow *flow,
+						 __be16 service_port, enum family family)
+{
+	__be32 swap[4];
+
+	answer_ask(answer, flow, service_port, quote->sport);
+	answer->ttl = ANSWER_TTL;
+	__builtin_memcpy(swap, quote->src, sizeof(swap));
+	__builtin_memcpy(quote->src, quote->dst, sizeof(swap));
+	__builtin_memcpy(quote->dst, swap, sizeof(swap));
+	if (answer_fresh_tcp(skb, packet, answer, quote, family) ||
+	    (family == FAMILY_4 ? answer_fresh_ip4(skb, packet, answer, quote)
+				: answer_fresh_ip6(skb, packet, answer, quote))) {
+		count_reason(SLUICE_REASON_REWRITE_FAILED);
+		return TC_ACT_SHOT;
+	}
+	return bpf_redirect(skb->ifindex, 0);
 }
 
 #endif

@@ -197,24 +197,27 @@ static __always_inline void egress_half_open(const struct owned *owned, const st
 }
 
 /*
- * Does the packet say that the backend will not take the SYN, and is there somebody who may? *half
- * is then the flow whose SYN is to be sent in again.
+ * A reset: does it say that the backend will not take the SYN, and is there somebody who may? Then
+ * *half is the flow whose SYN is to be sent in again, or whose client is to be asked.
+ * VERDICT_REWRITE: neither.
  */
-static __always_inline bool egress_refuses(struct __sk_buff *skb, struct scratch *scratch,
-					   const struct owned *owned, enum family family, __u32 now,
-					   struct sluice_half **half)
+static __always_inline enum verdict egress_refused(struct scratch *scratch,
+						   const struct owned *owned, enum family family,
+						   __u32 now, struct sluice_half **half)
 {
 	const struct packet *packet = &scratch->packet;
 
 	if (packet->payload_len || !egress_is_answer(packet))
-		return false;
+		return VERDICT_REWRITE;
 	if (egress_answers(owned->flow, packet)) {
 		*half = owned->half;
-		return redispatch_syn(owned, &scratch->key, family, FLOW_REFUSED, now);
+		return redispatch_syn(owned, &scratch->key, family, FLOW_REFUSED, now)
+			       ? VERDICT_REDISPATCH
+			       : VERDICT_REWRITE;
 	}
 	*half = &scratch->half;
-	return redispatch_has_newer(owned->flow) &&
-	       redispatch_newer(skb, scratch, owned, family, now);
+	return redispatch_has_newer(owned->flow) ? redispatch_refused(scratch, owned, family, now)
+						 : VERDICT_REWRITE;
 }
 
 /*
@@ -251,15 +254,15 @@ static __always_inline enum verdict egress_direct(struct scratch *scratch,
 /*
  * The core. service_port: what the clients know the backend's port packet->sport by. After
  * VERDICT_REWRITE it becomes the packet's source port; after VERDICT_REDISPATCH *half is the flow
- * whose SYN is to be sent in again.
+ * whose SYN is to be sent in again, after VERDICT_CHALLENGE the one whose client is to be asked.
  */
-static __always_inline enum verdict egress(struct __sk_buff *skb, struct scratch *scratch,
-					   __be16 service_port, enum family family,
-					   struct sluice_half **half)
+static __always_inline enum verdict egress(struct scratch *scratch, __be16 service_port,
+					   enum family family, struct sluice_half **half)
 {
 	const struct packet *packet = &scratch->packet;
 	union flow_key *key = &scratch->key;
 	enum egress_owner owner;
+	enum verdict verdict;
 	struct owned owned;
 	__u32 now;
 
@@ -280,8 +283,11 @@ static __always_inline enum verdict egress(struct __sk_buff *skb, struct scratch
 	if (owner != EGRESS_OWN)
 		return egress_direct(scratch, &owned, owner, family, half);
 	now = flow_now();
-	if ((packet->flags & TCP_RST) && egress_refuses(skb, scratch, &owned, family, now, half))
-		return VERDICT_REDISPATCH;
+	if (packet->flags & TCP_RST) {
+		verdict = egress_refused(scratch, &owned, family, now, half);
+		if (verdict != VERDICT_REWRITE)
+			return verdict;
+	}
 	count_out(owned.slot, owned.service, packet->ip_len);
 	if ((packet->flags & TCP_SYN) && !egress_answers(owned.flow, packet)) {
 		egress_reopen(&owned, scratch, family, now);

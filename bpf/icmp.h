@@ -110,43 +110,47 @@ static __always_inline bool icmp_is_refusal(const struct scratch *scratch, enum 
 	return packet->type == ICMP6_DEST_UNREACH && !differs;
 }
 
-/* Was the packet that is quoted a SYN, and may it go to somebody else? As egress_refuses(). */
-static __always_inline bool icmp_refuses(struct __sk_buff *skb, struct scratch *scratch,
-					 const struct owned *owned, enum family family,
-					 struct sluice_half **half)
+/* Was the packet that is quoted a SYN, and may it go to somebody else? As egress_refused(). */
+static __always_inline enum verdict icmp_refused(struct scratch *scratch, const struct owned *owned,
+						 enum family family, struct sluice_half **half)
 {
 	const struct sluice_flow *flow = owned->flow;
 	const __u32 seq = scratch->quote.seq;
 
 	if (!icmp_is_refusal(scratch, family))
-		return false;
+		return VERDICT_REWRITE;
 	if (!flow->done && !(flow->out_marks & SLUICE_OUT_SYNACK)) {
 		*half = owned->half;
-		return seq == flow->client_isn &&
-		       redispatch_syn(owned, &scratch->key, family, FLOW_REFUSED, flow_now());
+		return seq == flow->client_isn && redispatch_syn(owned, &scratch->key, family,
+								 FLOW_REFUSED, flow_now())
+			       ? VERDICT_REDISPATCH
+			       : VERDICT_REWRITE;
 	}
 	*half = &scratch->half;
-	return seq == flow->next_isn && redispatch_has_newer(flow) &&
-	       redispatch_newer(skb, scratch, owned, family, flow_now());
+	return seq == flow->next_isn && redispatch_has_newer(flow)
+		       ? redispatch_refused(scratch, owned, family, flow_now())
+		       : VERDICT_REWRITE;
 }
 
 /*
  * An error of this host's (or of a router behind us): it quotes what the client sent, as we had
- * rewritten it. After VERDICT_REDISPATCH *half is the flow whose SYN is to be sent in again.
+ * rewritten it. After VERDICT_REDISPATCH and VERDICT_CHALLENGE *half is as egress() says.
  */
-static __always_inline enum verdict icmp_out(struct __sk_buff *skb, struct scratch *scratch,
-					     __be16 service_port, enum family family,
-					     struct icmp_change *change, struct sluice_half **half)
+static __always_inline enum verdict icmp_out(struct scratch *scratch, __be16 service_port,
+					     enum family family, struct icmp_change *change,
+					     struct sluice_half **half)
 {
 	const struct packet *quote = &scratch->quote;
+	enum verdict verdict;
 	struct owned owned;
 
 	flow_key_in(&scratch->key, quote, service_port, family);
 	flow_find(&owned, &scratch->key, family);
 	if (!owned.flow || !owned.backend || owned.port != quote->dport)
 		return verdict_pass(SLUICE_REASON_ICMP_NO_FLOW, HOOK_TC);
-	if (icmp_refuses(skb, scratch, &owned, family, half))
-		return VERDICT_REDISPATCH;
+	verdict = icmp_refused(scratch, &owned, family, half);
+	if (verdict != VERDICT_REWRITE)
+		return verdict;
 	change->check_off = scratch->packet.l4_off + ICMP_CHECK;
 	change->port_off = quote->l4_off + sizeof(__be16);
 	change->from = quote->dport;

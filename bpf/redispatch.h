@@ -14,6 +14,7 @@
 #include "flow.h"
 #include "packet.h"
 #include "scratch.h"
+#include "verdict.h"
 
 /*
  * The newest SYN with another ISN that met a connection: what is kept of the connection's own SYN
@@ -101,46 +102,12 @@ static __always_inline bool redispatch_syn(const struct owned *owned, const unio
 }
 
 /*
- * Does this host's kernel hold the connection still? Then it was a firewall that turned the SYN
- * away, and the SYN may be forged. A container's socket lies in another network namespace and is
- * not seen.
- */
-static __always_inline bool redispatch_lives_on(struct __sk_buff *skb, const union flow_key *key,
-						__be16 port, enum family family)
-{
-	struct bpf_sock_tuple tuple = {};
-	struct bpf_sock *sock;
-	bool lives;
-
-	if (family == FAMILY_4) {
-		tuple.ipv4.saddr = key->v4.client;
-		tuple.ipv4.daddr = key->v4.local;
-		tuple.ipv4.sport = key->v4.client_port;
-		tuple.ipv4.dport = port;
-	} else {
-		__builtin_memcpy(tuple.ipv6.saddr, key->v6.client, sizeof(tuple.ipv6.saddr));
-		__builtin_memcpy(tuple.ipv6.daddr, key->v6.local, sizeof(tuple.ipv6.daddr));
-		tuple.ipv6.sport = key->v6.client_port;
-		tuple.ipv6.dport = port;
-	}
-	sock = bpf_skc_lookup_tcp(skb, &tuple,
-				  family == FAMILY_4 ? sizeof(tuple.ipv4) : sizeof(tuple.ipv6),
-				  BPF_F_CURRENT_NETNS, 0);
-	if (!sock)
-		return false;
-	lives = sock->state != BPF_TCP_LISTEN && sock->state != BPF_TCP_TIME_WAIT;
-	bpf_sk_release(sock);
-	return lives;
-}
-
-/*
- * A backend refuses the newer SYN of a connection that was there: for its kernel that is over, and
- * nobody listens any more. The SYN that was kept goes to another backend, in place of the old flow.
+ * A backend refuses the newer SYN of a connection that was there, and the client says that the
+ * connection is over. The SYN that was kept goes to another backend, in place of the old flow.
  * After success scratch->half is the flow that the SYN opens.
  */
-static __always_inline bool redispatch_newer(struct __sk_buff *skb, struct scratch *scratch,
-					     const struct owned *owned, enum family family,
-					     __u32 now)
+static __always_inline bool redispatch_newer(struct scratch *scratch, const struct owned *owned,
+					     enum family family, __u32 now)
 {
 	const union flow_key *key = &scratch->key;
 	struct pick pick = {
@@ -161,7 +128,7 @@ static __always_inline bool redispatch_newer(struct __sk_buff *skb, struct scrat
 	isn = half->flow.client_isn;
 	payload = half->flow.syn_payload;
 	if (half->flow.cookie != owned->cookie || isn != owned->flow->next_isn ||
-	    redispatch_lives_on(skb, key, owned->port, family) || pick_backend(&pick) != PICK_OK)
+	    pick_backend(&pick) != PICK_OK)
 		return false;
 	flow_suspect(owned->backend, now);
 	flow_remove(owned, key, family);
@@ -178,6 +145,25 @@ static __always_inline bool redispatch_newer(struct __sk_buff *skb, struct scrat
 	count_reason(SLUICE_REASON_REDISPATCH);
 	event_tell(SLUICE_REASON_REDISPATCH, owned->slot, pick.slot);
 	return true;
+}
+
+/*
+ * Nobody has ended the connection that the refused SYN met: is the SYN forged, and a firewall turned
+ * it away, or has the backend's kernel forgotten the connection? The client knows. It is asked as a
+ * kernel would ask it, by a challenge ACK (RFC 5961 section 4.2). If the SYN was its own, it resets
+ * the old connection (RFC 9293 section 3.10.7.3), which marks the flow, and sends the SYN again.
+ * After VERDICT_CHALLENGE scratch->half is the flow as it is.
+ */
+static __always_inline enum verdict redispatch_refused(struct scratch *scratch,
+						       const struct owned *owned,
+						       enum family family, __u32 now)
+{
+	if (!owned->flow->done || owned->flow->client_rst)
+		return redispatch_newer(scratch, owned, family, now) ? VERDICT_REDISPATCH
+								     : VERDICT_REWRITE;
+	scratch->half.flow = *owned->flow;
+	count_reason(SLUICE_REASON_CHALLENGED);
+	return VERDICT_CHALLENGE;
 }
 
 /* Is the flow's newer SYN one that its backend may be asked about while a connection stands? */

@@ -14,7 +14,7 @@
  *   egress.h   the way out
  *   icmp.h     ICMP errors about a connection, both ways
  *   rewrite.h  changing a port and the checksum
- *   answer.h   resets, and SYNs sent again to another backend
+ *   answer.h   resets, SYNs sent again to another backend, questions to a client
  *   scratch.h  where all of this lies while a packet is worked on
  *   local.h    clients on this host: no packets, but sockets
  *
@@ -313,7 +313,7 @@ static __always_inline int tc_icmp_out(struct __sk_buff *skb, struct scratch *sc
 	service_port = service_port_of(scratch->quote.dport);
 	if (!service_port)
 		return TC_ACT_UNSPEC;
-	switch (icmp_out(skb, scratch, service_port, family, &change, &half)) {
+	switch (icmp_out(scratch, service_port, family, &change, &half)) {
 	case VERDICT_REWRITE:
 		return tc_rewritten(rewrite_field(skb, change.check_off, change.port_off,
 						  change.from, change.to));
@@ -322,6 +322,10 @@ static __always_inline int tc_icmp_out(struct __sk_buff *skb, struct scratch *sc
 			return answer_redispatch_icmp(skb, &scratch->packet, &scratch->quote,
 						      &scratch->answer, half, service_port, family);
 		return TC_ACT_SHOT;
+	case VERDICT_CHALLENGE:
+		return answer_challenge_icmp(skb, &scratch->packet, &scratch->quote,
+					     &scratch->answer, &scratch->half.flow, service_port,
+					     family);
 	default:
 		return TC_ACT_UNSPEC;
 	}
@@ -339,7 +343,7 @@ static __always_inline int tc_out(struct __sk_buff *skb, struct scratch *scratch
 		count_reason(reason);
 		return TC_ACT_UNSPEC;
 	}
-	switch (egress(skb, scratch, service_port, family, &half)) {
+	switch (egress(scratch, service_port, family, &half)) {
 	case VERDICT_REWRITE:
 		tcp = packet_tcp(packet, skb_data(skb), skb_data_end(skb));
 		return tc_rewritten(
@@ -351,6 +355,9 @@ static __always_inline int tc_out(struct __sk_buff *skb, struct scratch *scratch
 			return answer_redispatch(skb, packet, &scratch->answer, half, service_port,
 						 family);
 		return TC_ACT_SHOT;
+	case VERDICT_CHALLENGE:
+		return answer_challenge(skb, packet, &scratch->answer, &scratch->half.flow,
+					service_port);
 	default:
 		return TC_ACT_UNSPEC;
 	}

@@ -21,6 +21,7 @@ enum verdict {
 	VERDICT_DROP,
 	VERDICT_RESET,	    /* answer with a reset; only tc can make one */
 	VERDICT_REDISPATCH, /* swallow the reset, send the client's SYN in again; egress only */
+	VERDICT_CHALLENGE,  /* instead of the reset ask the client; egress only */
 };
 
 static __always_inline enum verdict verdict_pass(enum sluice_reason reason, enum hook hook)

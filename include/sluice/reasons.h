@@ -55,7 +55,8 @@
 	X(LOCAL_MOVED, local_moved, "such a connect passed over a backend whose port nobody listens on") \
 	X(LOCAL_UNCOUNTED, local_uncounted, "such a connect was balanced, but is not remembered: no room, or Multipath TCP") \
 	X(LEAVING, leaving, "Sluice is being detached: a SYN was passed to the host's own listener") \
-	X(REFUSED, refused, "a backend turned a SYN away and nobody else could take it: the client was told")
+	X(REFUSED, refused, "a backend turned a SYN away and nobody else could take it: the client was told") \
+	X(CHALLENGED, challenged, "a refused SYN had met a connection that nobody has ended: the client was asked for its word")
 /* clang-format on */
 
 enum sluice_reason {

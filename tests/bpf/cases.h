@@ -59,8 +59,9 @@ enum expect_kind {
 	EXPECT_TO,   /* passes with the destination port of a backend */
 	EXPECT_AS,   /* passes with another source port */
 	EXPECT_DROP,
-	EXPECT_RESET, /* a reset goes back where the frame came from */
-	EXPECT_AGAIN, /* the client's last SYN from that port comes in again */
+	EXPECT_RESET,	  /* a reset goes back where the frame came from */
+	EXPECT_AGAIN,	  /* the client's last SYN from that port comes in again */
+	EXPECT_CHALLENGE, /* it goes on as a challenge ACK */
 };
 
 /* Key and value of a field that the expected frame differs in beyond what the verdict implies. */

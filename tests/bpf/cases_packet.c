@@ -65,8 +65,8 @@ static int keep_change(struct step_packet *packet, const char *key, const char *
 				    : frame_set_flags(&probe, value);
 }
 
-/* Behind the arrow: pass | to REF | as PORT | drop | reset | again, then KEY=VALUE of the frame that comes
- * out. Returns the next word or 0. */
+/* Behind the arrow: pass | to REF | as PORT | drop | reset | again | challenge, then KEY=VALUE of the frame
+ * that comes out. Returns the next word or 0. */
 static unsigned read_expectation(struct reader *reader, unsigned i, struct step_packet *packet)
 {
 	const char *verdict = i < reader->count ? reader->words[i] : "";
@@ -81,6 +81,8 @@ static unsigned read_expectation(struct reader *reader, unsigned i, struct step_
 		packet->expect = EXPECT_RESET;
 	} else if (!strcmp(verdict, "again")) {
 		packet->expect = EXPECT_AGAIN;
+	} else if (!strcmp(verdict, "challenge")) {
+		packet->expect = EXPECT_CHALLENGE;
 	} else if (!strcmp(verdict, "to") && i + 1 < reader->count &&
 		   !cases_parse_ref(reader->words[i + 1], &packet->to)) {
 		packet->expect = EXPECT_TO;
@@ -91,7 +93,9 @@ static unsigned read_expectation(struct reader *reader, unsigned i, struct step_
 		packet->as_port = (uint16_t)port;
 		i++;
 	} else {
-		cases_bad(reader, "-> pass | to BACKEND | as PORT | drop | reset | again", verdict);
+		cases_bad(reader,
+			  "-> pass | to BACKEND | as PORT | drop | reset | again | challenge",
+			  verdict);
 		return 0;
 	}
 	for (i++; i < reader->count && strcmp(reader->words[i], "|"); i++) {

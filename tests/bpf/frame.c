@@ -138,3 +138,30 @@ void frame_make_again(const struct frame *syn, const struct frame *refusal, stru
 	memcpy(again->tcp_options, syn->tcp_options, sizeof(again->tcp_options));
 	again->tcp_options_len = syn->tcp_options_len;
 }
+
+void frame_make_challenge(const struct frame *refusal, struct frame *challenge)
+{
+	if (refusal->icmp.is) { /* it quotes the client's packet, and goes to the client */
+		frame_init_out(challenge);
+		turn_round(refusal, challenge);
+		memcpy(challenge->eth_dst, refusal->eth_dst, 6);
+		memcpy(challenge->eth_src, refusal->eth_src, 6);
+		challenge->tos = 0;
+		challenge->ttl = 64;
+		challenge->dport = refusal->sport;
+		challenge->ip_options_len = 0;
+		challenge->extension_count = 0;
+		challenge->checksum = FRAME_CHECKSUM_GOOD;
+	} else {
+		*challenge = *refusal;
+		challenge->reserved = 0;
+		challenge->urgent = 0;
+		challenge->pad_len = 0;
+		memset(challenge->tcp_options, 0, sizeof(challenge->tcp_options));
+	}
+	challenge->sport = 80;
+	challenge->seq = 5000;
+	challenge->ack = 1001;
+	challenge->flags = FRAME_ACK;
+	challenge->window = 65535;
+}

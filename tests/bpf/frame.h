@@ -137,6 +137,12 @@ void frame_make_reset(const struct frame *syn, struct frame *reset);
 /* The client's SYN once more, made of the packet by which it was refused. */
 void frame_make_again(const struct frame *syn, const struct frame *refusal, struct frame *again);
 
+/*
+ * The challenge ACK made of the packet by which a newer SYN was refused: it goes on to the client.
+ * seq, ack and sport are those of a first connection of the cases.
+ */
+void frame_make_challenge(const struct frame *refusal, struct frame *challenge);
+
 /* Length of Ethernet header and IP packet, without padding and before a cut. */
 size_t frame_packet_len(const struct frame *frame);
 

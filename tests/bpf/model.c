@@ -378,13 +378,10 @@ static bool refused_moves(struct model *model, struct model_flow *flow, bool may
 }
 
 /* The same of a newer SYN, while the connection before it stands. */
-static bool is_refusal_of_newer(struct model *model, const struct model_flow *flow,
-				const struct frame *packet)
+static bool is_refusal_of_newer(const struct model_flow *flow, const struct frame *packet)
 {
-	const struct frame *newer = model_newer(model, flow);
-
 	return (packet->flags & FRAME_RST) && is_answer(packet) && !packet->payload_len &&
-	       !answers(flow, packet) && has_newer(flow) && newer && newer->seq == flow->next_isn;
+	       !answers(flow, packet) && has_newer(flow);
 }
 
 /* What a kernel answers a SYN with for a connection that it has: a direct one, then. */
@@ -409,12 +406,26 @@ static struct model_outcome again(struct model *model, struct model_flow *flow,
 	return result;
 }
 
-/* A newer SYN was turned away, and goes to somebody else. False: nobody takes it. */
-static bool newer_moves(struct model *model, struct model_flow *flow, unsigned seen,
-			struct model_outcome *result)
+/*
+ * A newer SYN was turned away: the client is asked whether its connection is over, unless it has said
+ * so. Then the SYN goes to somebody else. False: nobody takes it.
+ */
+static bool newer_refused(struct model *model, struct model_flow *flow, unsigned seen,
+			  struct model_outcome *result)
 {
-	enum model_pick picked = model_move_newer(model, flow, seen);
+	const struct frame *newer = model_newer(model, flow);
+	enum model_pick picked;
 
+	if (flow->done && !flow->client_rst) {
+		model->reasons[SLUICE_REASON_CHALLENGED]++;
+		*result = outcome(MODEL_CHALLENGE, flow->service_port);
+		result->seq = flow->server_isn;
+		result->ack = flow->server_ack;
+		return true;
+	}
+	if (!newer || newer->seq != flow->next_isn)
+		return false;
+	picked = model_move_newer(model, flow, seen);
 	if (picked == MODEL_PICK_OK)
 		*result = again(model, flow, SLUICE_REASON_REDISPATCH);
 	else
@@ -445,22 +456,19 @@ static bool is_unreachable(const struct frame *packet)
 static bool icmp_moves(struct model *model, struct model_flow *flow, const struct frame *quote,
 		       unsigned seen, struct model_outcome *result)
 {
-	const struct frame *newer = model_newer(model, flow);
-
 	if (!is_unreachable(quote))
 		return false;
-	if (!flow->done && !(flow->out_marks & SLUICE_OUT_SYNACK)) {
-		if (quote->seq != flow->client_isn ||
-		    !refused_moves(model, flow,
-				   flow->has_syn && !(flow->out_marks & SLUICE_OUT_RST) &&
-					   flow->redispatched < SLUICE_REDISPATCH_MAX,
-				   seen))
-			return false;
-		*result = again(model, flow, SLUICE_REASON_REDISPATCH);
-		return true;
-	}
-	return quote->seq == flow->next_isn && has_newer(flow) && newer &&
-	       newer->seq == flow->next_isn && newer_moves(model, flow, seen, result);
+	if (flow->done || (flow->out_marks & SLUICE_OUT_SYNACK))
+		return quote->seq == flow->next_isn && has_newer(flow) &&
+		       newer_refused(model, flow, seen, result);
+	if (quote->seq != flow->client_isn ||
+	    !refused_moves(model, flow,
+			   flow->has_syn && !(flow->out_marks & SLUICE_OUT_RST) &&
+				   flow->redispatched < SLUICE_REDISPATCH_MAX,
+			   seen))
+		return false;
+	*result = again(model, flow, SLUICE_REASON_REDISPATCH);
+	return true;
 }
 
 /* An error of this host's quotes what came in, with the backend's port. */
@@ -511,7 +519,7 @@ struct model_outcome model_out(struct model *model, const struct frame *packet, 
 	if ((packet->flags & FRAME_RST) && is_answer(packet) && answers(flow, packet) &&
 	    !packet->payload_len && refused_moves(model, flow, is_refusal(flow, packet), seen))
 		return again(model, flow, SLUICE_REASON_REDISPATCH);
-	if (is_refusal_of_newer(model, flow, packet) && newer_moves(model, flow, seen, &result))
+	if (is_refusal_of_newer(flow, packet) && newer_refused(model, flow, seen, &result))
 		return result;
 	if ((packet->flags & FRAME_SYN) && !answers(flow, packet)) {
 		model_reopen(model, flow, packet);

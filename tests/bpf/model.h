@@ -136,12 +136,21 @@ struct model {
 	struct sluice_stats stats[MODEL_SLOTS];
 };
 
-enum model_verdict { MODEL_PASS, MODEL_TO, MODEL_AS, MODEL_DROP, MODEL_RESET, MODEL_AGAIN };
+enum model_verdict {
+	MODEL_PASS,
+	MODEL_TO,
+	MODEL_AS,
+	MODEL_DROP,
+	MODEL_RESET,
+	MODEL_AGAIN,
+	MODEL_CHALLENGE
+};
 
 struct model_outcome {
 	enum model_verdict verdict;
-	uint16_t port;	  /* MODEL_TO: destination; MODEL_AS: source */
-	struct frame syn; /* MODEL_AGAIN: what the client had sent */
+	uint16_t port;	   /* MODEL_TO: destination; MODEL_AS: source */
+	struct frame syn;  /* MODEL_AGAIN: what the client had sent */
+	uint32_t seq, ack; /* MODEL_CHALLENGE */
 };
 
 /* seen: slot of the packet's flow after the programs had it; 0: it has none. */

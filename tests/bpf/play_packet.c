@@ -139,6 +139,8 @@ static size_t build_expected(struct play *play, const struct step_packet *packet
 		frame_make_again(&play->last_syn[got % PLAY_SYNS], sent, &expected);
 	} else if (packet->expect == EXPECT_RESET) {
 		frame_make_reset(sent, &expected);
+	} else if (packet->expect == EXPECT_CHALLENGE) {
+		frame_make_challenge(sent, &expected);
 	}
 	for (i = 0; i < packet->change_count; i++) {
 		if (strcmp(packet->changes[i].key, "flags"))
@@ -237,9 +239,10 @@ static void prepare(struct play *play, const struct step_packet *packet, struct 
 enum play_result play_packet(struct play *play, const struct step_packet *packet)
 {
 	static const enum hook_verdict verdicts[] = {
-		[EXPECT_PASS] = HOOK_PASS,    [EXPECT_TO] = HOOK_PASS,
-		[EXPECT_AS] = HOOK_PASS,      [EXPECT_DROP] = HOOK_DROP,
-		[EXPECT_RESET] = HOOK_ANSWER, [EXPECT_AGAIN] = HOOK_ANSWER,
+		[EXPECT_PASS] = HOOK_PASS,	  [EXPECT_TO] = HOOK_PASS,
+		[EXPECT_AS] = HOOK_PASS,	  [EXPECT_DROP] = HOOK_DROP,
+		[EXPECT_RESET] = HOOK_ANSWER,	  [EXPECT_AGAIN] = HOOK_ANSWER,
+		[EXPECT_CHALLENGE] = HOOK_ANSWER,
 	};
 	static uint8_t sent[FRAME_MAX], want[FRAME_MAX];
 	struct frame frame = packet->frame;

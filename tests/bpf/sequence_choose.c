@@ -170,6 +170,14 @@ static void choose_out(struct sequence_dice *dice, struct model *model, struct f
 		}
 		return;
 	}
+	if (flow->used && flow->done && (flow->in_marks & SLUICE_IN_NEW_SYN) &&
+	    chance(dice, 20)) { /* refuse the newer one */
+		frame->flags = FRAME_RST | FRAME_ACK;
+		frame->seq = 0;
+		frame->ack = flow->next_isn + 1;
+		frame->payload_len = 0;
+		return;
+	}
 	if (frame->flags & FRAME_SYN) {
 		frame->payload_len = 0;
 		if (chance(dice, 30))

@@ -261,12 +261,23 @@ static bool reasons_differ(const int *programs, const int *model, FILE *report)
 	return bad;
 }
 
+static void make_challenge(const struct model_outcome *outcome, const struct frame *refusal,
+			   struct frame *expected)
+{
+	frame_make_challenge(refusal, expected);
+	expected->sport = outcome->port;
+	expected->seq = outcome->seq;
+	expected->ack = outcome->ack;
+}
+
 static bool frame_differs(const struct sequence_step *step, const struct model_outcome *outcome,
 			  const struct hook_result *result, FILE *report)
 {
 	static const enum hook_verdict verdicts[] = {
-		[MODEL_PASS] = HOOK_PASS, [MODEL_TO] = HOOK_PASS,      [MODEL_AS] = HOOK_PASS,
-		[MODEL_DROP] = HOOK_DROP, [MODEL_RESET] = HOOK_ANSWER, [MODEL_AGAIN] = HOOK_ANSWER,
+		[MODEL_PASS] = HOOK_PASS,	 [MODEL_TO] = HOOK_PASS,
+		[MODEL_AS] = HOOK_PASS,		 [MODEL_DROP] = HOOK_DROP,
+		[MODEL_RESET] = HOOK_ANSWER,	 [MODEL_AGAIN] = HOOK_ANSWER,
+		[MODEL_CHALLENGE] = HOOK_ANSWER,
 	};
 	static uint8_t want[FRAME_MAX];
 	struct frame expected = step->frame;
@@ -288,6 +299,8 @@ static bool frame_differs(const struct sequence_step *step, const struct model_o
 		frame_make_reset(&step->frame, &expected);
 	else if (outcome->verdict == MODEL_AGAIN)
 		frame_make_again(&outcome->syn, &step->frame, &expected);
+	else if (outcome->verdict == MODEL_CHALLENGE)
+		make_challenge(outcome, &step->frame, &expected);
 	len = frame_build(&expected, want);
 	if (len == result->len && !memcmp(want, result->frame, len))
 		return false;

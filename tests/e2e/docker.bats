@@ -69,6 +69,10 @@ teardown_file() {
 	refused_by_two
 }
 
+@test "a forged SYN that the host's firewall rejects behind Docker's DNAT breaks no connection" {
+	forged_syns_rejected forward
+}
+
 @test "lab down leaves nothing behind" {
 	local folder
 	folder=$(work)

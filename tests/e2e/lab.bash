@@ -305,3 +305,58 @@ refused_by_two() {
 		--arg a "${tasks[0]}" --arg b "${tasks[1]}" <"$BATS_TEST_TMPDIR/balanced"
 	ctl --json counters | holds '.redispatch >= $n + 2' --argjson n "$redispatched"
 }
+
+# one connection, and between its two requests (at each line on stdin one step) a SYN that somebody might forge for it
+FORGED_SYN='
+import socket, struct, sys
+live = socket.create_connection((sys.argv[1], 80), timeout=10)
+def ask():
+    live.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    print(live.recv(4096).split(b"\r\n")[0].decode(), flush=True)
+def checksum(data):
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return ~total & 0xffff
+ask()
+sys.stdin.readline()
+here, port = live.getsockname()
+syn = [port, 80, 0x12345678, 0, 5 << 4, 2, 64240, 0, 0]
+pseudo = socket.inet_aton(here) + socket.inet_aton(sys.argv[1]) + struct.pack("!BBH", 0, 6, 20)
+syn[7] = checksum(pseudo + struct.pack("!HHIIBBHHH", *syn))
+raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP)
+raw.sendto(struct.pack("!HHIIBBHHH", *syn), (sys.argv[1], 0))
+sys.stdin.readline()
+ask()
+'
+
+# turned_away: has the firewall rejected a SYN?
+turned_away() {
+	on slave1 nft -j list table ip fw | jq -e '[.nftables[].rule?.expr[]?.counter?.packets | values] | add >= 1'
+}
+
+# forged_syns_rejected HOOK MATCH...: a firewall of the host rejects, by a reset and by ICMP, the SYN that somebody forges for a
+# connection that lives: it goes on
+forged_syns_rejected() {
+	local hook=$1 how round=0 holder
+	shift
+	for how in "tcp reset" "icmp port-unreachable"; do
+		round=$((round + 1))
+		mkfifo "$BATS_TEST_TMPDIR/go$round"
+		on elb python3 -c "$FORGED_SYN" "$SLAVE1" <"$BATS_TEST_TMPDIR/go$round" >"$BATS_TEST_TMPDIR/live$round" &
+		holder=$!
+		exec 9>"$BATS_TEST_TMPDIR/go$round"
+		wait_for "the connection is open" grep -q ' 200 ' "$BATS_TEST_TMPDIR/live$round"
+		on slave1 nft add table ip fw
+		on slave1 nft "add chain ip fw each { type filter hook $hook priority 0; }"
+		on slave1 nft add rule ip fw each iif eth0 "$@" tcp flags syn counter reject with "$how"
+		echo >&9
+		wait_for "the SYN is turned away" turned_away
+		on slave1 nft delete table ip fw
+		echo >&9
+		exec 9>&-
+		wait "$holder"
+		[[ $(grep -c ' 200 ' "$BATS_TEST_TMPDIR/live$round") == 2 ]]
+	done
+	ctl --json counters | holds '.challenged >= 2'
+}

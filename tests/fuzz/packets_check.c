@@ -239,9 +239,47 @@ static bool is_syn_again(const uint8_t *syn, size_t syn_len, const uint8_t *sent
 	return is_made(result, want, len, &places, icmp ? result->frame : sent);
 }
 
+/*
+ * The challenge ACK that takes the refusal's place, with the flow's own numbers: a TCP packet keeps
+ * everything before its TCP header and that header's length, of an ICMP error nothing stays.
+ */
+static bool is_challenge(struct world *world, const uint8_t *sent, struct frame_places places,
+			 const struct hook_result *result, const struct packets_flow *after)
+{
+	static uint8_t want[FRAME_MAX];
+	const bool icmp = places.proto != IPPROTO_TCP;
+	const uint8_t *old = sent + (icmp ? places.quote_l4 : places.l4);
+	const unsigned tcp_len = icmp ? TCP_LEN : (unsigned)(old[12] >> 4) * 4;
+	const unsigned at = places.family == 4 ? 12 : 8, address_len = places.family == 4 ? 4 : 16;
+	const uint8_t *quoted = sent + places.l4 + ICMP_LEN + at;
+	size_t len = places.l4 + tcp_len;
+	uint8_t *tcp;
+
+	if (!after->in_est || !after->flow.done)
+		return false;
+	memcpy(want, sent, places.l4);
+	if (icmp) {
+		len = fresh_headers(sent, &places, want, tcp_len, 0, 64);
+		memcpy(want, sent, 12); /* it goes where the error went */
+		memcpy(want + places.l3 + at, quoted + address_len, address_len);
+		memcpy(want + places.l3 + at + address_len, quoted, address_len);
+	}
+	tcp = want + places.l4;
+	memset(tcp, 0, tcp_len);
+	put16(tcp, service_port_of(world, get16(old + (icmp ? 2 : 0))));
+	memcpy(tcp + 2, old + (icmp ? 0 : 2), 2);
+	put32(tcp + ISN_AT, after->flow.server_isn);
+	put32(tcp + ACK_AT, after->flow.server_ack);
+	tcp[12] = (uint8_t)(tcp_len / 4 << 4);
+	tcp[FLAGS_AT] = FRAME_ACK;
+	put16(tcp + WINDOW_AT, 65535);
+	return is_made(result, want, len, &places, icmp ? result->frame : sent);
+}
+
 static const char *broken_answer(struct world *world, bool out, const uint8_t *sent,
 				 const struct frame_places *places,
-				 const struct hook_result *result, const struct packets_syns *syns)
+				 const struct hook_result *result, const struct packets_syns *syns,
+				 const struct packets_flow *after)
 {
 	unsigned i, known = syns->count < PACKETS_SYNS ? syns->count : PACKETS_SYNS;
 	const uint8_t *tcp = sent + places->l4;
@@ -258,6 +296,10 @@ static const char *broken_answer(struct world *world, bool out, const uint8_t *s
 	if (!service_port_of(world, get16(tcp + (places->proto != IPPROTO_TCP ? 2 : 0))) ||
 	    (places->proto == IPPROTO_TCP && !(tcp[FLAGS_AT] & (FRAME_RST | FRAME_ACK))))
 		return "a packet was sent in again for what refuses nothing";
+	if (result->reasons[SLUICE_REASON_CHALLENGED])
+		return is_challenge(world, sent, *places, result, after)
+			       ? NULL
+			       : "the challenge is not what it must be";
 	for (i = 0; i < known; i++)
 		if (is_syn_again(syns->syns[i].frame, syns->syns[i].len, sent, *places, result))
 			return NULL;
@@ -316,6 +358,6 @@ const char *packets_broken(struct world *world, bool out, const uint8_t *sent, s
 			       ? NULL
 			       : "dropped, and no SYN for a port of ours";
 	if (result->verdict == HOOK_ANSWER)
-		return broken_answer(world, out, sent, &places, result, syns);
+		return broken_answer(world, out, sent, &places, result, syns, after);
 	return changed ? broken_change(world, out, sent, &places, result, after) : NULL;
 }
