@@ -12,7 +12,7 @@ import unittest
 from benchtest import BENCH, ROOT
 from sluicelab import processes
 from sluicelab.failure import LabError
-from sluicebench import peer, servers, target
+from sluicebench import generators, peer, servers, target
 from sluicebench.host import CLIENT, BenchError, laboratory
 
 NAME = f"bt{os.getpid()}"
@@ -63,6 +63,10 @@ class Peers(unittest.TestCase):
                 self.assertEqual(mine.served(), one)
             finally:
                 mine.stop()
+        # a connection for each request goes to each of the addresses in turn: to the one behind which nobody listens too
+        asked = generators.wrk(host, f"http://{host.address}:{one[0]}/", 1, 4, in_turn=[f"{host.address}:{one[0]}", f"{host.address}:{one[0] + 900}"])
+        self.assertGreater(asked["requests"], 0)
+        self.assertGreater(sum(asked["failed"].values()), 0, asked)
         behind.end()
 
     def at_an_address(self, host):

@@ -44,7 +44,7 @@ class Published(_Docker):
 
     def _one(self, run, peer, point, close):
         before = run.meter.read()
-        result = generators.wrk(run.host, peer.url(), run.seconds, CONNECTIONS, close=close)
+        result = generators.wrk(run.host, peer.url(), run.seconds, CONNECTIONS, in_turn=peer.targets() if close else ())
         used = run.meter.since(before, run.meter.read())
         answered = max(result["requests"], 1)
         row = Row(self.name, peer.name, point, rate=result["rate"], cpu=used["lab"] / answered, cpu_all=used["all"] / answered,

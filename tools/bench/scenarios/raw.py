@@ -11,7 +11,7 @@ def one(run, peer, scenario, close):
     meter = run.meter
     served = run.servers.cpu_us() if run.servers else None
     before = meter.read()
-    result = generators.wrk(run.host, peer.url(), run.seconds, CONNECTIONS, close=close)
+    result = generators.wrk(run.host, peer.url(), run.seconds, CONNECTIONS, in_turn=peer.targets() if close else ())
     used = meter.since(before, meter.read())
     served = (run.servers.cpu_us() - served) / max(result["requests"], 1) if run.servers else None
     row = Row(scenario, peer.name, rate=result["rate"], cpu=used["lab"] / max(result["requests"], 1),
@@ -47,7 +47,7 @@ class KeepAlive(_Raw):
 class Close(KeepAlive):
     name = "close"
     title = "One connection per request"
-    text = f"The same with `Connection: close`: {CONNECTIONS} connections at a time, each for one request."
+    text = f"The same with `Connection: close`: {CONNECTIONS} connections at a time, each for one request; direct asks the host-ports in turn."
     metric = ("rate", "conn/s", 0)
     more = (("cpu", "CPU us/conn", 1), ("server", "of it the servers' process", 1))
     close = True

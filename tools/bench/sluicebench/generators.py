@@ -23,20 +23,38 @@ end
 """
 
 
-def _script(host, name, method="GET", body_bytes=0, close=False):
-    # wrk drops a header whose value it cannot see: the blank behind the colon matters.
+# wrk has one address; each new connection takes the thread's of that moment. So direct has its connections on all host-ports in turn, as
+# every balancer has, and the servers accept from as many sockets. The same lines run for all, with one address or four.
+_IN_TURN = """\
+wrk.headers["Connection"] = "close"
+local ready, addresses, at = nil, {}, 0
+function init(args)
+    ready = wrk.format()
+    for host, port in string.gmatch("%s", "([^:,]+):([0-9]+)") do
+        addresses[#addresses + 1] = wrk.lookup(host, port)[1]
+    end
+end
+function request()
+    at = at %% #addresses + 1
+    wrk.thread.addr = addresses[at]
+    return ready
+end
+"""
+
+
+def _script(host, name, method="GET", body_bytes=0, in_turn=()):
     text = _LUA % {"method": method, "body": f'wrk.body = string.rep("x", {body_bytes})' if body_bytes else "",
-                   "headers": 'wrk.headers["Connection"] = "close"' if close else ""}
+                   "headers": _IN_TURN % ",".join(in_turn) if in_turn else ""}
     path = host.client_path(f"wrk-{name}.lua")
     with open(path, "w", encoding="ascii") as file:
         file.write(text)
     return path
 
 
-def wrk(host, url, seconds, connections, close=False, upload=0):
-    """{requests, seconds, rate, bytes, failed: {kind: count}} of one run."""
-    kind = "close" if close else f"upload{upload}" if upload else "keep"
-    script = _script(host, kind, "POST" if upload else "GET", upload, close)
+def wrk(host, url, seconds, connections, in_turn=(), upload=0):
+    """{requests, seconds, rate, bytes, failed: {kind: count}} of one run. in_turn: a connection for each request, to these addresses."""
+    kind = "close" if in_turn else f"upload{upload}" if upload else "keep"
+    script = _script(host, kind, "POST" if upload else "GET", upload, in_turn)
     argv = ["taskset", "-c", str(generator_core()), "wrk", "-t", "1", "-c", str(connections), "-d", f"{int(seconds)}s",
             "--timeout", "2s", "-s", script, url]
     done = processes.run(*host.client_argv(argv))
