@@ -18,6 +18,7 @@ setup_file() {
 	CLUSTER=test MASTERS=$masters SUBNET_CIDRS="10.80.0.0/24 10.80.0.0/24" tests/deploy/cluster_files "$dir"
 	unshare --net sleep infinity 3>&- &
 	echo $! >"$dir/pids"
+	: >"$dir/consul.pids"
 	switch=$!
 	until [[ $(readlink "/proc/$switch/ns/net") != "$(readlink /proc/self/ns/net)" ]]; do sleep 0.05; done
 	nsenter --net="/proc/$switch/ns/net" sh -c 'ip link add br0 type bridge && ip link set br0 up'
@@ -70,6 +71,10 @@ exec_on() {
 teardown_file() {
 	local pid i
 	[[ -e $BATS_FILE_TMPDIR/pids ]] || return 0
+	# an agent that is asked to end takes leave of the others first, for seconds; there is nothing of it to clean up
+	while read -r pid; do
+		kill -KILL "$pid" 2>/dev/null || true
+	done <"$BATS_FILE_TMPDIR/consul.pids"
 	while read -r pid; do
 		kill "$pid" 2>/dev/null || continue
 		# marathon-sim ends its tasks before it ends, in namespaces that must still be there
@@ -92,7 +97,7 @@ start() {
 	local -a command
 	read -r -a command < <(on "$1" sed -n 's/^ExecStart=//p' /etc/systemd/system/consul.service)
 	exec_on "$1" setpriv --reuid=consul --regid=consul --clear-groups "${command[@]}" >"$dir/$1/consul.log" 2>&1 3>&- &
-	echo $! >>"$dir/pids"
+	echo $! >>"$dir/consul.pids"
 }
 
 # eventually COMMAND...: within a minute
