@@ -129,3 +129,36 @@ packets_counted() {
 @test "a forged SYN that the host's firewall rejects breaks no connection" {
 	forged_syns_rejected input 'tcp dport 31000-32000'
 }
+
+# A client that vanishes, without a word, with the one connection that maxconn allows; then another one that waits for its turn.
+VANISHING='
+import socket, subprocess, sys
+def firewall(*rule):
+    subprocess.run(["iptables", *rule], check=True)
+old = socket.create_connection((sys.argv[1], 80), timeout=10)
+old.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+assert old.recv(4096).startswith(b"HTTP/1.1 200")
+mine = str(old.getsockname()[1])
+firewall("-A", "OUTPUT", "-p", "tcp", "--sport", mine, "-j", "DROP")
+old.close()
+new = socket.create_connection((sys.argv[1], 80), timeout=60)
+firewall("-F")
+assert str(new.getsockname()[1]) != mine
+new.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+print(new.recv(4096).split(b"\r\n")[0].decode())
+'
+
+@test "a client that has vanished holds maxconn no longer than idle_timeout, with a dead daemon too" {
+	[[ ${LONG-} == 1 ]] || skip "LONG=1 runs it: it waits for an idle time-out"
+	local full
+	scale /web 0
+	lab scale /web 1 --health none >/dev/null
+	lab config slave1 node.idle_timeout=10s service.web.maxconn=1
+	lab kill slave1 sluiced
+	full=$(ctl --json counters | jq .full_drop)
+	run on elb python3 -c "$VANISHING" "$SLAVE1"
+	lab start slave1 sluiced
+	echo "$output"
+	[[ $status == 0 && $output == "HTTP/1.1 200 OK" ]]
+	ctl --json counters | holds '.full_drop > $full' --argjson full "$full"
+}
