@@ -311,6 +311,8 @@ int maps_read_services(const struct maps *maps, struct sluice_service *services)
 {
 	__u32 keys[SLUICE_MAX_SERVICES + 1], count = SLUICE_MAX_SERVICES + 1, next;
 
+	/* valgrind does not see what a batch look-up writes */
+	memset(services, 0, (SLUICE_MAX_SERVICES + 1) * sizeof(*services));
 	/* ENOENT says that there are no more, and all these are filled */
 	if (bpf_map_lookup_batch(maps->services_fd, NULL, &next, keys, services, &count, NULL) <
 		    0 &&
