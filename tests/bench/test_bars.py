@@ -87,6 +87,13 @@ class Bars(unittest.TestCase):
         busy = benchtest.made_up([("keepalive", "direct", "", {"rate": [50000.0] * 6, "other": [0.3, 0.31, 0.29, 0.3, 0.32, 0.9]})])
         self.assertEqual(len(busy.values("keepalive", "direct", "rate")), 5)
 
+    def test_a_machine_that_is_not_quiet_decides_nothing(self):
+        run = benchtest.made_up(rows())
+        self.assertEqual(judged(run)["keepalive/direct"].verdict, "met")
+        for row in run.rows:
+            row.metrics["other"] = 0.3
+        self.assertEqual(judged(run)["keepalive/direct"].verdict, "unresolved")
+
     def test_direct_against_itself(self):
         run = benchtest.made_up([("keepalive", "direct", "", {"rate": [100.0] * 5, "cpu": [20.0] * 5}),
                                  ("keepalive", "direct-again", "", {"rate": [101.0, 99.0, 100.0, 102.0, 98.0], "cpu": [21.0, 19.0, 20.0, 20.0, 20.0]})])

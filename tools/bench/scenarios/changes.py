@@ -7,7 +7,7 @@ from sluicebench.scenario import Scenario
 
 OURS, TCP, HTTP = "sluice-tc", "haproxy-tcp-2t-roundrobin", "haproxy-http-2t-roundrobin"
 WITHOUT, EACH = "no changes", "set changes"
-SECONDS = {(OURS, EACH): 24, (OURS, WITHOUT): 8, (TCP, "reload"): 12}  # five rounds of 24 s are two minutes
+SECONDS = {(OURS, EACH): 24, (OURS, WITHOUT): 6, (TCP, "reload"): 8}  # five rounds of 24 s are two minutes
 OTHERS_SECONDS = 4
 
 
@@ -15,7 +15,7 @@ class Changes(Scenario):
     name = "changes"
     title = "Sets that change each second"
     text = ("Open loop at 20 % of the slowest peer's rate, ten requests to a connection. Each second another one of the four backends is taken "
-            "out and the last one put back; Sluice bears it for 24 seconds in each round, two minutes in five, HAProxy with reload for 12. A reload is "
+            "out and the last one put back; Sluice bears it for 24 seconds in each round, two minutes in five, HAProxy with reload for 8. A reload is "
             "asked for when HAProxy's master says that it is there, and a row in which HAProxy does not serve the last set in the end does not "
             "count; whether it served each set before is not looked at.")
     peers = (OURS, TCP, HTTP)
@@ -23,7 +23,8 @@ class Changes(Scenario):
     metric = openrow.LATENCY
     more = (("failed", "failed requests", 0), ("changes", "changes", 0), *openrow.MORE[:3])
     higher_is_better = False
-    seconds = 10
+    seconds = 12
+    least_rounds = 5
 
     def prepare(self, run):
         run.start_servers([(servers.ports(4), None)])

@@ -24,6 +24,7 @@ class Growth(Scenario):
     more = (("p50", "p50 us", 0), ("p99", "p99 us", 0), ("rate", "req/s", 0))
     higher_is_better = False
     seconds = 4
+    least_rounds = 5
 
     def prepare(self, run):
         run.start_servers([(servers.ports(1000), None)])

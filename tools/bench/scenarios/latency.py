@@ -24,6 +24,7 @@ class Latency(_AtCommonRate):
     text = ("Open loop, keep-alive, 64 connections, at 30, 50 and 70 % of what the slowest of these peers can do; each request's time "
             "counts from when it was to be sent.")
     quick = True
+    least_rounds = 5
     order = 20
     seconds = 2
 

@@ -23,6 +23,7 @@ def one(run, peer, scenario, close):
 class _Raw(Scenario):
     """Both rows of a peer are made in one go: it is started once a round."""
     any_peer = True
+    least_rounds = 5
     quick = True
     order = 10
     more = (("cpu", "CPU us/req", 1), ("server", "of it the servers' process", 1))

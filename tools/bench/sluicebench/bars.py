@@ -16,6 +16,9 @@ class Bar:
         self.note = note
 
 
+# Beside more than this share of all cores nothing is decided: a balancer that has to share them with a compiler is not at its limit.
+NOT_QUIET = 0.25
+
 _MORE, _LESS = ">=", "<="
 
 # What was found about the causes of bars that were missed in some run.
@@ -96,6 +99,12 @@ def judge(run, least=5):
     return [found for found in (_judge(run, bar, least) for bar in BARS) if found]
 
 
+def beside(run, scenario):
+    """The median of what others used beside a scenario's rows, as a share of all cores."""
+    others = [row.metrics["other"] for row in run.rows if row.scenario == scenario and row.metrics.get("other") is not None]
+    return stats.median(others) if others else 0.0
+
+
 def _mode(run, bar):
     """The family's member that makes the best rate, if it has rows for this bar: nobody runs one mode for rate and another one for CPU."""
     name = best(run, bar.top, "close" if bar.scenario == "close" else "keepalive", "rate")
@@ -122,6 +131,8 @@ def _judge(run, bar, least):
     else:
         values = stats.paired(ours, theirs)
     verdict = stats.verdict(values, bar.sense, bar.limit, least, relative=bar.kind == "ratio")
+    if beside(run, bar.scenario) > NOT_QUIET:
+        verdict = stats.UNRESOLVED
     return Judged(bar, values, top, bottom, verdict, resolution)
 
 

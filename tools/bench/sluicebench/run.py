@@ -19,7 +19,7 @@ from .servers import Servers
 
 MAX_ROUNDS = 80
 FIRST = ("keepalive", "close", "latency")  # most bars are theirs: they get FIRST_BATCH rounds of the peers compared before the rest begins
-FIRST_BATCH = 15
+FIRST_BATCH, FIRST_LEAST = 15, 10  # so many at most, and at least in a whole run: then other scenarios have fewer rounds, if time is short
 BATCH = 10  # rounds between two looks at the verdicts: who looks after each one stops at the first lucky one
 LOUD = 0.10  # of all cores: a row beside which others (or the hypervisor) used more does not count
 LOUD_MEDIANS = 1.5  # on a machine that is never quiet the limit is this many medians of the same peer's rows instead
@@ -166,10 +166,12 @@ class Run:
     def _scenario(self, scenario, rounds, cells=None):
         try:
             scenario.prepare(self)
-            cells = cells or scenario.cells(self)
+            added, cells = bool(cells), cells or scenario.cells(self)
             for number in range(rounds):
+                if added and self._cost_s(scenario, cells) > self.left_s() - self._around_s():
+                    break
                 least = 2 if self.options.quick else scenario.least_rounds
-                if number >= least and self.remaining_s() > self.left_s():
+                if not added and number >= least and self.remaining_s() > self.left_s() - self._around_s():
                     self.problems.append(f"{scenario.name}: {number} rounds, for there was no time for more")
                     break
                 self._round(scenario, cells)
@@ -218,7 +220,8 @@ class Run:
         waiting = sum(1 for each in self.scenarios if each.name in FIRST and each.name not in self.finished)
         share_s = (self.left_s() - self.remaining_s() - self._around_s()) / waiting
         for _, cells in self._compared([scenario], lambda judged: True):
-            rounds = min(FIRST_BATCH, int(share_s / self._cost_s(scenario, cells)))
+            least = 0 if self.options.quick else FIRST_LEAST
+            rounds = max(least, min(FIRST_BATCH, int(share_s / self._cost_s(scenario, cells))))
             if rounds > 0:
                 self.say(f"{scenario.name}: {rounds} more rounds of {', '.join(sorted({name for name, _ in cells}))}")
                 self._scenario(scenario, rounds, cells)

@@ -50,7 +50,7 @@ class Scenario:
     higher_is_better = True
     seconds = 5  # a cell's guess, until one has been run
     rounds = None  # if not the run's own number
-    least_rounds = 5  # these are made even if the time gets short
+    least_rounds = 3  # these are made even if the time gets short; 5 where there is a bar
 
     def prepare(self, run):
         """Start the servers; what is started must be in run.servers or ended by finish()."""
