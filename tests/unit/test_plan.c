@@ -448,6 +448,28 @@ static void repairs_what_a_crash_or_somebody_left(void **unused)
 	free(world);
 }
 
+/* A reader may still pick from a set that names a slot which is free by now: the slot waits until no set names it. */
+static void a_slot_that_a_set_names_is_not_given_away(void **unused)
+{
+	struct world *world = new_world(2);
+	struct wanted_service service;
+	struct wanted_backend b = up("t1", 31000);
+	struct wanted wanted = one_service(&service, &b, 1);
+
+	(void)unused;
+	world->synced[2] = true;
+	world->set[2].len = 2;
+	world->set[2].table[0] = 1;
+	world->set[2].table[1] = 3;
+	run(world, &wanted);
+	assert_int_equal(world->hport[31000].slot, 2);
+	world->synced[2] = false;
+	b = up("t2", 31001);
+	run(world, &wanted);
+	assert_int_equal(world->hport[31001].slot, 1);
+	free(world);
+}
+
 /* --- tables --- */
 
 static void count_slots(const struct sluice_set *set, uint32_t *count)
@@ -528,6 +550,7 @@ int main(void)
 		cmocka_unit_test(unsynced_until_something_is_known),
 		cmocka_unit_test(leaves_services_alone_that_need_attach),
 		cmocka_unit_test(repairs_what_a_crash_or_somebody_left),
+		cmocka_unit_test(a_slot_that_a_set_names_is_not_given_away),
 		cmocka_unit_test(roundrobin_is_exact_and_even),
 		cmocka_unit_test(roundrobin_of_equals_is_each_once),
 		cmocka_unit_test(roundrobin_scales_down),
