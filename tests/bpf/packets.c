@@ -15,6 +15,7 @@
 #include "ask.h"
 #include "events.h"
 #include "play.h"
+#include "pressure.h"
 #include "sequence.h"
 
 enum { DEFAULT_STEPS = 200000 };
@@ -186,6 +187,8 @@ static int run_all(const struct options *options, const struct cases *cases)
 			count(ask_was_used(stdout), &totals);
 		if (!options->name)
 			count(events_try_flood(&world, stdout), &totals);
+		if (!options->name)
+			count(pressure_try(&world, stdout), &totals);
 		run_sequences(&world, options, &totals);
 	}
 	close_all(&world);
