@@ -72,7 +72,8 @@ static __always_inline enum egress_owner egress_owner(const struct sluice_flow *
 	if (egress_is_answer(packet)) {
 		if (egress_answers(flow, packet) || egress_answers_new_syn(flow, packet))
 			return EGRESS_OWN;
-		return flow->done ? EGRESS_STALE : EGRESS_DIRECT;
+		/* a reset may be a firewall's, for a SYN that anybody can forge */
+		return flow->done && (packet->flags & TCP_SYN) ? EGRESS_STALE : EGRESS_DIRECT;
 	}
 	if (flow->done || egress_is_near(flow, packet))
 		return EGRESS_OWN;

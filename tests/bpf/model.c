@@ -438,7 +438,7 @@ static struct model_outcome direct_out(struct model *model, struct model_flow *f
 				       const struct frame *packet, unsigned seen)
 {
 	/* The answer to another SYN: the backend's kernel knows nothing of an established flow. */
-	if (is_answer(packet) && flow->done)
+	if (is_answer(packet) && (packet->flags & FRAME_SYN) && flow->done)
 		model_remove(model, flow);
 	else if (is_challenge(model, flow, packet) &&
 		 model_move(model, flow, MODEL_TAKEN, seen) == MODEL_PICK_OK)
