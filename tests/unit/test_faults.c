@@ -21,6 +21,7 @@ int main(void)
 		cmocka_unit_test(plays_consul),	   cmocka_unit_test(plays_model),
 		cmocka_unit_test(plays_publish),   cmocka_unit_test(plays_registrations),
 		cmocka_unit_test(plays_questions), cmocka_unit_test(plays_http),
+		cmocka_unit_test(plays_timers),	   cmocka_unit_test(plays_start),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

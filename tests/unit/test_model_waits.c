@@ -167,12 +167,19 @@ static void a_registration_that_waits_is_told(void **unused)
 	assert_int_equal(unrun.checks, 2);
 	assert_false(model_unrun_checks(w.model, 1, &unrun));
 	told.waits = false;
+	told.unlisted = true;
 	told.checks_unrun = 0;
 	model_registrar_told(w.model, &told, w.now);
 	world_tick(&w);
 	assert_null(world_guard(&w, "registration-waits"));
+	assert_non_null(world_guard(&w, "registration-unlisted"));
+	assert_non_null(strstr(world_guard(&w, "registration-unlisted")->text, "service_prefix"));
 	assert_true(model_unrun_checks(w.model, 0, &unrun));
 	assert_int_equal(unrun.tasks, 0);
+	told.unlisted = false;
+	model_registrar_told(w.model, &told, w.now);
+	world_tick(&w);
+	assert_null(world_guard(&w, "registration-unlisted"));
 	world_stop(&w);
 }
 

@@ -258,6 +258,41 @@ static void an_agent_that_limits_gets_all_in_the_end(void **state)
 	close_world(&world);
 }
 
+static void on_told(void *ctx, const struct registrar_told *told)
+{
+	*(bool *)ctx = told->unlisted;
+}
+
+/* An agent that takes a registration and never lists it: its token may write and not read. It is told, until it is listed. */
+static void what_is_taken_and_not_listed_is_told(void **state)
+{
+	static const struct registrar_entry entry = {
+		.task = "web.1", .app = "/web", .address = "", .port = 31000, .service = "web"
+	};
+	struct facts_entry held = { .id = (char[]){ "sluice:web.1:0" }, .ours = true };
+	const struct facts_consul nothing = {}, answer = { .entry_count = 1, .entries = &held };
+	bool unlisted = false;
+	struct world world;
+
+	(void)state;
+	open_world(&world);
+	world.status = 200; /* each is taken, and counted */
+	registrar_on_compared(world.registrar, on_told, &unlisted);
+	held.definition = (char[]){ "0" };
+	held.boot_id = registrar_boot_id();
+	assert_int_equal(registrar_want(world.registrar, &entry, 1), 0);
+	while (!unlisted) {
+		registrar_consul(world.registrar, &nothing);
+		event_base_loop(world.base, EVLOOP_ONCE);
+	}
+	assert_true(world.refused >= 2); /* one answer may have been older than the write */
+	registrar_consul(world.registrar, &answer);
+	while (unlisted)
+		event_base_loop(world.base, EVLOOP_ONCE);
+	close_world(&world);
+	free(held.boot_id);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -265,6 +300,7 @@ int main(void)
 		cmocka_unit_test(an_agent_that_limits_gets_all_in_the_end),
 		cmocka_unit_test(an_agent_that_was_away_is_told_again),
 		cmocka_unit_test(nothing_is_written_to_another_hosts_agent),
+		cmocka_unit_test(what_is_taken_and_not_listed_is_told),
 		cmocka_unit_test(writes_are_rate_limited),
 	};
 

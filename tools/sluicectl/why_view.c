@@ -207,6 +207,9 @@ static void print_consul(const struct why *why, const cJSON *claim)
 	if (cJSON_GetNumberValue(get(consul, "checks_unrun")) > 0)
 		printf("             it cannot run %.0f of Marathon's checks (a command, or a port that is not on the host)\n",
 		       cJSON_GetNumberValue(get(consul, "checks_unrun")));
+	if (duration(consul, "unlisted_ms", age)[0])
+		printf("  guard:     registration-unlisted: registered, and Consul does not list it (the token lacks service_prefix \"sluice:\" { policy = \"read\" }), since %s\n",
+		       age);
 	if (duration(consul, "registration_waits_ms", age)[0])
 		printf("  guard:     registration-waits: it has changed, and is written when the maintenance ends, since %s\n",
 		       age);

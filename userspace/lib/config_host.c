@@ -9,16 +9,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
+#include "canonical.h"
 #include "iface.h"
 
 #define SECRET_MAX 4096
+#define RESOLVER_MS 2000 /* a host without DNS must not be held up for long */
 
 static int add_name(struct config *config, const char *name)
 {
@@ -39,22 +39,21 @@ static int add_name(struct config *config, const char *name)
 	return 0;
 }
 
-/* The resolver's name for this host; the host's plain name if it has none. */
+/*
+ * The resolver's name for this host; the host's plain name if it has none, or cannot be asked. The
+ * daemon asks on until the resolver has answered (daemon_ask_for_name()).
+ */
 static int add_host_names(struct config *config)
 {
-	struct addrinfo hints = { .ai_family = AF_UNSPEC,
-				  .ai_socktype = SOCK_STREAM,
-				  .ai_flags = AI_CANONNAME };
-	struct addrinfo *found = NULL;
-	char host[HOST_NAME_MAX + 1] = "";
-	int err = 0;
+	char host[HOST_NAME_MAX + 1] = "", canonical[HOST_NAME_MAX + 1] = "";
+	int err;
 
 	if (gethostname(host, sizeof(host) - 1) < 0)
 		return -errno;
-	if (!getaddrinfo(host, NULL, &hints, &found) && found && found->ai_canonname)
-		err = add_name(config, found->ai_canonname);
-	if (found)
-		freeaddrinfo(found);
+	err = canonical_name(host, RESOLVER_MS, canonical, sizeof(canonical));
+	if (err == -ENOMEM)
+		return err;
+	err = add_name(config, canonical);
 	return err ? err : add_name(config, host);
 }
 

@@ -21,6 +21,7 @@
 #include "hostname.h"
 #include "listeners.h"
 #include "log.h"
+#include "loop_timers.h"
 #include "marathon.h"
 #include "model.h"
 #include "notify.h"
@@ -283,7 +284,7 @@ static int open_loop(struct daemon *daemon, char *error, size_t len)
 
 	errno = ENOMEM;
 	daemon->base = event_base_new();
-	if (!daemon->base)
+	if (!daemon->base || loop_timers_reserve(daemon->base, LOOP_TIMERS))
 		return daemon_could_not(error, len, "the event loop", "");
 	daemon->turn = add_event(daemon, -1, 0, on_turn, NULL);
 	daemon->second = add_event(daemon, -1, EV_PERSIST, on_second, &second);

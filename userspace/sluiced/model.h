@@ -98,7 +98,7 @@ const struct wanted *model_wanted(const struct model *model);
 struct model_guard {
 	/*
 	 * last-backend, all-down, consul-silent, entry-missing, first-set, flapping, health-expired,
-	 * kernel-mass, mass-removal, port-taken, registration-waits
+	 * kernel-mass, mass-removal, port-taken, registration-unlisted, registration-waits
 	 */
 	const char *guard;
 	const char *service, *task, *text; /* task "", port 0: it holds the whole service */

@@ -96,7 +96,8 @@ struct model_backend {
 	bool port_taken; /* another task, or another service, has its port */
 	bool retired;	 /* no longer wanted; kept while Consul still lists our registration */
 	/* what the registrar has told */
-	size_t checks_unrun;	       /* checks of Marathon's that Consul cannot run */
+	size_t checks_unrun; /* checks of Marathon's that Consul cannot run */
+	int64_t unlisted_ms; /* since when it is written and Consul does not list it; 0: not so */
 	int64_t registration_waits_ms; /* since when, for the end of its maintenance; 0: it does not */
 	uint32_t flows;
 	int64_t flows_ms; /* when the scan that counted them began; 0: none yet */

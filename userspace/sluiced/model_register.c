@@ -144,6 +144,10 @@ void model_registrar_told(struct model *model, const struct registrar_told *told
 		if (!b)
 			continue;
 		b->checks_unrun = told->checks_unrun;
+		if (!told->unlisted)
+			b->unlisted_ms = 0;
+		else if (!b->unlisted_ms)
+			b->unlisted_ms = now_ms;
 		if (!told->waits)
 			b->registration_waits_ms = 0;
 		else if (!b->registration_waits_ms)

@@ -248,7 +248,7 @@ static int reserve(struct model *model)
 		model->wanted.backend = grown; /* what it was is asked for if the tick gives up */
 		model->wanted_capacity = count;
 	}
-	count = 2 * count +
+	count = 3 * count +
 		model->service_count; /* what list_guards() and a first set can come to */
 	if (count > model->guard_capacity) {
 		grown = realloc(model->guard, count * sizeof(*model->guard));
@@ -304,6 +304,12 @@ static void list_guards(struct model *model, const char *service, const struct m
 	guard.text = "in maintenance: its registration is written anew when that ends";
 	guard.since_ms = b->registration_waits_ms;
 	if (b->registration_waits_ms)
+		model->guard[model->guard_count++] = guard;
+	guard.guard = "registration-unlisted";
+	guard.text =
+		"registered, and Consul does not list it: the token lacks service_prefix \"sluice:\" { policy = \"read\" }";
+	guard.since_ms = b->unlisted_ms;
+	if (b->unlisted_ms)
 		model->guard[model->guard_count++] = guard;
 }
 

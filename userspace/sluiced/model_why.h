@@ -37,7 +37,8 @@ struct model_why {
 	bool c_present, c_ours;
 	const char *c_output;
 	unsigned c_lacks;
-	size_t checks_unrun;	       /* of Marathon's checks, by Consul */
+	size_t checks_unrun; /* of Marathon's checks, by Consul */
+	int64_t unlisted_ms; /* since when it is written and Consul does not list it; 0: not so */
 	int64_t registration_waits_ms; /* since when, for the end of maintenance; 0: it does not */
 	enum state_k k;
 	int64_t lost_ms; /* when it last stopped listening */

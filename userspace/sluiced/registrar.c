@@ -29,6 +29,7 @@
 #define SETTLE_MS 50   /* changes come in groups: a task's start, then its health */
 #define MAX_ANSWER (1u << 20)
 #define MAX_URL 2048
+#define UNLISTED_AFTER 2 /* writes that no answer shows */
 
 struct step { /* owns its strings */
 	enum registrar_verb verb;
@@ -52,6 +53,9 @@ struct registrar {
 	bool doubted; /* the agent was away: what the catalog holds the agent may have lost */
 	bool changed; /* wants or held, since the last plan */
 	struct registrar_refusals refusals;
+	struct registrar_refusals written; /* and not in Consul's answers since */
+	bool answered;			   /* since the last write that was taken */
+	bool unlisted;			   /* said so already */
 	bool resting; /* the timer waits for refused ids only; any change comes before */
 	struct step *steps;
 	size_t step_count, step;
@@ -147,6 +151,35 @@ static int copy_step(struct step *to, const struct registrar_step *from)
 	return to->id && (!from->body || to->body) ? 0 : -ENOMEM;
 }
 
+/*
+ * What was taken and is listed by no answer would be written again with each answer, for ever. The
+ * first answer after a write may be older than the write; the next is not.
+ */
+static void look_for_unlisted(struct registrar *registrar)
+{
+	const char *example = NULL;
+	size_t count = 0;
+
+	for (size_t i = 0; i < registrar->registration_count; i++) {
+		struct registration *registration = &registrar->registrations[i];
+		const struct registrar_step about = { .verb = REGISTRAR_REGISTER,
+						      .id = registration->id };
+
+		if (registrar_refusals_times(&registrar->written, &about) < UNLISTED_AFTER)
+			registration->told.unlisted = false;
+		if (!registration->told.unlisted)
+			continue;
+		example = example ? example : registration->id;
+		count++;
+	}
+	if (count && !registrar->unlisted)
+		log_event(
+			LOG_WARNING, "registered-not-listed",
+			"count=%zu id=%s reason=\"Consul took it and does not list it: the token lacks service_prefix \\\"sluice:\\\" { policy = \\\"read\\\" }\"",
+			count, example);
+	registrar->unlisted = count != 0;
+}
+
 static int make_plan(struct registrar *registrar)
 {
 	struct registrar_step *planned;
@@ -164,9 +197,12 @@ static int make_plan(struct registrar *registrar)
 		return -ENOMEM;
 	count = registrar_plan(registrar->registrations, registrar->registration_count,
 			       &registrar->held, registrar->boot_id, planned);
+	look_for_unlisted(registrar);
 	for (size_t i = 0; i < registrar->registration_count && registrar->told; i++)
 		registrar->told(registrar->told_ctx, &registrar->registrations[i].told);
 	count = registrar_refusals_filter(&registrar->refusals, planned, count, clock_ms());
+	count = registrar_refusals_filter(&registrar->written, planned, count,
+					  registrar->answered ? clock_ms() : INT64_MIN);
 	registrar->steps = calloc(count + 1, sizeof(*registrar->steps));
 	if (!registrar->steps)
 		err = -ENOMEM;
@@ -187,7 +223,10 @@ static void remember(struct registrar *registrar, const struct step *step, bool 
 	/* without memory for it there is no pause: the next change makes it be tried again */
 	if (done)
 		registrar_refusals_clear(&registrar->refusals, &about);
-	else
+	registrar->answered &= !done;
+	if (done && step->verb == REGISTRAR_REGISTER)
+		registrar_refusals_add(&registrar->written, &about, clock_ms());
+	if (!done)
 		registrar_refusals_add(&registrar->refusals, &about, clock_ms());
 }
 
@@ -303,13 +342,19 @@ static void on_self(void *ctx, const struct http_answer *answer)
 	schedule(registrar, 0);
 }
 
-/* Nothing is left to do but what was refused. */
+/* Nothing is left to do but what was refused, or is not listed. */
 static void rest(struct registrar *registrar)
 {
-	int64_t wait_ms = registrar_refusals_next_ms(&registrar->refusals) - clock_ms();
+	int64_t refused_ms = registrar_refusals_next_ms(&registrar->refusals),
+		written_ms = registrar->answered ? registrar_refusals_next_ms(&registrar->written)
+						 : -1,
+		wait_ms;
 
-	if (!registrar->refusals.count)
+	if (refused_ms < 0 && written_ms < 0)
 		return;
+	wait_ms = refused_ms < 0 || (written_ms >= 0 && written_ms < refused_ms) ? written_ms
+										 : refused_ms;
+	wait_ms -= clock_ms();
 	registrar->resting = true;
 	schedule(registrar, wait_ms > SETTLE_MS ? wait_ms : SETTLE_MS);
 }
@@ -402,7 +447,7 @@ void registrar_consul(struct registrar *registrar, const struct facts_consul *an
 		return;
 	if (registrar_copy_held(&registrar->held, answer))
 		return; /* the next answer comes within a minute */
-	registrar->held_known = true;
+	registrar->held_known = registrar->answered = true;
 	if (registrar->doubted)
 		doubt_held(registrar);
 	note_change(registrar);
@@ -485,6 +530,7 @@ void registrar_free(struct registrar *registrar)
 	forget_steps(registrar);
 	forget_registrations(registrar);
 	registrar_refusals_release(&registrar->refusals);
+	registrar_refusals_release(&registrar->written);
 	registrar_wants_release(&registrar->wants);
 	facts_consul_release(&registrar->held);
 	if (registrar->timer)

@@ -46,6 +46,7 @@ struct registrar_told {
 	unsigned port_index;
 	size_t checks_unrun; /* Consul cannot run them: commands, ports that are not on the host */
 	bool waits; /* it has changed, and is not written while an operator's maintenance lasts */
+	bool unlisted; /* it was written more than once, and Consul's answers still lack it */
 };
 typedef void (*registrar_on_told)(void *ctx, const struct registrar_told *told);
 

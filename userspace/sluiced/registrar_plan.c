@@ -295,6 +295,7 @@ size_t registrar_plan(struct registration *wanted, size_t count, const struct fa
 		const struct facts_entry *entry = find_held(held, wanted[i].id);
 
 		wanted[i].told.waits = false;
+		wanted[i].told.unlisted = !entry && !wanted[i].gone;
 		if (wanted[i].gone)
 			continue;
 		/* somebody else's under our id: never touched */

@@ -49,7 +49,7 @@ void registration_release(struct registration *registration);
 
 /*
  * What to write, in order: removals first. steps has room for count + held->entry_count. Returns
- * how many. The rules are registrar.h's. An entry in maintenance is not registered anew: if it would be, its told.waits is set.
+ * how many. The rules are registrar.h's. An entry in maintenance is not registered anew: if it would be, its told.waits is set. told.unlisted: held lacks it.
  */
 size_t registrar_plan(struct registration *wanted, size_t count, const struct facts_consul *held,
 		      const char *boot_id, struct registrar_step *steps);

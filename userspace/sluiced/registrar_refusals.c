@@ -52,6 +52,14 @@ int registrar_refusals_add(struct registrar_refusals *refusals, const struct reg
 	return 0;
 }
 
+unsigned registrar_refusals_times(const struct registrar_refusals *refusals,
+				  const struct registrar_step *step)
+{
+	const struct registrar_refusal *refusal = find(refusals, step);
+
+	return refusal ? refusal->backoff.failures : 0;
+}
+
 void registrar_refusals_clear(struct registrar_refusals *refusals,
 			      const struct registrar_step *step)
 {

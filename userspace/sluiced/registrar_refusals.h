@@ -21,6 +21,9 @@ struct registrar_refusals { /* zeroed: none */
 /* The next pause is longer. 0 or -ENOMEM: then the id need not wait. */
 int registrar_refusals_add(struct registrar_refusals *refusals, const struct registrar_step *step,
 			   int64_t now_ms);
+/* How many times it was added since it was last cleared or forgotten. */
+unsigned registrar_refusals_times(const struct registrar_refusals *refusals,
+				  const struct registrar_step *step);
 /* It went well. */
 void registrar_refusals_clear(struct registrar_refusals *refusals,
 			      const struct registrar_step *step);

@@ -51,6 +51,7 @@ static void add_sources(cJSON *object, const struct model_why *why, int64_t now_
 	cJSON_AddStringToObject(consul, "output", why->c_output);
 	cJSON_AddNumberToObject(consul, "lacks", why->c_lacks);
 	cJSON_AddNumberToObject(consul, "checks_unrun", (double)why->checks_unrun);
+	add_age(consul, "unlisted_ms", why->unlisted_ms, now_ms);
 	add_age(consul, "registration_waits_ms", why->registration_waits_ms, now_ms);
 	cJSON_AddStringToObject(kernel, "listens", state_k_name(why->k));
 	add_age(kernel, "lost_ms", why->lost_ms, now_ms);
