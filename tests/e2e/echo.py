@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 """A server that answers with all that it was sent: in the reason, in headers, in the body. echo.py ADDRESS PORT MODE-FILE: the file says
-how, by status and form (text, json, sse, cut). A client that quotes what it gets tells its own secrets."""
+how, by status and form (text, json, sse, cut); what was asked then stands in MODE-FILE.served. A client that quotes what it gets tells its own secrets."""
 import http.server
 import json
 import sys
@@ -34,6 +34,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
+        with open(sys.argv[3] + ".served", "a", encoding="ascii") as file:
+            file.write(f"{status} {form} {self.path}\n")
 
     do_GET = do_PUT = do_POST = _answer
 

@@ -6,8 +6,10 @@ source "${BATS_TEST_DIRNAME}/lab.bash"
 
 setup_file() {
 	lab_up --slaves 1 --containers process
-	lab config slave1 marathon.resync=1s service.none.port=82 service.none.marathon_app=/none
-	scale /web 3
+	lab config slave1 marathon.resync=1s service.none.port=82 service.none.marathon_app=/none \
+		service.cmd.port=83 service.cmd.marathon_app=/cmd
+	# no load is on while tasks end: none needs to be served for a second more
+	lab scale /web 3 --on-term close >/dev/null
 }
 
 teardown_file() {
@@ -89,6 +91,30 @@ same_set() {
 	wait_for "three are registered" registered 3
 }
 
+# cmd_is STATE
+cmd_is() {
+	backends_hold --arg s "$1" 'any(.[]; .service == "cmd" and .state == $s)'
+}
+
+@test "a check by command: Consul cannot run it, and that is told; what Marathon finds by it decides" {
+	local port
+	jq -n --arg flag "$BATS_TEST_TMPDIR/flag" '{id: "/cmd", instances: 1, cpus: 0.1, mem: 32, healthChecks: [{protocol: "COMMAND",
+		command: {value: "test -e \($flag)"}, delaySeconds: 0, gracePeriodSeconds: 300, intervalSeconds: 1}]}' |
+		on master curl -sS --fail --max-time 10 -H 'Content-Type: application/json' -o /dev/null -d @- http://10.80.0.250:8080/v2/apps
+	wait_for "it is known, and waits" cmd_is waiting
+	touch "$BATS_TEST_TMPDIR/flag"
+	wait_for "it is up" cmd_is up
+	port=$(ctl --json backends | jq '.[] | select(.service == "cmd") | .port')
+	wait_for "it is registered" registered 4
+	on slave1 curl -sS --fail --max-time 10 http://127.0.0.1:8500/v1/agent/checks | holds 'all(.[]; .ServiceName != "cmd") and length >= 3'
+	ctl --json status | holds '.unrun_checks == [{service: "cmd", tasks: 1, checks: 1}]'
+	ctl why "$port" | grep "it cannot run 1 of Marathon's checks"
+	on slave1 curl -sS --fail --max-time 10 http://127.0.0.1:9180/metrics | grep '^sluice_unrun_checks{service="cmd"} 1$'
+	on elb curl -sS --fail --max-time 10 "http://$SLAVE1:83/" | grep app=/cmd
+	on master curl -sS --fail --max-time 10 -o /dev/null -X DELETE http://10.80.0.250:8080/v2/apps/cmd
+	wait_for "it is gone" registered 3
+}
+
 in_catalog() {
 	on slave1 curl -sS --fail --max-time 10 http://127.0.0.1:8500/v1/health/service/web |
 		jq -e --argjson n "$1" '[.[] | select(.Service.ID | startswith("sluice:"))] | length == $n'
@@ -109,8 +135,7 @@ registered() {
 	SLUICE_CONFIG=$BATS_TEST_TMPDIR/good.conf same_set "$before"
 	cp "$BATS_TEST_TMPDIR/good.conf" "$(conf_file slave1)"
 	kill -HUP "$(host_pid slave1 sluiced)"
-	scale /web 4
-	scale /web 3
+	scale /web 4 # it goes on
 }
 
 # as_user COMMAND...: as the daemon's user, who may not write a service's ports and networks
@@ -145,7 +170,7 @@ needs() {
 	cp "$BATS_TEST_TMPDIR/good.conf" "$LAB_CONFIG"
 	ctl --json reload | holds '.ok and .needs_attach == null and .message == "reloaded"'
 	same_set "$before"
-	ask --url "http://$SLAVE1/" --requests 60 --connections 3 --close | holds '.failed == 0 and (.tasks | length) == 3'
+	ask --url "http://$SLAVE1/" --requests 60 --connections 3 --close | holds '.failed == 0 and (.tasks | length) == 4'
 }
 
 @test "a second sluiced on the same pin folder is refused, the first goes on" {
@@ -154,7 +179,6 @@ needs() {
 	run on slave1 setpriv --reuid=64080 --regid=64080 --clear-groups timeout 30 sluiced --config "$(conf_file slave1)"
 	[[ $status == 1 && $output == *"$(pin_dir): another sluiced is running on it"* ]]
 	[[ $(host_pid slave1 sluiced) == "$first" ]]
-	scale /web 4
 	scale /web 3
 }
 
@@ -187,12 +211,10 @@ source_is() {
 		--args "${@:3}"
 }
 
-# learns: what the registries say still arrives
+# learns N: what Marathon says still arrives, and Consul is told
 learns() {
-	scale /web 4
-	wait_for "four are registered" registered 4
-	scale /web 3
-	wait_for "three are registered" registered 3
+	scale /web "$1"
+	wait_for "$1 are registered" registered "$1"
 }
 
 @test "Marathon over https: its authority and user are right, then wrong, then right again; the set stays" {
@@ -205,7 +227,7 @@ learns() {
 	before=$(up)
 	lab config slave1 marathon.url=https://10.80.0.250:8443 marathon.ca_file="$LAB_WORK/tls/ca.pem" marathon.user_file="$user"
 	wait_for "sluiced is connected by https" source_is marathon true
-	learns
+	learns 4
 	before=$(up)
 	lab config slave1 marathon.ca_file="$LAB_WORK/tls/wrong.pem"
 	wait_for "the wrong authority is told" source_is marathon false https://10.80.0.250:8443 certificate "$LAB_WORK/tls/wrong.pem"
@@ -218,7 +240,7 @@ learns() {
 	same_set "$before"
 	for_daemon "$user" 'sluice:Se5ame-0pen' # nobody tells the daemon
 	wait_for "sluiced is connected with the right password" source_is marathon true
-	learns
+	learns 3
 	lab config slave1 marathon.url=http://10.80.0.250:8080 marathon.ca_file= marathon.user_file=
 	wait_for "sluiced is connected" sources_connected
 }
@@ -233,14 +255,14 @@ learns() {
 	lab start slave1 consul
 	lab config slave1 consul.url=https://127.0.0.1:8501 consul.ca_file="$LAB_WORK/tls/ca.pem"
 	wait_for "sluiced is connected by https" source_is consul true
-	learns
+	learns 4
 	before=$(up)
 	lab config slave1 consul.ca_file="$LAB_WORK/tls/wrong.pem"
 	wait_for "the wrong authority is told" source_is consul false https://127.0.0.1:8501 certificate "$LAB_WORK/tls/wrong.pem"
 	same_set "$before"
 	lab config slave1 "consul.url=unix://$LAB_WORK/slave1/consul.sock" consul.ca_file=
 	wait_for "sluiced is connected by the Unix socket" source_is consul true
-	learns
+	learns 3
 	lab config slave1 consul.url=http://127.0.0.1:8500
 	wait_for "sluiced is connected" sources_connected
 }
@@ -270,11 +292,12 @@ echoes() {
 	for_daemon "$LAB_WORK/marathon.user" 'sluice:Se5ame-0pen'
 	lab config slave1 marathon.url=http://10.80.0.250:9999 marathon.user_file="$LAB_WORK/marathon.user" \
 		consul.url=http://10.80.0.250:9999 consul.token_file="$LAB_WORK/echo.token"
-	for mode in '500 text' '403 json' '401 text' '404 json' '302 text' '200 text' '200 json' '200 sse' '200 cut'; do
-		sim requests/reset '{}' >/dev/null
+	for mode in '500 text' '429 text' '403 json' '401 text' '404 json' '302 text' '200 text' '200 json' '200 sse' '200 cut'; do
 		echo "$mode" >"$BATS_TEST_TMPDIR/mode"
 		# a reload asks both at once
 		kill -HUP "$(host_pid slave1 sluiced)"
+		wait_for "Marathon's client has had it" grep -q "^$mode /v2/" "$BATS_TEST_TMPDIR/mode.served"
+		wait_for "Consul's client has had it" grep -q "^$mode /v1/" "$BATS_TEST_TMPDIR/mode.served"
 		wait_for "Marathon's answer is told" source_is marathon false http://10.80.0.250:9999
 		wait_for "Consul's answer is told" source_is consul false http://10.80.0.250:9999
 		{
@@ -282,10 +305,10 @@ echoes() {
 			ctl status
 			ctl --json changes
 			ctl --json why "$(ctl --json backends | jq '.[0].port')"
-			ctl verify || true
 			on slave1 curl -sS --fail --max-time 10 http://127.0.0.1:9180/metrics
 		} >>"$BATS_TEST_TMPDIR/said" 2>&1
 	done
+	ctl verify >>"$BATS_TEST_TMPDIR/said" 2>&1 || true
 	# and what cannot be used of the files themselves
 	for_daemon "$LAB_WORK/marathon.user" 'no-colon-Se5ame-0pen'
 	kill -HUP "$(host_pid slave1 sluiced)"
