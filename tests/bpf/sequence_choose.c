@@ -178,6 +178,11 @@ static void choose_out(struct sequence_dice *dice, struct model *model, struct f
 		frame->payload_len = 0;
 		return;
 	}
+	if (flow->used && flow->done && (flow->in_marks & SLUICE_IN_NEW_SYN) &&
+	    chance(dice, 15)) { /* the backend takes the newer SYN */
+		frame->flags = FRAME_SYN | FRAME_ACK;
+		frame->ack = flow->next_isn + 1;
+	}
 	if (frame->flags & FRAME_SYN) {
 		frame->payload_len = 0;
 		if (chance(dice, 30))
