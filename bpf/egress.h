@@ -155,7 +155,7 @@ static __always_inline void egress_syn_ack(const struct owned *owned, const stru
 	if (repeated)
 		return;
 	if (owned->backend->suspect)
-		owned->backend->suspect = 0;
+		owned->backend->suspect = SLUICE_SUSPECT_NONE;
 	/* 0 means never, also while jiffies are so far from it that the age says "in the future" */
 	if (!owned->backend->answered || sluice_age(now, owned->backend->answered) >= sluice_hz / 4)
 		owned->backend->answered = now ? now : 1;

@@ -326,7 +326,7 @@ static __always_inline void flow_keep_syn(struct sluice_half *half, const struct
 static __always_inline void flow_suspect(struct sluice_backend *backend, __u32 now)
 {
 	backend->suspect_since = now;
-	backend->suspect = 1;
+	backend->suspect = SLUICE_SUSPECT_FRESH;
 }
 
 /* Why a flow leaves its backend. */

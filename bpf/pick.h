@@ -48,18 +48,21 @@ static __always_inline bool pick_port_allowed(__be16 port)
 }
 
 /*
- * Is it a suspect that is still to be skipped? One that is no longer is cleared, lest jiffies come
- * round to it.
+ * Is it a suspect that is to be skipped? After its time a client's SYN may try it again, but not one
+ * that another backend has just refused: however many are dead, a connection meets one of them.
+ * SLUICE_SUSPECT_STALE is written lest jiffies come round to suspect_since.
  */
-static __always_inline bool pick_is_suspect(struct sluice_backend *backend, __u32 now)
+static __always_inline bool pick_is_suspect(struct sluice_backend *backend, __u32 now, bool moved)
 {
 	if (!backend->suspect)
 		return false;
-	if (sluice_age(now, backend->suspect_since) <
-	    sluice_ms_to_jiffies(SLUICE_SUSPECT_MS, sluice_hz))
-		return true;
-	backend->suspect = 0;
-	return false;
+	if (backend->suspect == SLUICE_SUSPECT_FRESH) {
+		if (sluice_age(now, backend->suspect_since) <
+		    sluice_ms_to_jiffies(SLUICE_SUSPECT_MS, sluice_hz))
+			return true;
+		backend->suspect = SLUICE_SUSPECT_STALE;
+	}
+	return moved;
 }
 
 static __always_inline bool pick_is_usable(const struct sluice_backend *backend)
@@ -230,7 +233,7 @@ static __always_inline void pick_look(struct pick_walk *walk, __u32 slot, __u32 
 		walk->full = 1;
 		return;
 	}
-	if (pick_is_suspect(backend, now)) {
+	if (pick_is_suspect(backend, now, exclude != 0)) {
 		if (!walk->doubtful.slot)
 			walk->doubtful = *to;
 		return;

@@ -230,6 +230,13 @@ enum sluice_backend_state {
 	SLUICE_BACKEND_GONE, /* its task is gone; kept until its flows have ended or drain_timeout is over */
 };
 
+/* What is thought of a backend that refused a connection, or was silent, and has not answered since. */
+enum sluice_suspect {
+	SLUICE_SUSPECT_NONE,
+	SLUICE_SUSPECT_FRESH, /* skipped in picks for SLUICE_SUSPECT_MS */
+	SLUICE_SUSPECT_STALE, /* may be tried again, but by no SYN that another has just refused */
+};
+
 /* A count whose mistakes end by themselves; <sluice/tally.h> is the one who knows its way. */
 #define SLUICE_TALLY_PARTS 4
 
@@ -264,9 +271,9 @@ struct sluice_backend {
 	struct sluice_tally active;
 	struct sluice_tally half_open; /* the others, by the pick, roughly */
 	__s32 local; /* connections of this host's own, until the socket is closed; active without these */
-	__u32 suspect_since; /* jiffies; valid if suspect is 1: skip in picks for SLUICE_SUSPECT_MS */
-	__u32 suspect;
-	__u32 answered; /* jiffies of the last SYN-ACK, a quarter of a second coarse */
+	__u32 suspect_since; /* jiffies; valid with SLUICE_SUSPECT_FRESH */
+	__u32 suspect;	     /* enum sluice_suspect */
+	__u32 answered;	     /* jiffies of the last SYN-ACK, a quarter of a second coarse */
 	__u8 pad2[8];
 };
 _Static_assert(sizeof(struct sluice_backend) == 128, "ABI");

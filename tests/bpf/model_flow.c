@@ -158,11 +158,12 @@ static bool is_candidate(const struct model *model, unsigned slot, unsigned serv
 	       backend->weight && backend->service == service;
 }
 
-static bool is_suspect(const struct model *model, unsigned slot)
+static bool is_suspect(const struct model *model, unsigned slot, bool moved)
 {
 	const struct model_backend *backend = &model->backends[slot];
 
-	return backend->suspect && model->now_ms - backend->suspect_ms < SLUICE_SUSPECT_MS;
+	return backend->suspect &&
+	       (moved || model->now_ms - backend->suspect_ms < SLUICE_SUSPECT_MS);
 }
 
 /* Fewer connections for its weight. */
@@ -198,7 +199,7 @@ enum model_pick model_pick(struct model *model, unsigned service, unsigned exclu
 		if (set->maxconn && model->backends[set->table[i]].active >=
 					    (int)set->maxconn - (model->lie == MODEL_LIE_MAXCONN))
 			full = true;
-		else if (is_suspect(model, set->table[i]))
+		else if (is_suspect(model, set->table[i], exclude != 0))
 			doubtful[doubtful_count++] = set->table[i];
 		else
 			good[good_count++] = set->table[i];

@@ -171,7 +171,7 @@ static bool is_suspect(const struct sequence_play *play, unsigned slot, uint32_t
 	const struct sluice_backend *shared = &play->world->maps->backends[slot];
 
 	*age = sluice_age(world_jiffies(play->world), shared->suspect_since);
-	return shared->suspect &&
+	return shared->suspect == SLUICE_SUSPECT_FRESH &&
 	       *age < sluice_ms_to_jiffies(SLUICE_SUSPECT_MS, play->world->maps->meta.hz);
 }
 
@@ -338,7 +338,9 @@ static void settle_doubts(struct sequence_play *play)
 	for (i = 1; i < MODEL_SLOTS; i++) {
 		backend = &play->model.backends[i];
 		if (backend->unsure) {
-			backend->suspect = is_suspect(play, i, &age);
+			is_suspect(play, i, &age);
+			backend->suspect = play->world->maps->backends[i].suspect !=
+					   SLUICE_SUSPECT_NONE;
 			backend->suspect_ms = play->model.now_ms - (uint64_t)age * 1000 / hz;
 		}
 		backend->unsure = false;

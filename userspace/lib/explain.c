@@ -545,8 +545,9 @@ enum explain_why explain_why(const struct explain *explain, unsigned slot)
 		return EXPLAIN_WHY_RANGE;
 	if (explain->set.maxconn && explain_active(explain, slot) >= explain->set.maxconn)
 		return EXPLAIN_WHY_FULL;
-	if (backend->suspect && sluice_age(explain->now, backend->suspect_since) <
-					sluice_ms_to_jiffies(SLUICE_SUSPECT_MS, meta->hz))
+	if (backend->suspect == SLUICE_SUSPECT_FRESH &&
+	    sluice_age(explain->now, backend->suspect_since) <
+		    sluice_ms_to_jiffies(SLUICE_SUSPECT_MS, meta->hz))
 		return EXPLAIN_WHY_SUSPECT;
 	return EXPLAIN_WHY_ELIGIBLE;
 }

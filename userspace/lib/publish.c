@@ -59,7 +59,7 @@ static void create(struct maps *maps, const struct plan_step *step, uint64_t now
 	sluice_tally_reset(&backend->half_open, maps_jiffies(maps),
 			   maps->meta.timeouts.half_open_periods);
 	__atomic_store_n(&backend->local, 0, __ATOMIC_RELAXED);
-	__atomic_store_n(&backend->suspect, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&backend->suspect, SLUICE_SUSPECT_NONE, __ATOMIC_RELAXED);
 	__atomic_store_n(&backend->answered, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&backend->generation, step->generation, __ATOMIC_RELEASE);
 }
