@@ -9,7 +9,7 @@
 
 source "${BATS_TEST_DIRNAME}/lab.bash"
 
-DEADLINE=300 # what takes a second takes memcheck half a minute, on a busy machine more
+export DEADLINE=300 # what takes a second takes memcheck half a minute, on a busy machine more
 
 wanted() {
 	[[ -n ${LONG-} ]] && command -v valgrind >/dev/null
