@@ -31,11 +31,15 @@ rejects() {
 	port=$(up_ports | head -n 1)
 	before=$(counter redispatch)
 	on slave1 "$tool" -A INPUT -i eth0 -p tcp --syn --dport "$port" -j REJECT --reject-with "$with"
-	ask --url "$url" --requests 60 --connections 2 --close |
-		holds '.failed == 0 and .answered == 60 and (.tasks | length) == 2 and all(.tasks[]; .port != $port)' \
-			--argjson port "$port"
+	SECONDS=0
+	# one that the test before has made a suspect is not asked for a second
+	while (($(counter redispatch) == before)); do
+		((SECONDS < DEADLINE))
+		ask --url "$url" --requests 60 --connections 2 --close |
+			holds '.failed == 0 and .answered == 60 and (.tasks | length) == 2 and all(.tasks[]; .port != $port)' \
+				--argjson port "$port"
+	done
 	on slave1 "$tool" -F
-	(($(counter redispatch) > before))
 }
 
 @test "a firewall rejects one host-port by ICMP: the others serve, none fails" {
@@ -63,11 +67,9 @@ rejects() {
 	on slave1 iptables -F
 }
 
-@test "a direct connection holds the client's port at two of three backends: the third serves" {
-	local before ports
-	before=$(counter conflict_moved)
-	mapfile -t ports < <(up_ports)
-	on elb python3 - "$SLAVE1" "${ports[@]}" <<-'END'
+# beside_direct_ones FIRST PORT...: connections from a dozen ports, from FIRST on, that are taken at the first two backends
+beside_direct_ones() {
+	on elb python3 - "$SLAVE1" "$@" <<-'END'
 		import socket, sys
 
 		def connect(address, mine):
@@ -82,10 +84,9 @@ rejects() {
 		    s.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 		    return [w for w in s.recv(65536).decode().split() if w.startswith("port=")][0]
 
-		host, ports = sys.argv[1], [int(p) for p in sys.argv[2:]]
+		host, first, ports = sys.argv[1], int(sys.argv[2]), [int(p) for p in sys.argv[3:]]
 		assert len(ports) == 3, ports
-		# each try may find the free one at once: enough tries that some do not
-		for mine in range(20000, 20012):
+		for mine in range(first, first + 12):
 		    direct = [connect((host, port), mine) for port in ports[:2]]
 		    balanced = connect((host, 80), mine)
 		    assert task(balanced) == f"port={ports[2]}", mine
@@ -94,7 +95,19 @@ rejects() {
 		    for s in direct + [balanced]:
 		        s.close()
 	END
-	(($(counter conflict_moved) > before))
+}
+
+@test "a direct connection holds the client's port at two of three backends: the third serves" {
+	local before ports first=20000
+	before=$(counter conflict_moved)
+	mapfile -t ports < <(up_ports)
+	SECONDS=0
+	# a dozen may find the free one at once, while the two are suspects after the test before
+	while (($(counter conflict_moved) == before)); do
+		((SECONDS < DEADLINE))
+		beside_direct_ones "$first" "${ports[@]}"
+		((first += 12))
+	done
 }
 
 # The old connection's end is hidden from the path, its client's and its backend's.
