@@ -55,6 +55,8 @@ static __always_inline long answer_tcp_header(struct __sk_buff *skb, const struc
 	__s64 diff;
 	long err;
 
+	/* As below: the number itself is compared, and not what it was made from. */
+	asm volatile("" : "+r"(options_len));
 	if (options_len > SLUICE_TCP_OPTIONS)
 		return -1;
 	new_len = ANSWER_TCP_MIN + options_len;
@@ -291,6 +293,8 @@ static __always_inline long answer_fresh_tcp(struct __sk_buff *skb, const struct
 	__u32 options_len = answer->options_len, len;
 	long err;
 
+	/* As below: the number itself is compared, and not what it was made from. */
+	asm volatile("" : "+r"(options_len));
 	if (options_len > SLUICE_TCP_OPTIONS)
 		return -1;
 	len = ANSWER_TCP_MIN + options_len;

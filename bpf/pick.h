@@ -195,13 +195,13 @@ static __always_inline bool pick_is_better(const struct pick_candidate *candidat
 /*
  * Looks at one entry of the table. What the daemon may change meanwhile is copied once and then
  * judged; the generation is read first and compared last, so a slot that is given away in between
- * is not taken. alone, a compile-time constant: the first that is acceptable will do, and its load
- * is not asked for.
+ * is not taken. backend: what slot has, NULL: nothing. moved: another has refused this connection. alone, a compile-time constant: the
+ * first that is acceptable will do, and its load is not asked for.
  */
-static __always_inline void pick_look(struct pick_walk *walk, __u32 slot, __u32 service,
-				      __u32 exclude, __u32 now, __u32 maxconn, bool alone)
+static __always_inline void pick_look(struct pick_walk *walk, struct sluice_backend *backend,
+				      __u32 slot, __u32 service, __u32 exclude, __u32 now,
+				      __u32 maxconn, bool moved, bool alone)
 {
-	struct sluice_backend *backend = bpf_map_lookup_elem(&sluice_backends, &slot);
 	const volatile struct sluice_backend *shared = backend;
 	struct pick_candidate *to = &walk->candidate;
 	__u32 active = 0;
@@ -233,13 +233,20 @@ static __always_inline void pick_look(struct pick_walk *walk, __u32 slot, __u32 
 		walk->full = 1;
 		return;
 	}
-	if (pick_is_suspect(backend, now, exclude != 0)) {
+	if (pick_is_suspect(backend, now, moved)) {
 		if (!walk->doubtful.slot)
 			walk->doubtful = *to;
 		return;
 	}
 	if (!walk->best.slot || pick_is_better(to, &walk->best))
 		walk->best = *to;
+}
+
+static __always_inline void pick_look_at(struct pick_walk *walk, __u32 slot, __u32 service,
+					 __u32 exclude, __u32 now, __u32 maxconn, bool alone)
+{
+	pick_look(walk, bpf_map_lookup_elem(&sluice_backends, &slot), slot, service, exclude, now,
+		  maxconn, exclude != 0, alone);
 }
 
 /*
@@ -253,7 +260,7 @@ __noinline int sluice_consider(__u32 slot, __u32 service, __u32 exclude, __u32 n
 
 	walk = bpf_map_lookup_elem(&sluice_walk, &zero);
 	if (walk)
-		pick_look(walk, slot, service, exclude, now, maxconn, false);
+		pick_look_at(walk, slot, service, exclude, now, maxconn, false);
 	return 0;
 }
 
@@ -280,11 +287,13 @@ struct {
 
 __noinline int sluice_consider_at(__u32 slot, __u64 cookie)
 {
+	/* Both looks before anything is read from the desk: it would take place on a stack that is full. */
 	struct pick_desk *desk = bpf_map_lookup_elem(&sluice_desks, &cookie);
+	struct sluice_backend *backend = bpf_map_lookup_elem(&sluice_backends, &slot);
 
 	if (desk && slot != desk->exclude[1])
-		pick_look(&desk->walk, slot, desk->service, desk->exclude[0], desk->now,
-			  desk->maxconn, false);
+		pick_look(&desk->walk, backend, slot, desk->service, desk->exclude[0], desk->now,
+			  desk->maxconn, false, false);
 	return 0;
 }
 
@@ -441,13 +450,14 @@ static __always_inline int pick_choose(struct pick_walk *walk, const struct slui
 	pick_way(&way, set->balance, asked->service, asked->client, len);
 	turns = len;
 	at = way.start;
-	if (len > SLUICE_LEASTCONN_EXACT && way.enough > 1)
+	/* Not for a local client: in 5.10 the stacks of all that calls this are 512 bytes with it. */
+	if (place == PICK_ON_CPU && len > SLUICE_LEASTCONN_EXACT && way.enough > 1)
 		pick_draw(set, &way, len);
 	/* Mostly the first will do: a call costs as much as the look. */
 	if (place == PICK_ON_CPU && way.enough == 1) {
 		asm volatile("" : "+r"(at)); /* the verifier needs the mask, the compiler not */
-		pick_look(walk, set->table[at & (SLUICE_SET_TABLE - 1)], asked->service,
-			  asked->exclude, asked->now, set->maxconn, true);
+		pick_look_at(walk, set->table[at & (SLUICE_SET_TABLE - 1)], asked->service,
+			     asked->exclude, asked->now, set->maxconn, true);
 		if (walk->best.slot)
 			return PICK_OK;
 	}

@@ -138,8 +138,15 @@ static __always_inline long rewrite_tc(struct __sk_buff *skb, const struct packe
 		return bpf_skb_store_bytes(skb, packet->l4_off, &ports, sizeof(ports), 0);
 	}
 	header.check = rewrite_checksum(packet->check, from, to);
-	if (direct)
+	if (direct) {
 		rewrite_directly(skb, packet, ports, header.check);
+		/* No writer. After a tail call tcp is not valid for the verifiers of some kernels. */
+		err = bpf_skb_store_bytes(skb, packet->l4_off + offsetof(struct tcphdr, check),
+					  &header.check, sizeof(header.check), 0);
+		if (err)
+			return err;
+		return bpf_skb_store_bytes(skb, packet->l4_off, &ports, sizeof(ports), 0);
+	}
 	header.words[0] = packet_pair32(ports, tcp->seq);
 	header.words[1] = *(const __u64 *)&tcp->ack_seq;
 	return bpf_skb_store_bytes(skb, packet->l4_off, &header, offsetof(struct tcphdr, urg_ptr),
