@@ -106,26 +106,57 @@ int reconcile_adopt(struct reconcile *reconcile)
 	return err;
 }
 
-/* The operator's words. They end with the generation: one that names an older generation is nobody's. */
-static void read_overrides(struct reconcile *reconcile, const struct actual *actual)
-{
-	struct sluice_override_key key, *last = NULL;
+struct word { /* of the operator */
+	struct sluice_override_key key;
 	struct sluice_override override;
-	const char *service;
+};
 
-	model_overrides_clear(reconcile->model);
-	for (unsigned n = 0; n <= SLUICE_MAX_BACKENDS; n++) {
-		if (bpf_map_get_next_key(reconcile->maps.override_fd, last, &key))
-			return;
-		last = &key;
-		if (!key.slot || key.slot > SLUICE_MAX_BACKENDS ||
-		    actual->backend[key.slot].generation != key.generation)
-			continue;
-		service = service_of(reconcile, actual, key.slot);
-		if (service && !bpf_map_lookup_elem(reconcile->maps.override_fd, &key, &override))
-			model_override(reconcile->model, service, actual->label[key.slot].task,
-				       actual->label[key.slot].port_index, &override);
+/* All of them, or negative errno. words has room for SLUICE_MAX_BACKENDS + 1. */
+static int read_words(int fd, struct word *words, size_t *count)
+{
+	struct sluice_override_key at, next;
+	bool first = true;
+
+	*count = 0;
+	while (!bpf_map_get_next_key(fd, first ? NULL : &at, &next)) {
+		/* the walk begins anew when sluicectl deletes where it stands: another turn then */
+		if (*count == SLUICE_MAX_BACKENDS + 1)
+			return -EAGAIN;
+		at = next;
+		first = false;
+		words[*count].key = at;
+		if (!bpf_map_lookup_elem(fd, &at, &words[*count].override))
+			++*count;
+		else if (errno != ENOENT) /* that one was taken back just now */
+			return -errno;
 	}
+	return errno == ENOENT ? 0 : -errno;
+}
+
+/* They end with the generation: one that names an older generation is nobody's. */
+int reconcile_overrides(struct reconcile *reconcile, const struct actual *actual)
+{
+	struct word words[SLUICE_MAX_BACKENDS + 1];
+	size_t count = 0;
+	int err;
+
+	err = read_words(reconcile->maps.override_fd, words, &count);
+	if (err)
+		return err;
+	model_overrides_clear(reconcile->model);
+	for (size_t i = 0; i < count; i++) {
+		const struct sluice_override_key *key = &words[i].key;
+		const char *service;
+
+		if (!key->slot || key->slot > SLUICE_MAX_BACKENDS ||
+		    actual->backend[key->slot].generation != key->generation)
+			continue;
+		service = service_of(reconcile, actual, key->slot);
+		if (service)
+			model_override(reconcile->model, service, actual->label[key->slot].task,
+				       actual->label[key->slot].port_index, &words[i].override);
+	}
+	return 0;
 }
 
 /* One line for each refused backend, when the list of them changes. */
@@ -186,7 +217,9 @@ int reconcile_run(struct reconcile *reconcile, int64_t now_ms)
 	if (err)
 		goto out;
 	actual_view(&actual, &reconcile->maps, reconcile->services);
-	read_overrides(reconcile, &actual);
+	err = reconcile_overrides(reconcile, &actual);
+	if (err)
+		goto out;
 	wanted = model_tick(reconcile->model, now_ms);
 	if (!wanted) {
 		err = -errno;

@@ -11,6 +11,7 @@
 
 #include "maps.h"
 
+struct actual;
 struct model;
 
 struct reconcile_counters {
@@ -46,6 +47,12 @@ int reconcile_adopt(struct reconcile *reconcile);
 
 /* Read anew what attach wrote, decide and publish. 0, or negative errno: the maps keep what they say, and the next turn tries again. */
 int reconcile_run(struct reconcile *reconcile, int64_t now_ms);
+
+/*
+ * Tell the model the operator's overrides, of the backends that actual shows. 0, or negative errno: it keeps those that it
+ * was told before. Part of reconcile_run().
+ */
+int reconcile_overrides(struct reconcile *reconcile, const struct actual *actual);
 
 /* Count the flows by a scan, put the maps' rough counts right, tell the model. 0 or negative errno. */
 int reconcile_scan(struct reconcile *reconcile);
