@@ -514,6 +514,29 @@ static void no_listener_counts_only_after_one_was_seen(void **unused)
 	world_stop(&w);
 }
 
+/* Down until yes: that the kernel cannot be asked is no yes. */
+static void a_veto_outlasts_the_kernels_silence(void **unused)
+{
+	struct world w;
+
+	(void)unused;
+	world_start_up(&w, 3);
+	w.listens[0] = false;
+	world_kernel_says(&w);
+	assert_state(&w, 0, DOWN);
+	world_source(&w, "kernel", false);
+	world_pass(&w, 1000);
+	assert_state(&w, 0, DOWN);
+	assert_string_equal(world_find(&w, "t0")->source, "kernel");
+	assert_state(&w, 1, UP); /* and it is no no either */
+	world_kernel_says(&w);
+	assert_state(&w, 0, DOWN);
+	w.listens[0] = true;
+	world_kernel_says(&w);
+	assert_state(&w, 0, UP);
+	world_stop(&w);
+}
+
 /* --- hints --- */
 
 static void hint_drains_for_a_moment(void **unused)
@@ -590,6 +613,7 @@ int main(void)
 		cmocka_unit_test(last_goes_on_evidence_of_its_own_check),
 		cmocka_unit_test(last_one_that_is_killed_serves_until_the_kernel_says_no),
 		cmocka_unit_test(no_listener_counts_only_after_one_was_seen),
+		cmocka_unit_test(a_veto_outlasts_the_kernels_silence),
 		cmocka_unit_test(hint_drains_for_a_moment),
 		cmocka_unit_test(hints_never_take_the_last),
 		cmocka_unit_test(confirmed_hint_stays),

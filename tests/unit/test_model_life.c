@@ -92,6 +92,28 @@ static void restart_keeps_everything(void **unused)
 	world_stop(&w);
 }
 
+/* The first tick after a restart comes before the kernel's first answer. */
+static void a_veto_outlasts_a_restart(void **unused)
+{
+	struct world w;
+
+	(void)unused;
+	world_start(&w, true, true);
+	model_adopt_synced(w.model, "web");
+	world_adopt(&w, "t0", 31000, SLUICE_BACKEND_DOWN, "kernel");
+	world_adopt(&w, "t1", 31001, SLUICE_BACKEND_UP, "consul");
+	world_tick(&w);
+	assert_state(&w, 0, DOWN);
+	assert_state(&w, 1, UP);
+	world_healthy(&w, 2);
+	world_marathon_says(&w);
+	world_consul_says(&w);
+	assert_state(&w, 0, DOWN);
+	world_kernel_says(&w);
+	assert_state(&w, 0, UP);
+	world_stop(&w);
+}
+
 static void restart_into_empty_answers(void **unused)
 {
 	struct world w;
@@ -356,6 +378,7 @@ int main(void)
 		cmocka_unit_test(first_set_waits_for_knowledge),
 		cmocka_unit_test(marathon_down_at_start),
 		cmocka_unit_test(restart_keeps_everything),
+		cmocka_unit_test(a_veto_outlasts_a_restart),
 		cmocka_unit_test(restart_into_empty_answers),
 		cmocka_unit_test(a_killed_task_stays_so_over_a_restart),
 		cmocka_unit_test(reload_keeps_backends),

@@ -28,6 +28,7 @@
 
 #define POLL_MS 1000
 #define POLL_CALM_MS 5000 /* while no new one is awaited */
+#define RETRY_MS 100	  /* after the first dump that failed */
 #define ANSWER_MS 5000	  /* a dump that takes longer is given up */
 #define READ_BYTES (32u << 10)
 
@@ -42,7 +43,7 @@ struct listeners {
 	bool awaited;	 /* see listeners_await() */
 	bool again;	 /* something ended while a dump was under way: it may have been counted */
 	bool deliver;	 /* the next complete set goes out even if it is the same */
-	bool confirming; /* first lacked a port that now has; a second dump has the last word */
+	bool confirming; /* what first lacked of now goes if the next dump lacks it too */
 	struct facts_listeners now, next, first;
 };
 
@@ -55,10 +56,17 @@ static void arm(struct listeners *listeners, unsigned wait_ms)
 	evtimer_add(listeners->timer, &wait);
 }
 
+/*
+ * Who is told that the source is down forgets what it said: so the next good dump goes out, changed
+ * or not, and comes soon.
+ */
 static void fail(struct listeners *listeners, const char *what, int err)
 {
 	listeners->family = 0;
 	listeners->confirming = false;
+	listeners->deliver = true;
+	if (listeners->source.connected)
+		arm(listeners, RETRY_MS);
 	source_down(&listeners->source, listeners->sink, clock_ms(), "sock_diag: %s: %s", what,
 		    strerror(err));
 }
@@ -86,42 +94,52 @@ static bool lacks(const struct facts_listeners *set, const struct facts_listener
 /*
  * A missing listener takes its backend down on the kernel's word alone. But a dump walks a table
  * that changes meanwhile, in several messages, and can step over a socket: so a port is gone only
- * if two dumps lack it.
+ * if two dumps lack it. Before the first answer nobody knows what could be missing. true: next is
+ * to be believed; what only the second dump lacked is still in it, and waits for a third, while
+ * confirming stays set.
  */
 static bool is_confirmed(struct listeners *listeners)
 {
-	if (listeners->confirming) {
-		for (size_t i = 0;
-		     i < sizeof(listeners->next.port) / sizeof(listeners->next.port[0]); i++)
-			listeners->next.port[i] |= listeners->first.port[i];
-		listeners->confirming = false;
-		return true;
+	const struct facts_listeners told = listeners->next;
+
+	if (!listeners->confirming) {
+		if (listeners->source.last_good_ms && !lacks(&listeners->next, &listeners->now))
+			return true;
+		listeners->first = told;
+		listeners->confirming = true;
+		return false;
 	}
-	if (!lacks(&listeners->next, &listeners->now))
-		return true;
-	listeners->first = listeners->next;
-	listeners->confirming = true;
-	return false;
+	for (size_t i = 0; i < sizeof(told.port) / sizeof(told.port[0]); i++)
+		listeners->next.port[i] |= listeners->first.port[i];
+	listeners->confirming = lacks(&told, &listeners->first);
+	listeners->first = told;
+	return true;
 }
 
-static void finish_dump(struct listeners *listeners)
+static void deliver(struct listeners *listeners)
 {
 	int64_t now_ms = clock_ms();
-	bool changed;
+	bool changed = memcmp(&listeners->now, &listeners->next, sizeof(listeners->now)) != 0;
 
-	listeners->family = 0;
-	if (listeners->again || !is_confirmed(listeners)) {
-		start_dump(listeners);
-		return;
-	}
 	listeners->source.last_good_ms = now_ms;
-	changed = memcmp(&listeners->now, &listeners->next, sizeof(listeners->now)) != 0;
 	source_up(&listeners->source, listeners->sink, now_ms);
 	if (!changed && !listeners->deliver)
 		return;
 	listeners->deliver = false;
 	listeners->now = listeners->next;
 	listeners->sink->listeners(listeners->sink->ctx, &listeners->now, now_ms);
+}
+
+static void finish_dump(struct listeners *listeners)
+{
+	listeners->family = 0;
+	if (listeners->again || !is_confirmed(listeners)) {
+		start_dump(listeners);
+		return;
+	}
+	deliver(listeners);
+	if (listeners->confirming)
+		start_dump(listeners);
 }
 
 static void ask(struct listeners *listeners, int family)
@@ -209,11 +227,12 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	/* first, for fail() may want it sooner */
+	arm(listeners, listeners->awaited ? POLL_MS : POLL_CALM_MS);
 	if (listeners->family && clock_ms() - listeners->asked_ms > ANSWER_MS)
 		fail(listeners, "dump", ETIMEDOUT);
 	if (!listeners->family)
 		start_dump(listeners);
-	arm(listeners, listeners->awaited ? POLL_MS : POLL_CALM_MS);
 }
 
 /* Outlives the objects: each reload makes a new one. */

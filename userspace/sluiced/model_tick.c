@@ -56,11 +56,12 @@ enum state_c model_c(const struct model *model, const struct model_service *serv
 	return STATE_C_NONE;
 }
 
+/* Down until yes: what is down for want of a listener does not come up because nobody can tell. */
 enum state_k model_k(const struct model *model, const struct model_backend *backend)
 {
-	if (!model->kernel_known || (!backend->listens && !backend->listened))
-		return STATE_K_UNKNOWN;
-	return backend->listens ? STATE_K_YES : STATE_K_NO;
+	if (backend->listens)
+		return model->kernel_known ? STATE_K_YES : STATE_K_UNKNOWN;
+	return backend->listened ? STATE_K_NO : STATE_K_UNKNOWN;
 }
 
 enum state_m model_m(const struct model *model, const struct model_service *service,

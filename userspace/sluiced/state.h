@@ -34,7 +34,7 @@ enum state_c {
 
 enum state_k {
 	STATE_K_YES,
-	STATE_K_NO, /* nobody listens, and this generation has listened before */
+	STATE_K_NO, /* nobody listened at the last dump, and this generation has listened before */
 	STATE_K_UNKNOWN,
 };
 
