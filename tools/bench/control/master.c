@@ -55,10 +55,10 @@ static int say(int fd, const char *bytes, size_t len)
 static void write_task(const struct master *master, const struct master_task *task, FILE *to)
 {
 	fprintf(to,
-		"{\"id\":\"app%u.%u\",\"appId\":\"/app%u\",\"host\":\"%s\",\"ports\":[%u],"
+		"{\"id\":\"app%u.%u.%d\",\"appId\":\"/app%u\",\"host\":\"%s\",\"ports\":[%u],"
 		"\"state\":\"TASK_RUNNING\",\"startedAt\":\"2026-11-22T12:00:00.000Z\","
 		"\"version\":\"2026-11-22T12:00:00.000Z\"",
-		task->app, task->number, task->app, master->host, task->port);
+		task->app, task->number, (int)getpid(), task->app, master->host, task->port);
 	if (master->checks)
 		fprintf(to,
 			",\"healthCheckResults\":[{\"alive\":%s,\"consecutiveFailures\":%d,"
@@ -273,12 +273,13 @@ static uint64_t send_status(struct master *master, const struct master_task *tas
 
 	len = snprintf(event, sizeof(event),
 		       "event: status_update_event\r\n"
-		       "data: {\"slaveId\":\"S0\",\"taskId\":\"app%u.%u\",\"taskStatus\":\"%s\","
+		       "data: {\"slaveId\":\"S0\",\"taskId\":\"app%u.%u.%d\",\"taskStatus\":\"%s\","
 		       "\"message\":\"\",\"appId\":\"/app%u\",\"host\":\"%s\",\"ipAddresses\":[],"
 		       "\"ports\":[%u],\"version\":\"2026-11-22T12:00:00.000Z\","
 		       "\"eventType\":\"status_update_event\","
 		       "\"timestamp\":\"2026-11-22T12:00:00.000Z\"}\r\n\r\n",
-		       task->app, task->number, status, task->app, master->host, task->port);
+		       task->app, task->number, (int)getpid(), status, task->app, master->host,
+		       task->port);
 	pthread_mutex_lock(&master->lock);
 	before = clock_now_ns();
 	for (unsigned i = 0; i < master->streams; i++) {
