@@ -57,11 +57,38 @@ static void one_at_a_time(void **unused)
 	assert_false(ask_now(&ask, true, &source, 201002));
 }
 
+/* What one app's answer lost another app's does not bring. */
+static void what_was_dropped_is_asked_for(void **unused)
+{
+	struct facts_source source = { .used = true, .answers = true, .last_good_ms = 1000 };
+	struct ask ask = { 0 };
+
+	(void)unused;
+	ask_took(&ask, 0, 900);
+	assert_false(ask_now(&ask, false, &source, 900));
+	ask_took(&ask, -12, 1000);
+	ask_took(&ask, 0, 1100);
+	assert_false(ask_now(&ask, false, &source, 1200));
+	assert_true(ask_now(&ask, false, &source, 2200));
+	source.last_good_ms = 2300; /* dropped as well: ever more seldom */
+	ask_took(&ask, -12, 2300);
+	ask_took(&ask, 0, 2400);
+	assert_true(ask_now(&ask, false, &source, 4200));
+	source.last_good_ms = 4300;
+	ask_took(&ask, -12, 4300);
+	assert_false(ask_now(&ask, false, &source, 7200));
+	assert_true(ask_now(&ask, false, &source, 8200));
+	source.last_good_ms = 8300;
+	ask_took(&ask, 0, 8300);
+	assert_false(ask_now(&ask, false, &source, 60000));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(seldom_and_more_seldom),
 		cmocka_unit_test(one_at_a_time),
+		cmocka_unit_test(what_was_dropped_is_asked_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -157,11 +157,9 @@ static void ask_again(struct daemon *daemon, int64_t now_ms)
 {
 	bool wanted = model_wants_answer(daemon->model);
 
-	if (ask_now(&daemon->ask_marathon, wanted || daemon->marathon_dropped,
-		    marathon_source(daemon->marathon), now_ms))
+	if (ask_now(&daemon->ask_marathon, wanted, marathon_source(daemon->marathon), now_ms))
 		marathon_resync(daemon->marathon);
-	if (ask_now(&daemon->ask_consul, wanted || daemon->consul_dropped,
-		    consul_source(daemon->consul), now_ms))
+	if (ask_now(&daemon->ask_consul, wanted, consul_source(daemon->consul), now_ms))
 		consul_resync(daemon->consul);
 }
 

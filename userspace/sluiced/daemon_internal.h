@@ -33,11 +33,10 @@ struct daemon {
 	struct notify *notify;
 	struct event *turn, *second, *on_hup, *on_term, *on_int;
 	bool facts_changed;			   /* since registrations were handed over */
-	bool marathon_dropped, consul_dropped;	   /* the last answer could not be taken in whole */
 	bool consul_lost;			   /* it was connected, and is not */
 	bool failed;				   /* cannot go on */
 	bool detached;				   /* said so already */
-	struct ask ask_marathon, ask_consul;	   /* for confirming answers */
+	struct ask ask_marathon, ask_consul;	   /* for answers that confirm, or were dropped */
 	uint64_t steps_seen;			   /* of all plans, and failures, a second ago */
 	unsigned calm_seconds;			   /* since a turn had anything to do */
 	int64_t scan_ms, refresh_ms, addresses_ms; /* last time */

@@ -21,9 +21,9 @@
 
 /* --- what the sources deliver --- */
 
-static void took(struct daemon *daemon, const char *source, int err, bool *dropped)
+static void took(struct daemon *daemon, const char *source, int err, struct ask *ask)
 {
-	*dropped = err != 0;
+	ask_took(ask, err, clock_ms());
 	if (err)
 		log_event(LOG_ERR, "answer-dropped", " source=%s error=\"%s\"", source,
 			  strerror(-err));
@@ -36,7 +36,7 @@ static void take_marathon(void *ctx, const struct facts_marathon *answer, int64_
 	struct daemon *daemon = ctx;
 
 	took(daemon, "marathon", model_marathon(daemon->model, answer, now_ms),
-	     &daemon->marathon_dropped);
+	     &daemon->ask_marathon);
 }
 
 static void take_hint(void *ctx, const struct facts_hint *hint, int64_t now_ms)
@@ -53,7 +53,7 @@ static void take_consul(void *ctx, const struct facts_consul *answer, int64_t no
 
 	registrar_consul(daemon->registrar, answer);
 	took(daemon, "consul", model_consul(daemon->model, answer, now_ms),
-	     &daemon->consul_dropped);
+	     &daemon->ask_consul);
 }
 
 static void take_listeners(void *ctx, const struct facts_listeners *listeners, int64_t now_ms)
