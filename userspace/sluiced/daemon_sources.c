@@ -50,10 +50,10 @@ static void take_hint(void *ctx, const struct facts_hint *hint, int64_t now_ms)
 static void take_consul(void *ctx, const struct facts_consul *answer, int64_t now_ms)
 {
 	struct daemon *daemon = ctx;
+	int held_err = registrar_consul(daemon->registrar, answer);
+	int err = model_consul(daemon->model, answer, now_ms);
 
-	registrar_consul(daemon->registrar, answer);
-	took(daemon, "consul", model_consul(daemon->model, answer, now_ms),
-	     &daemon->ask_consul);
+	took(daemon, "consul", err ? err : held_err, &daemon->ask_consul);
 }
 
 static void take_listeners(void *ctx, const struct facts_listeners *listeners, int64_t now_ms)

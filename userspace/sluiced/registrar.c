@@ -441,16 +441,20 @@ void registrar_agent_was_away(struct registrar *registrar)
 	note_change(registrar);
 }
 
-void registrar_consul(struct registrar *registrar, const struct facts_consul *answer)
+int registrar_consul(struct registrar *registrar, const struct facts_consul *answer)
 {
+	int err;
+
 	if (!registrar->timer)
-		return;
-	if (registrar_copy_held(&registrar->held, answer))
-		return; /* the next answer comes within a minute */
+		return 0;
+	err = registrar_copy_held(&registrar->held, answer);
+	if (err)
+		return err;
 	registrar->held_known = registrar->answered = true;
 	if (registrar->doubted)
 		doubt_held(registrar);
 	note_change(registrar);
+	return 0;
 }
 
 /* --- life --- */

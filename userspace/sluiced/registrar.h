@@ -68,8 +68,11 @@ void registrar_on_compared(struct registrar *registrar, registrar_on_told told, 
  */
 int registrar_want(struct registrar *registrar, const struct registrar_entry *entries, size_t n);
 
-/* What Consul's last good answer said of this node; nothing is written before the first. Copied. */
-void registrar_consul(struct registrar *registrar, const struct facts_consul *answer);
+/*
+ * What Consul's last good answer said of this node; nothing is written before the first. Copied.
+ * 0 or -ENOMEM: what the one before said counts on, and this one should be asked for again.
+ */
+int registrar_consul(struct registrar *registrar, const struct facts_consul *answer);
 
 /*
  * The agent answers again after it did not. It may have lost its services while the catalog, from which answers come, still holds

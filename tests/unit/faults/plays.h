@@ -27,5 +27,6 @@ void plays_http(void **state);
 /* start.c: no timer is lost; what the daemon is made of is made whole or not at all */
 void plays_timers(void **state);
 void plays_start(void **state);
+void plays_held(void **state);
 
 #endif

@@ -177,12 +177,11 @@ static void play_start(const struct faults_order *order)
 	unmake(&made);
 }
 
-void plays_start(void **state)
+static void configure(void)
 {
 	static char name[] = "slave-1", url[] = "http://127.0.0.1:9", none[] = "";
 	static struct config_service service = { .name = "web", .port = 80, .marathon_app = name };
 
-	(void)state;
 	snprintf(socket_path, sizeof(socket_path), "/tmp/sluice-faults-%d.sock", getpid());
 	snprintf(metrics_at, sizeof(metrics_at), "127.0.0.1:%u", loop_free_port());
 	service.consul_service = name;
@@ -206,7 +205,42 @@ void plays_start(void **state)
 				  .token_file = none,
 				  .ca_file = none };
 	assert_true(asprintf(&config.callback_listen, "127.0.0.1:%u", loop_free_port()) > 0);
+}
+
+void plays_start(void **state)
+{
+	(void)state;
+	configure();
 	faults_each("start", 150, play_start);
 	free(config.callback_listen);
 	unlink(socket_path);
+}
+
+/* An answer of Consul's that the registrar has no room for is not silently an old one. */
+static void play_held(const struct faults_order *order)
+{
+	static char id[] = "sluice:t0:0", none[] = "";
+	struct facts_entry entry = { .id = id, .boot_id = none, .definition = none, .ours = true };
+	const struct facts_consul answer = { .entry_count = 1, .entries = &entry };
+	struct event_base *base = event_base_new();
+	struct registrar *registrar;
+	int err;
+
+	assert_int_equal(loop_timers_reserve(base, 8), 0);
+	registrar = registrar_new(base, &config);
+	assert_non_null(registrar);
+	faults_arm(order);
+	err = registrar_consul(registrar, &answer);
+	faults_disarm();
+	assert_int_equal(err, faults_hit() ? -ENOMEM : 0);
+	registrar_free(registrar);
+	event_base_free(base);
+}
+
+void plays_held(void **state)
+{
+	(void)state;
+	configure();
+	faults_each("held", 100, play_held);
+	free(config.callback_listen);
 }
