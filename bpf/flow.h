@@ -127,17 +127,20 @@ static __always_inline struct sluice_half *flow_lookup_half(const union flow_key
 	return bpf_map_lookup_elem(&sluice_half6, &key->v6);
 }
 
-/* 0, or a negative errno: -EEXIST if the key is there already. */
-static __always_inline long flow_insert(const union flow_key *key, const struct sluice_flow *flow,
-					enum family family)
+/*
+ * 0, or a negative errno: -EEXIST if the key is there already. An int: before 6.4 the kernel's map
+ * operations return one, and the upper half of the register may be anything.
+ */
+static __always_inline int flow_insert(const union flow_key *key, const struct sluice_flow *flow,
+				       enum family family)
 {
 	if (family == FAMILY_4)
 		return bpf_map_update_elem(&sluice_est4, &key->v4, flow, BPF_NOEXIST);
 	return bpf_map_update_elem(&sluice_est6, &key->v6, flow, BPF_NOEXIST);
 }
 
-static __always_inline long flow_insert_half(const union flow_key *key,
-					     const struct sluice_half *half, enum family family)
+static __always_inline int flow_insert_half(const union flow_key *key,
+					    const struct sluice_half *half, enum family family)
 {
 	if (family == FAMILY_4)
 		return bpf_map_update_elem(&sluice_half4, &key->v4, half, BPF_NOEXIST);
@@ -391,7 +394,7 @@ static __always_inline void flow_promote(const struct owned *owned, const union 
 {
 	struct sluice_flow copy = *owned->flow, *fresh;
 	bool first = !copy.done;
-	long err;
+	int err;
 
 	if (copy.cookie != owned->cookie)
 		return;
@@ -424,10 +427,10 @@ static __always_inline void flow_promote(const struct owned *owned, const union 
  * Into the half-open table, in place of a flow in the established one. What stands there already is
  * left over from a race: nobody finds it while the other stands. 0 or a negative errno.
  */
-static __always_inline long flow_insert_demoted(const union flow_key *key,
-						const struct sluice_half *half, enum family family)
+static __always_inline int flow_insert_demoted(const union flow_key *key,
+					       const struct sluice_half *half, enum family family)
 {
-	long err = flow_insert_half(key, half, family);
+	int err = flow_insert_half(key, half, family);
 
 	if (err != -17 /* EEXIST */)
 		return err;
