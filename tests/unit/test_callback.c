@@ -270,6 +270,45 @@ static void odd_requests(void **state)
 	close_caller(&caller);
 }
 
+static void wait_for_loss(struct caller *caller)
+{
+	while (!caller->lost)
+		event_base_loop(caller->base, EVLOOP_ONCE);
+	assert_int_equal(caller->lost, 1);
+	caller->lost = 0;
+}
+
+/* An event that was not taken is missing: refused as malformed, or broken off by its caller. */
+static void what_is_not_taken_is_lost(void **state)
+{
+	static const char *const broken[] = { "POST / HTT",
+					      "POST / HTTP/1.1\r\nContent-Length: 9\r\n"
+					      "\r\n{" };
+	struct caller caller = {};
+
+	(void)state;
+	open_caller(&caller, "127.0.0.1", 32);
+	expect(&caller, "POST / HTTP/1.1\r\n\r\n", "411");
+	wait_for_loss(&caller);
+	expect(&caller, "POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", "400");
+	wait_for_loss(&caller);
+	for (size_t i = 0; i < 2; i++) {
+		int fd = dial(&caller);
+
+		assert_int_equal(send(fd, broken[i], strlen(broken[i]), MSG_NOSIGNAL),
+				 strlen(broken[i]));
+		evutil_closesocket(fd);
+		wait_for_loss(&caller);
+	}
+	evutil_closesocket(dial(&caller)); /* said nothing */
+	expect(&caller, "GET / HTTP/1.1\r\n\r\n", "405");
+	assert_int_equal(post(&caller, "POST", "{}"), 200);
+	while (!caller.events)
+		event_base_loop(caller.base, EVLOOP_ONCE);
+	assert_int_equal(caller.lost, 0);
+	close_caller(&caller);
+}
+
 /* Before a byte of the request has been read. */
 static void strangers_are_not_read(void **state)
 {
@@ -375,6 +414,7 @@ int main(void)
 		cmocka_unit_test(callbacks_of_strangers),
 		cmocka_unit_test(too_many_callbacks),
 		cmocka_unit_test(odd_requests),
+		cmocka_unit_test(what_is_not_taken_is_lost),
 		cmocka_unit_test(strangers_are_not_read),
 		cmocka_unit_test(callers_are_bounded),
 		cmocka_unit_test(bodies_are_bounded),

@@ -22,7 +22,7 @@ int main(void)
 		cmocka_unit_test(plays_publish),   cmocka_unit_test(plays_registrations),
 		cmocka_unit_test(plays_questions), cmocka_unit_test(plays_http),
 		cmocka_unit_test(plays_timers),	   cmocka_unit_test(plays_start),
-		cmocka_unit_test(plays_held),
+		cmocka_unit_test(plays_held),	   cmocka_unit_test(plays_callback),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

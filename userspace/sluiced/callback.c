@@ -148,15 +148,18 @@ static void end_call(struct call *call)
 	free(call);
 }
 
+/* An event that is not taken is missing, whatever was wrong with it; what is no POST is no event. */
 static void reply(struct call *call, const char *status)
 {
 	struct evbuffer *output = bufferevent_get_output(call->stream);
 
+	if (!call->stranger && status[0] != '2' && strncmp(status, "405", 3) != 0)
+		lose(call->callback);
 	call->answered = true;
 	call->callback->body_bytes -= call->len;
 	call->len = 0;
 	evbuffer_drain(bufferevent_get_input(call->stream), SIZE_MAX);
-	bufferevent_setwatermark(call->stream, EV_READ, 0, MAX_HEADER_BYTES);
+	bufferevent_setwatermark(call->stream, EV_READ, 0, 0);
 	evbuffer_add_printf(output,
 			    "HTTP/1.1 %s\r\nContent-Length: 0\r\n%sConnection: close\r\n\r\n",
 			    status, strncmp(status, "405", 3) == 0 ? "Allow: POST\r\n" : "");
@@ -164,7 +167,6 @@ static void reply(struct call *call, const char *status)
 
 static void refuse_for_now(struct call *call)
 {
-	lose(call->callback);
 	reply(call, "503 Service Unavailable");
 }
 
@@ -247,23 +249,26 @@ static void take_head(struct call *call)
 	struct head head = {};
 	char *line;
 
+	call->has_head = true;
 	line = evbuffer_readln(input, NULL, EVBUFFER_EOL_CRLF);
-	status = line ? judge_line(line) : "400 Bad Request";
-	free(line);
-	while ((line = evbuffer_readln(input, NULL, EVBUFFER_EOL_CRLF)) && *line) {
-		read_field(line, &head);
+	status = line ? judge_line(line) : NULL;
+	while (line && *line) {
 		free(line);
+		line = evbuffer_readln(input, NULL, EVBUFFER_EOL_CRLF);
+		if (line && *line)
+			read_field(line, &head);
+	}
+	if (!line) { /* the empty line is there: no memory for one before it */
+		refuse_for_now(call);
+		return;
 	}
 	free(line);
-	call->has_head = true;
 	if (!status && head.bad)
 		status = "400 Bad Request";
 	if (!status && (head.coded || !head.has_length))
 		status = "411 Length Required";
-	if (!status && head.len > HINT_MAX_BYTES) {
-		lose(callback);
+	if (!status && head.len > HINT_MAX_BYTES)
 		status = "413 Content Too Large";
-	}
 	if (status) {
 		reply(call, status);
 		return;
@@ -274,7 +279,8 @@ static void take_head(struct call *call)
 	}
 	call->len = head.len;
 	callback->body_bytes += head.len;
-	bufferevent_setwatermark(call->stream, EV_READ, head.len, head.len);
+	/* no high mark: libevent crashes if it lacks the memory; one read past the end is bounded */
+	bufferevent_setwatermark(call->stream, EV_READ, head.len, 0);
 	if (head.waits)
 		evbuffer_add_printf(bufferevent_get_output(call->stream),
 				    "HTTP/1.1 100 Continue\r\n\r\n");
@@ -306,11 +312,24 @@ static void on_written(struct bufferevent *stream, void *arg)
 		shutdown(bufferevent_getfd(stream), SHUT_WR);
 }
 
+/* A call ends before its event was taken. One that said nothing may have had none: something that looks for open ports. */
+static void note_unanswered(struct call *call)
+{
+	struct evbuffer *input = bufferevent_get_input(call->stream);
+
+	if (!call->answered && (call->has_head || evbuffer_get_length(input)))
+		lose(call->callback);
+}
+
 static void on_event(struct bufferevent *stream, short what, void *arg)
 {
+	struct call *call = arg;
+
 	(void)stream;
-	(void)what;
-	end_call(arg);
+	if ((what & BEV_EVENT_ERROR) && errno == ENOMEM && !call->answered) /* in reading */
+		lose(call->callback);
+	note_unanswered(call);
+	end_call(call);
 }
 
 static void on_deadline(evutil_socket_t fd, short what, void *arg)
@@ -319,8 +338,7 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (!call->answered && call->has_head)
-		lose(call->callback);
+	note_unanswered(call);
 	end_call(call);
 }
 
@@ -339,29 +357,30 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
 	(void)len;
 	if (*count < (stranger ? MAX_STRANGERS : MAX_CALLERS))
 		call = calloc(1, sizeof(*call));
-	else if (!stranger)
-		lose(callback);
 	if (call)
 		call->stream = bufferevent_socket_new(callback->base, fd, BEV_OPT_CLOSE_ON_FREE);
 	if (!call || !call->stream) {
 		free(call);
 		evutil_closesocket(fd);
+		if (!stranger)
+			lose(callback);
 		return;
 	}
 	call->callback = callback;
 	call->stranger = stranger;
 	++*count;
 	LIST_INSERT_HEAD(&callback->calls, call, link);
+	bufferevent_setcb(call->stream, on_read, on_written, on_event, call);
 	call->deadline = evtimer_new(callback->base, on_deadline, call);
-	if (!call->deadline || evtimer_add(call->deadline, &patience)) {
+	if (!call->deadline || evtimer_add(call->deadline, &patience) ||
+	    bufferevent_enable(call->stream, EV_READ | EV_WRITE)) {
 		end_call(call);
+		if (!stranger)
+			lose(callback);
 		return;
 	}
-	bufferevent_setcb(call->stream, on_read, on_written, on_event, call);
-	bufferevent_setwatermark(call->stream, EV_READ, 0, MAX_HEADER_BYTES);
 	if (stranger)
 		reply(call, "403 Forbidden");
-	bufferevent_enable(call->stream, EV_READ | EV_WRITE);
 }
 
 /* --- the queue --- */

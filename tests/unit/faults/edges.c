@@ -5,8 +5,10 @@
  */
 #include "plays.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <setjmp.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,6 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,8 +27,11 @@
 #include <event2/http.h>
 
 #include "alloc.h"
+#include "callback.h"
+#include "config.h"
 #include "http.h"
 #include "loop.h"
+#include "loop_timers.h"
 
 #define BODY "{\"apps\":[]}"
 #define PATIENCE_MS 10000
@@ -157,4 +163,67 @@ void plays_http(void **state)
 	faults_each("http", 1000, play_http);
 	kill(server, SIGKILL);
 	waitpid(server, NULL, 0);
+}
+
+/* --- the callback server --- */
+
+struct receiver {
+	unsigned events, lost;
+};
+
+static void on_posted(void *ctx, const char *json, size_t len)
+{
+	struct receiver *receiver = ctx;
+
+	faults_must(len == 2 && !memcmp(json, "{}", 2));
+	receiver->events++;
+}
+
+static void on_lost(void *ctx)
+{
+	((struct receiver *)ctx)->lost++;
+}
+
+/* An event that there was no memory for is not lost in silence. */
+static void play_callback(const struct faults_order *order)
+{
+	static const char post[] = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}";
+	struct sockaddr_in at = { .sin_family = AF_INET,
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	char listen[32];
+	struct config config = { .callback_listen = listen, .callback_from_count = 1 };
+	struct receiver receiver = { 0 };
+	const struct callback_handler handler = { .ctx = &receiver,
+						  .event = on_posted,
+						  .lost = on_lost };
+	struct event_base *base = event_base_new();
+	struct event *deadline = loop_deadline(base);
+	uint16_t port = loop_free_port();
+	struct callback *callback;
+	int fd;
+
+	snprintf(listen, sizeof(listen), "127.0.0.1:%u", port);
+	at.sin_port = htons(port);
+	assert_int_equal(loop_timers_reserve(base, 8), 0);
+	callback = callback_new(base, &config, &handler);
+	assert_non_null(callback);
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	assert_int_equal(send(fd, post, sizeof(post) - 1, 0), sizeof(post) - 1);
+	faults_arm(order);
+	while (!receiver.events && !receiver.lost)
+		event_base_loop(base, EVLOOP_ONCE);
+	faults_disarm();
+	if (!faults_hit())
+		assert_true(receiver.events == 1 && !receiver.lost);
+	close(fd);
+	callback_free(callback);
+	event_free(deadline);
+	event_base_free(base);
+}
+
+void plays_callback(void **state)
+{
+	(void)state;
+	faults_each("callback", 200, play_callback);
 }

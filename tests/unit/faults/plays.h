@@ -24,6 +24,7 @@ void plays_publish(void **state); /* publish.c */
 
 /* edges.c: on a real event loop, against a server in another process */
 void plays_http(void **state);
+void plays_callback(void **state);
 /* start.c: no timer is lost; what the daemon is made of is made whole or not at all */
 void plays_timers(void **state);
 void plays_start(void **state);
