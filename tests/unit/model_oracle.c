@@ -23,6 +23,8 @@ enum { TASKS = 3 }; /* few, so that pools run empty often */
 struct record {
 	unsigned m_absent, c_absent;
 	int64_t m_absent_at, c_absent_at, m_absent_since;
+	bool m_others;		 /* the last answer that lacked it had others */
+	int64_t m_missing_since; /* all answers since then lack it, and are of that kind */
 	bool m_bad, m_ended, c_seen, c_none, c_bad, listening, listened;
 	int64_t m_named_since, m_named_at; /* absent from answers that name the app; 0: not so */
 	bool m_running, m_killed;
@@ -34,8 +36,20 @@ struct record {
 	int64_t hinted_at;
 };
 
+/* An answer without anybody is another one than an answer without this one. */
+static void record_missing(struct record *r, bool others, int64_t now)
+{
+	if (!r->m_absent || r->m_others != others)
+		r->m_missing_since = now;
+	r->m_others = others;
+}
+
 static void record_marathon(struct record *r, const struct world *w)
 {
+	bool anybody = false;
+
+	for (int i = 0; i < PORTS; i++)
+		anybody |= w->listed[i] && !w->app_missing && w->state[i] != FACTS_TASK_GONE;
 	for (int i = 0; i < PORTS; i++) {
 		bool lost = w->listed[i] && w->state[i] == FACTS_TASK_LOST;
 		bool listed = w->listed[i] && !w->app_missing;
@@ -57,6 +71,8 @@ static void record_marathon(struct record *r, const struct world *w)
 		if (!absent && w->state[i] != FACTS_TASK_LOST &&
 		    w->health[i] != FACTS_HEALTH_UNKNOWN)
 			r[i].m_bad = w->health[i] == FACTS_HEALTH_BAD;
+		if (absent)
+			record_missing(&r[i], anybody, w->now);
 		if (!absent)
 			r[i].m_absent = 0;
 		else if (!r[i].m_absent++)
@@ -119,7 +135,13 @@ static bool proof(const struct record *r, bool marathon, bool consul, int64_t no
 	       now - r->m_absent_since >= DRAIN_MS;
 }
 
-/* Most of those that listen and were up went in one answer, on absence alone. */
+/* Marathon and Consul have each answered without it twice, after Consul had known it. */
+static bool both_lack(const struct record *r, bool consul)
+{
+	return consul && r->c_seen && r->c_absent >= 2 && r->m_absent >= 2;
+}
+
+/* Most of those that were up went in one answer, on absence alone, and the kernel has lost no listener of theirs. */
 static bool is_mass_removal(const struct world *w, const struct record *r, const bool *up_before,
 			    int up, bool consul)
 {
@@ -127,9 +149,10 @@ static bool is_mass_removal(const struct world *w, const struct record *r, const
 
 	for (int i = 0; i < PORTS; i++)
 		missing += up_before[i] && world_state_of(w, i) != SLUICE_BACKEND_UP &&
-			   r[i].m_absent && !r[i].m_ended && !r[i].m_killed && r[i].listening &&
+			   r[i].m_absent && !r[i].m_ended && !r[i].m_killed &&
+			   (r[i].listening || (!r[i].listened && !both_lack(&r[i], consul))) &&
 			   !r[i].drained && !(consul && r[i].c_bad) &&
-			   r[i].m_absent_at - r[i].m_absent_since < 5000;
+			   r[i].m_absent_at - r[i].m_missing_since < 5000;
 	return missing >= 2 && missing * 2 > up;
 }
 

@@ -262,6 +262,110 @@ static void consul_alone_removes_most_only_when_it_says_so_twice(void **unused)
 	world_stop(&w);
 }
 
+/* Nobody in any answer for longer than the confirmation takes, and then one of them. */
+static void one_comes_back(struct world *w, bool *what, void (*says)(struct world *))
+{
+	world_everybody_says(w);
+	assert_int_equal(world_count_up(w), 4);
+	world_forget(what);
+	for (int i = 0; i < 30; i++, world_pass(w, 1000)) {
+		says(w);
+		assert_int_equal(world_count_up(w), 4);
+	}
+	what[0] = true;
+	says(w);
+	assert_int_equal(world_count_up(w), 4);
+	assert_true(world_guarded(w, "mass-removal"));
+	w->now += 4999;
+	says(w);
+	assert_int_equal(world_count_up(w), 4);
+	w->now += 1;
+	says(w);
+	assert_int_equal(world_count_up(w), 1);
+	assert_state(w, 0, UP);
+	world_stop(w);
+}
+
+/* An agent that was wiped, or whose token reads nothing, and then fills up again one by one. */
+static void empty_answers_confirm_no_absence(void **unused)
+{
+	struct world w;
+
+	(void)unused;
+	for (int seen = 0; seen < 2; seen++) {
+		world_start(&w, false, true);
+		w.ours = false;
+		world_healthy(&w, 4);
+		if (!seen) /* where addresses are translated the kernel knows no listener */
+			world_forget(w.listens);
+		one_comes_back(&w, w.registered, world_consul_says);
+		world_start(&w, true, false);
+		world_healthy(&w, 4);
+		if (!seen)
+			world_forget(w.listens);
+		one_comes_back(&w, w.listed, world_marathon_says);
+	}
+}
+
+/* Now there are others, now nobody: neither confirms the other, and what empty answers confirm is the last backend's guard's. */
+static void answers_that_come_and_go_confirm_nothing(void **unused)
+{
+	struct world w;
+
+	(void)unused;
+	world_start(&w, false, true);
+	w.ours = false;
+	world_healthy(&w, 4);
+	world_everybody_says(&w);
+	for (int i = 0; i < 20; i++, world_pass(&w, 3000)) {
+		w.registered[1] = w.registered[2] = w.registered[3] = false;
+		w.registered[0] = i % 2;
+		world_consul_says(&w);
+		assert_int_equal(world_count_up(&w), 4);
+	}
+	world_forget(w.registered);
+	for (int i = 0; i < 20; i++, world_pass(&w, 1000)) {
+		world_consul_says(&w);
+		assert_int_equal(world_count_up(&w), 4);
+	}
+	assert_true(world_guarded(&w, "last-backend"));
+	assert_false(world_guarded(&w, "mass-removal"));
+	world_stop(&w);
+}
+
+static void mass_removal_where_the_kernel_knows_no_listener(void **unused)
+{
+	struct world w;
+
+	(void)unused;
+	world_start(&w, true, true);
+	world_healthy(&w, 4);
+	world_forget(w.listens);
+	world_everybody_says(&w);
+	assert_int_equal(world_count_up(&w), 4);
+	w.listed[1] = w.listed[2] = w.listed[3] = false;
+	world_marathon_says(&w);
+	assert_int_equal(world_count_up(&w), 4);
+	assert_true(world_guarded(&w, "mass-removal"));
+	assert_true(model_wants_answer(w.model));
+	w.now += 5000; /* an ordinary scale-down that nobody has told of: the next answer */
+	world_marathon_says(&w);
+	assert_int_equal(world_count_up(&w), 1);
+	world_stop(&w);
+	/* one that events tell of: what is being killed is not missing */
+	world_start(&w, true, true);
+	world_healthy(&w, 4);
+	world_forget(w.listens);
+	world_everybody_says(&w);
+	w.state[1] = w.state[2] = w.state[3] = FACTS_TASK_KILLING;
+	world_marathon_says(&w);
+	assert_int_equal(world_count_up(&w), 1);
+	w.listed[1] = w.listed[2] = w.listed[3] = false;
+	world_marathon_says(&w);
+	assert_int_equal(world_count_up(&w), 1);
+	world_stop(&w);
+}
+
 /* --- what is dead is not kept for ever --- */
 
 static void last_one_that_marathon_misses_goes_in_the_end(void **unused)
@@ -319,6 +423,9 @@ int main(void)
 		cmocka_unit_test(mass_removal_that_was_an_error),
 		cmocka_unit_test(tasks_that_marathon_names_are_not_missing),
 		cmocka_unit_test(consul_alone_removes_most_only_when_it_says_so_twice),
+		cmocka_unit_test(empty_answers_confirm_no_absence),
+		cmocka_unit_test(answers_that_come_and_go_confirm_nothing),
+		cmocka_unit_test(mass_removal_where_the_kernel_knows_no_listener),
 		cmocka_unit_test(last_one_that_marathon_misses_goes_in_the_end),
 		cmocka_unit_test(an_answer_without_the_app_starts_anew),
 	};

@@ -95,8 +95,7 @@ void guard_expired(const struct model *model, struct model_backend *backend)
 			 backend->out.reason);
 }
 
-/* Marathon and Consul have both been seen without it, each twice, after both had known it. */
-static bool both_lack(const struct model_backend *backend)
+bool guard_both_lack(const struct model_backend *backend)
 {
 	return (backend->m_lacks >= 2 || backend->m_terminal) && backend->c_ever &&
 	       !backend->c_present && backend->c_lacks >= 2;
@@ -156,7 +155,7 @@ static bool proved(const struct model *model, const struct model_service *servic
 			return true;
 		if (c == STATE_C_PASSING || c == STATE_C_WARNING)
 			return false;
-		if (two && c != STATE_C_SILENT && both_lack(backend))
+		if (two && c != STATE_C_SILENT && guard_both_lack(backend))
 			return k != STATE_K_YES || model_has_waited(service, backend, now_ms);
 		/* our own registration without a check proves nothing, and it stays until this backend is gone */
 		if (two && (c == STATE_C_SILENT ||

@@ -10,11 +10,15 @@
 #define AGAIN_MS 5000	 /* after which an answer that says the same is another answer */
 #define TOGETHER_MS 2000 /* listeners that vanish within this time are one event */
 
-/* Absence is all there is against it: the kernel sees it listen, and no check of its own complains. */
+/*
+ * Absence is all there is against it, and no check of its own complains: the kernel sees it listen, or, where addresses are translated
+ * without a proxy, it cannot tell, and Consul does not lack it, too.
+ */
 static bool is_missing(const struct model *model, const struct model_service *service,
 		       const struct model_backend *backend)
 {
 	enum state_c c = model_c(model, service, backend);
+	enum state_k k = model_k(model, backend);
 
 	if (!backend->was_usable || backend->retired || backend->port_taken ||
 	    backend->out.row != 3 || backend->m_terminal || backend->m_killed)
@@ -22,12 +26,22 @@ static bool is_missing(const struct model *model, const struct model_service *se
 	if (backend->c_present && (c == STATE_C_CRITICAL || c == STATE_C_MAINT ||
 				   (c == STATE_C_WARNING && !model->config->warning_is_up)))
 		return false;
-	return model_k(model, backend) == STATE_K_YES;
+	if (k == STATE_K_UNKNOWN && c != STATE_C_SILENT && model_by_marathon(model, service) &&
+	    model_by_consul(model, service))
+		return !guard_both_lack(backend);
+	return k != STATE_K_NO;
 }
 
-static bool is_confirmed(const struct model_backend *backend)
+/*
+ * Answers without anybody and answers that have somebody confirm each other in nothing: a registry that was wiped fills up again one by
+ * one, and its first entry ends what holds the last backends.
+ */
+static bool is_confirmed(const struct model_service *service, const struct model_backend *backend)
 {
-	return backend->m_lately_ms - backend->gone_ms >= AGAIN_MS;
+	int64_t since = backend->gone_ms > service->m_turn_ms ? backend->gone_ms
+							      : service->m_turn_ms;
+
+	return backend->m_lately_ms - since >= AGAIN_MS;
 }
 
 void guard_mass_removal(const struct model *model, struct model_service *service)
@@ -38,11 +52,11 @@ void guard_mass_removal(const struct model *model, struct model_service *service
 
 	for (b = service->backends; b; b = b->next) {
 		before += b->was_usable && !b->port_taken;
-		b->missing_mass &= is_missing(model, service, b) && !is_confirmed(b);
-		missing += is_missing(model, service, b) && !is_confirmed(b);
+		b->missing_mass &= is_missing(model, service, b) && !is_confirmed(service, b);
+		missing += is_missing(model, service, b) && !is_confirmed(service, b);
 	}
 	for (b = service->backends; b; b = b->next) {
-		if (!is_missing(model, service, b) || is_confirmed(b))
+		if (!is_missing(model, service, b) || is_confirmed(service, b))
 			continue;
 		b->missing_mass |= missing >= guards->mass_count &&
 				   missing * 100 > before * guards->mass_share;

@@ -200,6 +200,8 @@ static int consul_only(struct model *model, struct model_service *service,
 		model_m_has(backend);
 		take_entry(backend, decides);
 	}
+	if (!err)
+		model_m_anybody(service, count > 0, now_ms);
 	for (backend = service->backends; backend && !err; backend = backend->next) {
 		if (backend->seen)
 			continue;

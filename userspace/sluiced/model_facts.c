@@ -76,6 +76,13 @@ void model_m_has(struct model_backend *backend)
 	backend->m_terminal = backend->m_killed = false;
 }
 
+void model_m_anybody(struct model_service *service, bool anybody, int64_t now_ms)
+{
+	if (anybody != service->m_anybody)
+		service->m_turn_ms = now_ms;
+	service->m_anybody = anybody;
+}
+
 /* --- Marathon --- */
 
 bool model_is_local_name(const struct model *model, const char *host)
@@ -223,6 +230,7 @@ static int marathon_service(struct model *model, struct model_service *service,
 {
 	const struct facts_app *app = find_app(answer, service->config->marathon_app);
 	struct model_backend *backend;
+	bool anybody = false;
 	int err = 0;
 
 	if (!app && !answer->full)
@@ -234,6 +242,7 @@ static int marathon_service(struct model *model, struct model_service *service,
 		if (!backend)
 			continue;
 		backend->seen = true;
+		anybody |= app->tasks[i].state != FACTS_TASK_GONE;
 		take_task(service, backend, &app->tasks[i], now_ms);
 		if (model_checks_learn(backend, app, &app->tasks[i]))
 			err = -ENOMEM;
@@ -242,6 +251,8 @@ static int marathon_service(struct model *model, struct model_service *service,
 	service->mentioned |= app && !answer->gone;
 	if (app && model_checks_copy(&service->checks, app->checks, app->check_count))
 		err = -ENOMEM;
+	if (!err)
+		model_m_anybody(service, anybody, now_ms);
 	for (backend = service->backends; backend && !err; backend = backend->next)
 		if (!backend->seen)
 			miss_task(backend, app, answer, now_ms);

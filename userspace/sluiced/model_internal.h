@@ -110,7 +110,9 @@ struct model_unplaced {
 struct model_service {
 	const struct config_service *config;
 	bool synced;
-	bool mentioned; /* a registry has named it, ever: its absence elsewhere is no accident */
+	bool mentioned;	   /* a registry has named it, ever: its absence elsewhere is no accident */
+	bool m_anybody;	   /* the last answer that tells its tasks has one that has not ended */
+	int64_t m_turn_ms; /* when that last became so, or ceased to be */
 	bool marathon_answered; /* ever */
 	bool marathon_fresh,
 		consul_answered; /* since it was last away: what it said before is no proof */
@@ -184,6 +186,8 @@ void model_set_port(const struct model *model, struct model_backend *backend, ui
 /* Marathon, or the registry that stands for it, has answered without this backend, or with it in some living state. */
 void model_m_lacks(struct model_backend *backend, int64_t now_ms);
 void model_m_has(struct model_backend *backend);
+/* Whether such an answer has anybody of the service on this host who has not ended. */
+void model_m_anybody(struct model_service *service, bool anybody, int64_t now_ms);
 
 /* Is this one of the names that the configuration gives this host? */
 bool model_is_local_name(const struct model *model, const char *host);
@@ -230,6 +234,8 @@ void guard_silence(const struct model *model, const struct model_service *servic
 		   struct model_backend *backend);
 void guard_missing(struct model_backend *backend);
 void guard_expired(const struct model *model, struct model_backend *backend);
+/* Marathon and Consul have both been seen without it, each twice, after both had known it. Only where both are in use. */
+bool guard_both_lack(const struct model_backend *backend);
 void guard_mass_removal(const struct model *model, struct model_service *service);
 void guard_kernel_mass(const struct model *model, struct model_service *service); /* guard_mass.c */
 /* guard_flap.c: note what the table says; hold those that go up and down */
