@@ -577,6 +577,55 @@ static void test_fill_defaults(void **state)
 	config_free(config);
 }
 
+static struct config *named(const char *text, bool defaulted, bool unsure)
+{
+	struct config *config = config_file_load(text);
+
+	config->names_defaulted = defaulted;
+	config->names_unsure = unsure;
+	return config;
+}
+
+/* old and next become a list of names; it must be said. */
+static void keeps(const char *old_text, struct config *next, const char *said)
+{
+	struct config *old = named(old_text, true, false);
+	char names[256] = "";
+
+	assert_int_equal(config_keep_names(next, old), 0);
+	for (unsigned i = 0; i < next->name_count; i++)
+		snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s%s", i ? " " : "",
+			 next->name[i]);
+	assert_string_equal(names, said);
+	config_free(next);
+	config_free(old);
+}
+
+static void test_keep_names(void **state)
+{
+	const char *old = "[node]\nname = slave-1.example.com, slave-1, 10.80.0.2\n";
+	char many[512] = "[node]\nname = a0", expected[512] = "a0";
+
+	(void)state;
+	/* the resolver is silent, and the interface is away */
+	keeps(old, named("[node]\nname = slave-1\n", true, true),
+	      "slave-1.example.com slave-1 10.80.0.2");
+	keeps(old, named("[node]\nname = slave-2, 10.80.0.3\n", true, true),
+	      "slave-1.example.com slave-1 10.80.0.2 slave-2 10.80.0.3");
+	/* it has spoken: the name is another one; only an address may come back */
+	keeps(old, named("[node]\nname = slave-2.example.com, slave-2\n", true, false),
+	      "slave-2.example.com slave-2 10.80.0.2");
+	/* what the file says is all */
+	keeps(old, named("[node]\nname = slave-2\n", false, false), "slave-2");
+	/* no more than there is room for */
+	for (int i = 1; i < CONFIG_MAX_NAMES; i++) {
+		snprintf(many + strlen(many), sizeof(many) - strlen(many), ", a%d", i);
+		snprintf(expected + strlen(expected), sizeof(expected) - strlen(expected), " a%d",
+			 i);
+	}
+	keeps(many, named("[node]\nname = slave-2\n", true, true), expected);
+}
+
 static void test_secrets(void **state)
 {
 	static char secret_path[] = "/tmp/sluice-test-secret-XXXXXX";
@@ -636,7 +685,7 @@ int main(void)
 		cmocka_unit_test(test_bad_values),     cmocka_unit_test(test_bad_combinations),
 		cmocka_unit_test(test_bad_bytes),      cmocka_unit_test(test_no_file),
 		cmocka_unit_test(test_default_file),   cmocka_unit_test(test_fill_defaults),
-		cmocka_unit_test(test_secrets),
+		cmocka_unit_test(test_keep_names),     cmocka_unit_test(test_secrets),
 	};
 
 	return cmocka_run_group_tests(tests, config_file_set_up, config_file_tear_down);

@@ -17,7 +17,7 @@ struct answer {
 	int count;
 };
 
-static void answered(void *ctx)
+static bool answered(void *ctx)
 {
 	struct answer *answer = ctx;
 
@@ -25,6 +25,7 @@ static void answered(void *ctx)
 	hostname_free(answer->hostname);
 	answer->hostname = NULL;
 	event_base_loopbreak(answer->base);
+	return true;
 }
 
 static void a_known_name_is_answered(void **unused)
@@ -39,6 +40,33 @@ static void a_known_name_is_answered(void **unused)
 	event_base_loopexit(answer.base, &limit);
 	event_base_dispatch(answer.base);
 	assert_int_equal(answer.count, 1);
+	event_base_free(answer.base);
+}
+
+static bool not_enough(void *ctx)
+{
+	struct answer *answer = ctx;
+
+	answer->count++;
+	event_base_loopbreak(answer->base);
+	return false;
+}
+
+/* One who cannot use the answer is asked again; the question is still there to be freed. */
+static void an_answer_may_not_be_enough(void **unused)
+{
+	const struct timeval limit = { .tv_sec = 60 };
+	struct answer answer = { .base = event_base_new() };
+
+	(void)unused;
+	assert_non_null(answer.base);
+	answer.hostname = hostname_new(answer.base, "127.0.0.1", not_enough, &answer);
+	assert_non_null(answer.hostname);
+	event_base_loopexit(answer.base, &limit);
+	event_base_dispatch(answer.base);
+	assert_int_equal(answer.count, 1);
+	assert_true(event_base_get_num_events(answer.base, EVENT_BASE_COUNT_ADDED) >= 2);
+	hostname_free(answer.hostname);
 	event_base_free(answer.base);
 }
 
@@ -62,6 +90,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_known_name_is_answered),
+		cmocka_unit_test(an_answer_may_not_be_enough),
 		cmocka_unit_test(freeing_waits_for_nobody),
 	};
 

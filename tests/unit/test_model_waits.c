@@ -100,6 +100,97 @@ static void no_empty_first_set_without_a_name(void **unused)
 	world_stop(&w);
 }
 
+/* A name that is not known yet makes each of Marathon's answers look as if nothing of the app ran here. */
+static void says_without_our_name(struct world *w)
+{
+	world_forget(w->listed); /* what the sieve by host leaves */
+	for (int64_t until = w->now + 3 * DRAIN_MS; w->now < until; world_pass(w, 5000)) {
+		world_marathon_says(w);
+		world_kernel_says(w);
+	}
+}
+
+static void without_a_name_nobody_is_missed(void **unused)
+{
+	struct world w;
+
+	(void)unused;
+	for (int consul = 0; consul < 2; consul++) {
+		world_start(&w, true, consul);
+		world_adopt(&w, "t0", FIRST, SLUICE_BACKEND_UP, "marathon");
+		world_adopt(&w, "t1", FIRST + 1, SLUICE_BACKEND_UP, "marathon");
+		model_adopt_synced(w.model, "web");
+		model_names_known(w.model, false);
+		world_healthy(&w, 2);
+		says_without_our_name(&w);
+		assert_int_equal(world_count_up(&w), 2);
+		for (int i = 0; i < 2; i++)
+			assert_false(world_registration(&w, i ? "t1" : "t0") &&
+				     world_registration(&w, i ? "t1" : "t0")->gone_proved);
+		world_healthy(&w, 1); /* by our name, and t1 is not there */
+		for (int i = 0; i < 30; i++, world_pass(&w, 5000))
+			world_marathon_says(&w);
+		assert_int_equal(world_count_up(&w), 1);
+		world_stop(&w);
+	}
+}
+
+/* A backend that went before the reload is not gone for longer by the time in which nobody could tell. */
+static void absence_before_and_after_do_not_add_up(void **unused)
+{
+	struct world w;
+
+	(void)unused;
+	world_start(&w, true, false);
+	world_healthy(&w, 1);
+	world_everybody_says(&w);
+	assert_int_equal(world_count_up(&w), 1);
+	world_forget(w.listed);
+	world_marathon_says(&w);
+	model_names_known(w.model, false);
+	says_without_our_name(&w);
+	model_names_known(w.model, true);
+	world_marathon_says(&w);
+	assert_int_equal(world_count_up(&w), 1);
+	world_stop(&w);
+}
+
+/* That there is no such app is said without any name. */
+static void an_app_that_is_gone_is_gone_without_a_name(void **unused)
+{
+	struct world w;
+
+	(void)unused;
+	world_start(&w, true, false);
+	world_healthy(&w, 1);
+	world_everybody_says(&w);
+	model_names_known(w.model, false);
+	w.app_missing = w.other_apps = true;
+	for (int64_t until = w.now + 2 * DRAIN_MS; w.now < until; world_pass(&w, 5000))
+		world_marathon_says(&w);
+	assert_int_equal(world_count_up(&w), 0);
+	world_stop(&w);
+}
+
+/* Our own registration is all that is left of a backend: it is somebody as long as the names cannot tell. */
+static void without_a_name_no_registration_is_over(void **unused)
+{
+	const struct registrar_entry *entry;
+	struct world w;
+
+	(void)unused;
+	world_start(&w, true, true);
+	model_names_known(w.model, false);
+	world_healthy(&w, 1);
+	world_forget(w.listed);
+	for (int64_t until = w.now + 3 * DRAIN_MS; w.now < until; world_pass(&w, 5000))
+		world_everybody_says(&w);
+	entry = world_registration(&w, "t0");
+	assert_true(!entry || !entry->gone_proved);
+	assert_non_null(world_find(&w, "t0"));
+	world_stop(&w);
+}
+
 static void no_empty_first_set_without_an_address(void **unused)
 {
 	struct world w;
@@ -212,6 +303,10 @@ int main(void)
 		cmocka_unit_test(absence_alone_makes_no_first_set),
 		cmocka_unit_test(no_empty_first_set_without_a_name),
 		cmocka_unit_test(no_empty_first_set_without_an_address),
+		cmocka_unit_test(without_a_name_nobody_is_missed),
+		cmocka_unit_test(absence_before_and_after_do_not_add_up),
+		cmocka_unit_test(an_app_that_is_gone_is_gone_without_a_name),
+		cmocka_unit_test(without_a_name_no_registration_is_over),
 		cmocka_unit_test(a_check_that_has_not_run_is_waited_for),
 		cmocka_unit_test(a_registration_that_waits_is_told),
 		cmocka_unit_test(what_calls_for_frequent_looks),

@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,11 @@
 #include <unistd.h>
 
 #define NAME_LEN 512 /* what a pipe takes in one piece is 4096 */
+
+struct answer {
+	bool known; /* the resolver has spoken */
+	char name[NAME_LEN];
+};
 
 struct question {
 	int fd;
@@ -32,14 +38,16 @@ static void *ask(void *arg)
 					.ai_flags = AI_CANONNAME };
 	struct question *question = arg;
 	struct addrinfo *found = NULL;
-	char name[NAME_LEN] = "";
+	struct answer answer = { 0 };
+	int err = getaddrinfo(question->host, NULL, &hints, &found);
 
-	if (!getaddrinfo(question->host, NULL, &hints, &found) && found && found->ai_canonname)
-		snprintf(name, sizeof(name), "%s", found->ai_canonname);
+	answer.known = !err || err == EAI_NONAME || err == EAI_NODATA;
+	if (!err && found && found->ai_canonname)
+		snprintf(answer.name, sizeof(answer.name), "%s", found->ai_canonname);
 	if (found)
 		freeaddrinfo(found);
 	/* if nobody reads any more, nobody needs it */
-	while (write(question->fd, name, sizeof(name)) < 0 && errno == EINTR)
+	while (write(question->fd, &answer, sizeof(answer)) < 0 && errno == EINTR)
 		;
 	close(question->fd);
 	free(question);
@@ -69,7 +77,7 @@ static int start(struct question *question)
 int canonical_name(const char *host, int patience_ms, char *name, size_t len)
 {
 	struct question *question = calloc(1, sizeof(*question));
-	char answer[NAME_LEN] = "";
+	struct answer answer = { 0 };
 	struct pollfd readable = { .events = POLLIN };
 	int ends[2], err;
 
@@ -91,8 +99,9 @@ int canonical_name(const char *host, int patience_ms, char *name, size_t len)
 	}
 	readable.fd = ends[0];
 	if (poll(&readable, 1, patience_ms) == 1 &&
-	    read(ends[0], answer, sizeof(answer)) == sizeof(answer))
-		snprintf(name, len, "%s", answer);
+	    read(ends[0], &answer, sizeof(answer)) == sizeof(answer))
+		snprintf(name, len, "%s", answer.name);
+	err = answer.known ? 0 : -EAGAIN;
 out:
 	close(ends[0]);
 	return err;

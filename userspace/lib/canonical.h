@@ -9,7 +9,8 @@
 
 /*
  * name (len bytes, at most 512 are used) is the canonical name of host, or "" if the resolver knows none or has not said
- * so within patience_ms. 0, or negative errno: it could not be asked. A thread that still waits then is left to its end.
+ * so within patience_ms. 0: it has spoken, if only to say that it knows none; -EAGAIN: it has not; another negative errno: it could not
+ * be asked. A thread that still waits then is left to its end.
  */
 int canonical_name(const char *host, int patience_ms, char *name, size_t len);
 

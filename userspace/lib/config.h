@@ -79,6 +79,8 @@ struct config {
 	/* [node] */
 	char *name[CONFIG_MAX_NAMES];
 	unsigned name_count; /* 0: config_fill_defaults() puts FQDN, hostname and global addresses */
+	bool names_defaulted; /* the file leaves it to the host to say its names */
+	bool names_unsure;    /* then: the resolver has not spoken, the host may have a full name */
 	char *interface[SLUICE_MAX_IFINDEX];
 	unsigned interface_count; /* 0: config_fill_defaults() puts the interface of the default route */
 	enum config_mode mode;
@@ -134,6 +136,14 @@ void config_free(struct config *config);
  * negative errno with error filled.
  */
 int config_fill_defaults(struct config *config, char *error);
+
+/*
+ * For a configuration that is filled and takes the place of old: names that this host had, and that
+ * it has not lost for certain, stay. While names_unsure all of them stay, and come first; else the
+ * addresses stay, last, since an interface that is away takes them with it. Nothing is done where
+ * the file has names. 0 or -ENOMEM.
+ */
+int config_keep_names(struct config *config, const struct config *old);
 
 /*
  * What --check tries beyond the syntax: secrets can be read. 0 or negative errno with error filled.

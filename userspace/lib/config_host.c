@@ -40,8 +40,8 @@ static int add_name(struct config *config, const char *name)
 }
 
 /*
- * The resolver's name for this host; the host's plain name if it has none, or cannot be asked. The
- * daemon asks on until the resolver has answered (daemon_ask_for_name()).
+ * The resolver's name for this host; the host's plain name if it has none, or cannot be asked. Then
+ * names_unsure is set, unless the plain name is a full one, and the daemon asks on until the resolver has spoken.
  */
 static int add_host_names(struct config *config)
 {
@@ -53,6 +53,7 @@ static int add_host_names(struct config *config)
 	err = canonical_name(host, RESOLVER_MS, canonical, sizeof(canonical));
 	if (err == -ENOMEM)
 		return err;
+	config->names_unsure = err && !strchr(host, '.');
 	err = add_name(config, canonical);
 	return err ? err : add_name(config, host);
 }
@@ -73,6 +74,7 @@ int config_fill_defaults(struct config *config, char *error)
 	}
 	if (config->name_count)
 		goto out;
+	config->names_defaulted = true;
 	err = add_host_names(config);
 	if (err)
 		goto out;
@@ -88,6 +90,37 @@ out:
 		snprintf(error, CONFIG_ERROR_LEN,
 			 "%.200s: [node] name: cannot ask the host for its names: %s", config->file,
 			 strerror(-err));
+	return err;
+}
+
+static bool is_address(const char *name)
+{
+	struct in_addr address;
+
+	return inet_pton(AF_INET, name, &address) == 1;
+}
+
+int config_keep_names(struct config *config, const struct config *old)
+{
+	char *found[CONFIG_MAX_NAMES];
+	unsigned count = config->name_count, i;
+	int err = 0;
+
+	if (!config->names_defaulted)
+		return 0;
+	memcpy(found, config->name, sizeof(found));
+	if (config->names_unsure)
+		config->name_count = 0;
+	for (i = 0; i < old->name_count && !err; i++)
+		if (config->names_unsure || is_address(old->name[i]))
+			err = add_name(config, old->name[i]);
+	if (!config->names_unsure)
+		return err;
+	for (i = 0; i < count; i++) {
+		if (!err)
+			err = add_name(config, found[i]);
+		free(found[i]);
+	}
 	return err;
 }
 

@@ -332,11 +332,10 @@ static void release(struct daemon *daemon)
 int daemon_run(const char *file, char *error, size_t len)
 {
 	struct daemon daemon = { .reconcile = { .lock_fd = -1 } };
-	bool defaulted;
 	int err;
 
 	daemon_fill_sink(&daemon);
-	daemon.config = daemon_read_config(file, &defaulted, error);
+	daemon.config = daemon_read_config(file, error);
 	if (!daemon.config)
 		return -EINVAL;
 	signal(SIGPIPE, SIG_IGN);
@@ -355,7 +354,7 @@ int daemon_run(const char *file, char *error, size_t len)
 	err = daemon_make_sources(&daemon, daemon.config, error, len);
 	if (err)
 		goto out;
-	err = daemon_ask_for_name(&daemon, defaulted, error, len);
+	err = daemon_ask_for_name(&daemon, error, len);
 	if (err)
 		goto out;
 	daemon_learn_addresses(&daemon);

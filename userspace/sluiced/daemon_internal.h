@@ -69,17 +69,17 @@ int daemon_could_not(char *error, size_t len, const char *what, const char *wher
 
 /* --- daemon_reload.c --- */
 
-/*
- * The file, whole and filled up, for config_free(); NULL with error (CONFIG_ERROR_LEN bytes) filled. defaulted: the file
- * leaves it to the host to say its names.
- */
-struct config *daemon_read_config(const char *file, bool *defaulted, char *error);
+/* The file, whole and filled up, for config_free(); NULL with error (CONFIG_ERROR_LEN bytes) filled. */
+struct config *daemon_read_config(const char *file, char *error);
 /* Fills needs_attach. What attach left is the judge, whatever the configuration was before. */
 void daemon_judge_attach(struct daemon *daemon, const struct config *config);
 /* Read the file again and change what differs. 0, or negative errno: the last good one stays. message is for people. */
 int daemon_reload(struct daemon *daemon, char *message, size_t len);
-/* Ask the resolver for the host's own name if only it can tell. 0, or negative errno with error filled. */
-int daemon_ask_for_name(struct daemon *daemon, bool defaulted, char *error, size_t len);
+/*
+ * Are the names of the configuration in use all that there are? If only the resolver can tell, it is asked until it does, and the model
+ * knows. 0, or negative errno with error filled.
+ */
+int daemon_ask_for_name(struct daemon *daemon, char *error, size_t len);
 
 /* --- daemon_requests.c --- */
 

@@ -33,14 +33,12 @@ void daemon_judge_attach(struct daemon *daemon, const struct config *config)
 	daemon->attached_ns = daemon->reconcile.maps.meta.attached_at_ns;
 }
 
-/* defaulted: the file leaves it to the host to say its names. */
-struct config *daemon_read_config(const char *file, bool *defaulted, char *error)
+struct config *daemon_read_config(const char *file, char *error)
 {
 	struct config *config = config_load(file, error);
 
 	if (!config)
 		return NULL;
-	*defaulted = !config->name_count;
 	if (config_fill_defaults(config, error) || config_check_files(config, error)) {
 		config_free(config);
 		return NULL;
@@ -81,16 +79,28 @@ static int change_config(struct daemon *daemon, struct config *config, char *err
 	return 0;
 }
 
+/* What is about to take the place of the configuration in use: a resolver that is silent now takes no name away. */
+static struct config *read_next_config(const struct daemon *daemon, char *error)
+{
+	struct config *config = daemon_read_config(daemon->config->file, error);
+
+	if (config && config_keep_names(config, daemon->config)) {
+		snprintf(error, CONFIG_ERROR_LEN, "out of memory");
+		config_free(config);
+		return NULL;
+	}
+	return config;
+}
+
 int daemon_reload(struct daemon *daemon, char *message, size_t len)
 {
 	char error[CONFIG_ERROR_LEN] = "";
 	struct config *config;
-	bool defaulted;
 	int err;
 
 	notify_reloading();
 	daemon_refresh(daemon);
-	config = daemon_read_config(daemon->config->file, &defaulted, error);
+	config = read_next_config(daemon, error);
 	if (!config) {
 		snprintf(message, len, "%s; nothing was changed", error);
 		log_event(LOG_ERR, "reload-refused", " error=\"%s\"", error);
@@ -110,6 +120,8 @@ int daemon_reload(struct daemon *daemon, char *message, size_t len)
 		 daemon->needs_attach);
 	log_event(LOG_NOTICE, "reloaded", " config=%s needs_attach=%s", daemon->config->file,
 		  daemon->needs_attach[0] ? daemon->needs_attach : "-");
+	if (daemon_ask_for_name(daemon, error, sizeof(error))) /* the next reload tries again */
+		log_event(LOG_ERR, "names-unknown", " error=\"%s\"", error);
 	daemon_learn_addresses(daemon);
 	daemon->facts_changed = true;
 	daemon_take_turn(daemon);
@@ -129,47 +141,50 @@ static bool same_names(const struct config *a, const struct config *b)
 	return same;
 }
 
-/* Addresses have digits and dots, a full name has dots and letters. */
-static bool has_full_name(const struct config *config)
+static void end_question(struct daemon *daemon)
 {
-	for (unsigned i = 0; i < config->name_count; i++) {
-		const char *name = config->name[i];
-
-		if (strchr(name, '.') && strspn(name, "0123456789.") < strlen(name))
-			return true;
-	}
-	return false;
-}
-
-/* The resolver speaks. What it says of us, reading the configuration again tells. */
-static void on_hostname(void *ctx)
-{
-	char message[CONFIG_ERROR_LEN + 64], error[CONFIG_ERROR_LEN];
-	struct daemon *daemon = ctx;
-	struct config *config;
-	bool defaulted;
-
 	hostname_free(daemon->hostname);
 	daemon->hostname = NULL;
 	model_names_known(daemon->model, true);
-	config = daemon_read_config(daemon->config->file, &defaulted, error);
-	if (config && defaulted && !same_names(config, daemon->config)) {
+}
+
+/*
+ * The resolver speaks. What it says of us, reading the configuration again tells; if that is told nothing, or the file
+ * is bad by now, the question stays open.
+ */
+static bool on_hostname(void *ctx)
+{
+	char message[CONFIG_ERROR_LEN + 64], error[CONFIG_ERROR_LEN];
+	struct daemon *daemon = ctx;
+	struct config *config = daemon_read_config(daemon->config->file, error);
+
+	if (!config || config->names_unsure) {
+		config_free(config);
+		return false;
+	}
+	if (config->names_defaulted && !same_names(config, daemon->config)) {
 		log_event(LOG_NOTICE, "names-learned", " name=%s",
 			  config->name_count ? config->name[0] : "-");
 		daemon_reload(daemon, message, sizeof(message));
+	} else {
+		end_question(daemon);
 	}
 	config_free(config);
 	daemon_turn_soon(daemon);
+	return !daemon->hostname; /* a reload that was refused, or heard nothing, leaves it */
 }
 
-int daemon_ask_for_name(struct daemon *daemon, bool defaulted, char *error, size_t len)
+int daemon_ask_for_name(struct daemon *daemon, char *error, size_t len)
 {
 	char name[HOST_NAME_MAX + 1] = "";
 
-	if (!defaulted || has_full_name(daemon->config) || gethostname(name, sizeof(name) - 1))
+	if (!daemon->config->names_unsure || gethostname(name, sizeof(name) - 1)) {
+		end_question(daemon);
 		return 0;
+	}
 	model_names_known(daemon->model, false);
-	daemon->hostname = hostname_new(daemon->base, name, on_hostname, daemon);
+	if (!daemon->hostname)
+		daemon->hostname = hostname_new(daemon->base, name, on_hostname, daemon);
 	return daemon->hostname ? 0
 				: daemon_could_not(error, len, "asking for the host's name", "");
 }

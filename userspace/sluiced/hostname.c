@@ -21,7 +21,7 @@
 struct hostname {
 	struct event_base *base;
 	char *name;
-	void (*answered)(void *ctx);
+	bool (*answered)(void *ctx);
 	void *ctx;
 	struct event *again;
 	struct event *reply; /* on the pipe's reading end; NULL: no question is under way */
@@ -99,9 +99,7 @@ static void on_reply(evutil_socket_t fd, short what, void *ctx)
 	if (read(fd, &known, 1) != 1)
 		known = 0;
 	end_question(hostname);
-	if (known)
-		hostname->answered(hostname->ctx); /* may free us */
-	else
+	if (!known || !hostname->answered(hostname->ctx)) /* true: we may be freed */
 		wait_again(hostname);
 }
 
@@ -142,7 +140,7 @@ static void on_again(evutil_socket_t fd, short what, void *ctx)
 }
 
 struct hostname *hostname_new(struct event_base *base, const char *name,
-			      void (*answered)(void *ctx), void *ctx)
+			      bool (*answered)(void *ctx), void *ctx)
 {
 	struct hostname *hostname = calloc(1, sizeof(*hostname));
 	const struct timeval now = { 0 };

@@ -41,7 +41,7 @@ int model_configure(struct model *model, const struct config *config);
 
 /*
  * Is it known by which names Marathon speaks of this host (so at first)? While it is not, that none of an app's tasks is this host's
- * proves nothing, and no service's first set is an empty one.
+ * proves nothing, and no service's first set is an empty one. An answer that calls this host by a name of the configuration makes it known.
  */
 void model_names_known(struct model *model, bool known);
 

@@ -229,7 +229,7 @@ static int meet_registered(struct model *model, struct model_service *service,
 				    entries[i]->port_index, entries[i]->port);
 		if (!backend)
 			return -ENOMEM;
-		if (service->marathon_answered) {
+		if (service->marathon_answered && model->names_known) {
 			model_m_lacks(backend, now_ms);
 			backend->retired = true;
 		}

@@ -225,6 +225,22 @@ static void miss_task(struct model_backend *backend, const struct facts_app *app
 		backend->m_named_ms = now_ms;
 }
 
+/* A name by which Marathon calls this host is the one: it has no two. */
+static bool names_us(const struct model *model, const struct facts_app *app)
+{
+	for (size_t i = 0; i < app->task_count; i++)
+		if (model_is_local_name(model, app->tasks[i].host))
+			return true;
+	return false;
+}
+
+/* Without the right name the app seems to have no task here; that there is no such app is another matter. */
+static bool is_absence(const struct model *model, const struct facts_app *app,
+		       const struct facts_marathon *answer)
+{
+	return model->names_known || !app || answer->gone;
+}
+
 static int marathon_service(struct model *model, struct model_service *service,
 			    const struct facts_marathon *answer, int64_t now_ms)
 {
@@ -235,6 +251,7 @@ static int marathon_service(struct model *model, struct model_service *service,
 
 	if (!app && !answer->full)
 		return 0;
+	model->names_known |= app && names_us(model, app);
 	for (backend = service->backends; backend; backend = backend->next)
 		backend->seen = false;
 	for (size_t i = 0; app && i < app->task_count; i++) {
@@ -254,7 +271,7 @@ static int marathon_service(struct model *model, struct model_service *service,
 	if (!err)
 		model_m_anybody(service, anybody, now_ms);
 	for (backend = service->backends; backend && !err; backend = backend->next)
-		if (!backend->seen)
+		if (!backend->seen && is_absence(model, app, answer))
 			miss_task(backend, app, answer, now_ms);
 	if (err)
 		return err; /* what was not taken in may be all that is left: no first set yet */
