@@ -35,6 +35,8 @@ struct world {
 	struct marathon *marathon;
 	const char *apps; /* the answer to /v2/apps */
 	bool broken;	  /* /v2/apps/a is an HTTP 500 */
+	bool hold;	  /* the answer about /web alone waits in held */
+	struct evhttp_request *held;
 	const char *leader;
 	bool subscribed;
 	int posts;    /* subscriptions */
@@ -50,6 +52,11 @@ static void on_request(struct evhttp_request *request, void *ctx)
 	struct evbuffer *out = evbuffer_new();
 	struct world *world = ctx;
 
+	if (world->hold && !strcmp(path, "/v2/apps/web")) {
+		world->held = request;
+		evbuffer_free(out);
+		return;
+	}
 	if (world->leader)
 		evhttp_add_header(evhttp_request_get_output_headers(request), "X-Marathon-Leader",
 				  world->leader);
@@ -274,6 +281,41 @@ static void another_leader_is_asked_for_everything(void **state)
 	close_world(&world);
 }
 
+/* Of a task that the answer under way lists, an event is news; of anybody else's it is not. */
+static void an_event_before_its_tasks_answer(void **state)
+{
+	static const char *const events[] = {
+		"{\"eventType\":\"health_status_changed_event\",\"appId\":\"/web\",\"taskId\":\"web.9\"}",
+		"{\"eventType\":\"health_status_changed_event\",\"appId\":\"/web\",\"taskId\":\"web.1\"}"
+	};
+	struct marathon_app *web;
+	struct world world;
+
+	(void)state;
+	for (int known = 0; known < 2; known++) {
+		open_world(&world, OTHER ",{\"id\":\"/web\",\"tasks\":[]}");
+		while (!world.all)
+			event_base_dispatch(world.base);
+		web = &world.marathon->apps[1];
+		world.hold = true;
+		marathon_fetch_app(world.marathon, web);
+		while (!world.held)
+			event_base_loop(world.base, EVLOOP_ONCE);
+		marathon_event(world.marathon, events[known], strlen(events[known]));
+		assert_false(web->due);
+		world.hold = false;
+		on_request(world.held, &world);
+		while (!world.web)
+			event_base_loop(world.base, EVLOOP_ONCE);
+		assert_int_equal(web->due, known);
+		assert_false(world.marathon->fetcher.full_due);
+		while (known && world.web < 2)
+			event_base_loop(world.base, EVLOOP_ONCE);
+		assert_false(web->due);
+		close_world(&world);
+	}
+}
+
 /* --- streams: a standby that sends on, and a leader that ends them --- */
 
 struct streams {
@@ -429,6 +471,7 @@ int main(void)
 		cmocka_unit_test(a_broken_stream_is_no_silence),
 		cmocka_unit_test(a_lost_subscription_is_renewed),
 		cmocka_unit_test(another_leader_is_asked_for_everything),
+		cmocka_unit_test(an_event_before_its_tasks_answer),
 		cmocka_unit_test(a_standby_sends_to_the_leader),
 		cmocka_unit_test(a_standby_that_sends_to_a_stranger_is_not_followed),
 		cmocka_unit_test(a_stream_that_ends_is_opened_again_and_all_is_asked),

@@ -176,8 +176,11 @@ static void on_hint(void *ctx, const struct facts_hint *hint)
 
 		if (hint->app[0] && !covers(hint->app, app->id))
 			continue;
-		if (!hint->host[0] && app->seen && (key[0] ? owner != app : !app->known_count))
+		if (!hint->host[0] && app->seen && (key[0] ? owner != app : !app->known_count)) {
+			if (key[0] && !owner)
+				marathon_note_early(marathon, app, key);
 			continue;
+		}
 		if (!hint->app[0] && owner != app)
 			continue;
 		concerned = true;

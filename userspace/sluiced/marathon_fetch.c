@@ -66,6 +66,22 @@ void marathon_fetch_app(struct marathon *marathon, struct marathon_app *app)
 	plan_next(marathon, backoff_between(GATHER_MIN_MS, GATHER_MAX_MS));
 }
 
+void marathon_note_early(struct marathon *marathon, struct marathon_app *app, const char *key)
+{
+	struct marathon_fetcher *fetcher = &marathon->fetcher;
+	struct marathon_early *early = &fetcher->early[fetcher->early_count];
+
+	if (!fetcher->call || (!fetcher->full && fetcher->app != app))
+		return;
+	if (fetcher->early_count == MARATHON_MAX_EARLY) {
+		app->due = true;
+		return;
+	}
+	fetcher->early_count++;
+	early->app = app;
+	snprintf(early->key, sizeof(early->key), "%s", key);
+}
+
 static void start(struct marathon *marathon);
 
 static void fail(struct marathon *marathon, const char *what, const char *why)
@@ -112,6 +128,16 @@ static void learn_tasks(struct marathon_app *app, const struct facts_app *facts)
 	app->known_count = count;
 }
 
+/* The app's tasks have just been learnt: has an event told of one before? */
+static void look_at_early(struct marathon *marathon, struct marathon_app *app)
+{
+	const struct marathon_fetcher *fetcher = &marathon->fetcher;
+
+	for (unsigned i = 0; i < fetcher->early_count; i++)
+		for (size_t j = 0; j < app->known_count && fetcher->early[i].app == app; j++)
+			app->due |= strcmp(fetcher->early[i].key, app->known[j]) == 0;
+}
+
 static const struct facts_app *find(const struct facts_marathon *answer, const char *id)
 {
 	for (size_t i = 0; i < answer->app_count; i++)
@@ -144,6 +170,7 @@ static void deliver(struct marathon *marathon, const struct facts_marathon *answ
 
 		if (answer->full || facts) {
 			learn_tasks(app, facts);
+			look_at_early(marathon, app);
 			app->odd[0] = '\0';
 		}
 		note_unknown(app, answer, why);
@@ -305,6 +332,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	fetcher->full = fetcher->full_due && !pace_wait_ms(&fetcher->full_pace, now_ms);
 	fetcher->app = NULL;
 	fetcher->hops = 0;
+	fetcher->early_count = 0;
 	if (fetcher->full)
 		fetcher->full_due = false;
 	/* in turns, so that an app that always fails does not keep the others waiting */

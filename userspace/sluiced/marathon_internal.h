@@ -22,6 +22,7 @@
 
 #define MARATHON_MAX_HOPS 3 /* redirects followed in a row, among the configured masters only */
 #define MARATHON_MAX_URL 4096
+#define MARATHON_MAX_EARLY 16
 
 struct callback;
 
@@ -35,6 +36,12 @@ struct marathon_app {
 	char (*known)[256]; /* join keys of our tasks: the UUID, or the whole id where there is none */
 };
 
+/* An event of a task that nobody knows, while an answer that may list it is under way. */
+struct marathon_early {
+	const struct marathon_app *app;
+	char key[256]; /* as those of known */
+};
+
 struct marathon_fetcher {
 	struct http_call *call;
 	struct event *timer; /* the next fetch */
@@ -44,6 +51,8 @@ struct marathon_fetcher {
 	bool waits_for_full;	  /* the timer waits for nothing but the pace of whole answers */
 	struct marathon_app *app; /* the one under way is of it */
 	size_t turn;		  /* the app that is looked at first for the next one */
+	unsigned early_count;
+	struct marathon_early early[MARATHON_MAX_EARLY]; /* since the one under way began */
 	int hops;
 	struct marathon_filter filter; /* of the sieve */
 	struct marathon_sieve sieve;   /* for answers about everything */
@@ -119,6 +128,11 @@ int marathon_fetcher_init(struct marathon *marathon, struct event_base *base);
 void marathon_fetcher_release(struct marathon *marathon);
 void marathon_fetch_all(struct marathon *marathon, bool at_once);
 void marathon_fetch_app(struct marathon *marathon, struct marathon_app *app);
+/*
+ * An event of a task (key: as those of known) of the app that is not known: if the answer under way
+ * lists it, it may be older than the event, and the app is asked for again. No request else.
+ */
+void marathon_note_early(struct marathon *marathon, struct marathon_app *app, const char *key);
 
 /* marathon_stream.c */
 int marathon_stream_init(struct marathon *marathon, struct event_base *base);
