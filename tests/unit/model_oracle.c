@@ -114,8 +114,10 @@ static void record_consul(struct record *r, const struct world *w)
 	}
 }
 
-static bool proof(const struct record *r, bool marathon, bool consul, int64_t now)
+static bool proof(const struct record *r, bool marathon, bool consul, bool kernel, int64_t now)
 {
+	bool listening = r->listening && kernel;
+
 	if (r->drained || (r->listened && !r->listening))
 		return true;
 	if (consul && r->c_bad)
@@ -123,7 +125,7 @@ static bool proof(const struct record *r, bool marathon, bool consul, int64_t no
 	if (marathon && r->m_bad && (!consul || r->c_absent || !r->c_seen || r->c_none))
 		return true;
 	if (consul && (r->m_absent >= 2 || r->m_ended) && r->c_absent >= 2 &&
-	    (!r->listening || now - r->m_absent_since >= DRAIN_MS))
+	    (!listening || now - r->m_absent_since >= DRAIN_MS))
 		return true;
 	/* Marathon's word alone, for as long as a drain may take */
 	if (marathon && consul && r->m_ended && now - r->m_absent_since >= DRAIN_MS)
@@ -131,7 +133,7 @@ static bool proof(const struct record *r, bool marathon, bool consul, int64_t no
 	if (marathon && consul && r->m_named_since && r->m_named_at - r->m_named_since >= DRAIN_MS)
 		return true;
 	/* our own registration says nothing if it has no check */
-	return r->m_absent >= 2 && (!r->c_seen || r->c_none) && !r->listening &&
+	return r->m_absent >= 2 && (!r->c_seen || r->c_none) && !listening &&
 	       now - r->m_absent_since >= DRAIN_MS;
 }
 
@@ -143,14 +145,15 @@ static bool both_lack(const struct record *r, bool consul)
 
 /* Most of those that were up went in one answer, on absence alone, and the kernel has lost no listener of theirs. */
 static bool is_mass_removal(const struct world *w, const struct record *r, const bool *up_before,
-			    int up, bool consul)
+			    int up, bool consul, bool kernel)
 {
 	int missing = 0;
 
 	for (int i = 0; i < PORTS; i++)
 		missing += up_before[i] && world_state_of(w, i) != SLUICE_BACKEND_UP &&
 			   r[i].m_absent && !r[i].m_ended && !r[i].m_killed &&
-			   (r[i].listening || (!r[i].listened && !both_lack(&r[i], consul))) &&
+			   ((r[i].listening && kernel) ||
+			    ((r[i].listening || !r[i].listened) && !both_lack(&r[i], consul))) &&
 			   !r[i].drained && !(consul && r[i].c_bad) &&
 			   r[i].m_absent_at - r[i].m_missing_since < 5000;
 	return missing >= 2 && missing * 2 > up;
@@ -176,6 +179,7 @@ struct course {
 	const struct oracle_chance *chance;
 	struct oracle_seen *seen;
 	bool marathon, consul; /* connected */
+	bool kernel;	       /* its last answer is believed */
 	bool marathon_spoke, consul_spoke;
 	bool up_before[PORTS];
 	int before; /* usable ones */
@@ -257,7 +261,31 @@ static void kernel_says(struct course *course)
 		r->listening = course->w.listens[i];
 		r->listened |= course->w.listens[i];
 	}
+	course->kernel = true;
 	world_kernel_says(&course->w);
+}
+
+static bool is_guarded(const struct world *w, const char *task);
+
+/* Nobody whom it holds down comes up because of that. */
+static void lose_the_kernel(struct course *course)
+{
+	struct world *w = &course->w;
+	bool vetoed[TASKS];
+
+	for (int i = 0; i < TASKS; i++) {
+		const struct wanted_backend *b = world_find(w, world_task_id(w, i));
+
+		vetoed[i] = b && b->state == SLUICE_BACKEND_DOWN && !strcmp(b->source, "kernel");
+	}
+	course->kernel = false;
+	world_source(w, "kernel", false);
+	world_tick(w);
+	for (int i = 0; i < TASKS; i++) {
+		course->seen->vetoed += vetoed[i];
+		assert_false(vetoed[i] && world_state_of(w, i) == SLUICE_BACKEND_UP &&
+			     !is_guarded(w, world_task_id(w, i)));
+	}
 }
 
 static void connect_marathon(struct course *course, bool connected)
@@ -325,6 +353,7 @@ static void restart(struct course *course)
 	for (int i = 0; i < PORTS; i++)
 		course->record[i].c_maint = course->record[i].c_seen = course->record[i].listened =
 			course->record[i].listening = false;
+	course->kernel = false;
 	connect_marathon(course, course->marathon);
 	connect_consul(course, course->consul);
 	tell_overrides(course);
@@ -410,7 +439,7 @@ static void check_emptied(struct course *course)
 		const struct record *r = &course->record[i];
 
 		if (course->up_before[i] &&
-		    !proof(r, course->marathon_spoke, course->consul_spoke, w->now))
+		    !proof(r, course->marathon_spoke, course->consul_spoke, course->kernel, w->now))
 			fail_msg(
 				"step %u: task %d is %s without proof: %s; Marathon lacks it %u times, Consul %u",
 				course->step, i, found ? state_name(found->state) : "not there",
@@ -423,7 +452,7 @@ static void check_step(struct course *course)
 	struct world *w = &course->w;
 
 	assert_false(is_mass_removal(w, course->record, course->up_before, course->before,
-				     course->consul_spoke));
+				     course->consul_spoke, course->kernel));
 	for (int i = 0; i < PORTS; i++) {
 		struct record *r = &course->record[i];
 		bool there = world_find(w, world_task_id(w, i)) != NULL;
@@ -492,8 +521,13 @@ static void take_step(struct course *course)
 		consul_says(course);
 		break;
 	case 8:
-	case 9:
 		kernel_says(course);
+		break;
+	case 9:
+		if (below(course, 4))
+			kernel_says(course);
+		else
+			lose_the_kernel(course);
 		break;
 	case 10:
 		if (below(course, 2))

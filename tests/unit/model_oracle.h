@@ -18,7 +18,7 @@ struct oracle_chance {
 
 /* How often each side of a rule was seen. */
 struct oracle_seen {
-	unsigned long emptied, held, mass, kernel, kept, by_the_table, restarts;
+	unsigned long emptied, held, mass, kernel, kept, by_the_table, restarts, vetoed;
 };
 
 /* One sequence of so many steps, and the way back to the truth. Adds to seen. */

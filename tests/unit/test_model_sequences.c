@@ -58,6 +58,7 @@ static void no_sequence_finds_a_forbidden_state(void **unused)
 	assert_true(seen.kept > count / 100);
 	assert_true(seen.by_the_table > count / 100);
 	assert_true(seen.restarts > count / 100);
+	assert_true(seen.vetoed > count / 100);
 }
 
 int main(void)
