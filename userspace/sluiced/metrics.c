@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/http.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,11 +39,21 @@ struct page {
 	struct evbuffer *out;
 	const struct metrics_input *input;
 	struct actual actual;
+	bool cut; /* there was no memory for a part of it */
 };
+
+__attribute__((format(printf, 2, 3))) static void put(struct page *page, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	page->cut |= evbuffer_add_vprintf(page->out, format, args) < 0;
+	va_end(args);
+}
 
 static void head(struct page *page, const char *name, const char *type, const char *help)
 {
-	evbuffer_add_printf(page->out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+	put(page, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
 /* A label's value: backslash, quote and newline are the format's; other control characters are nobody's. */
@@ -88,9 +99,8 @@ static void write_sources(struct page *page)
 		const struct facts_source *source = page->input->source[i];
 
 		if (source && source->used)
-			evbuffer_add_printf(page->out,
-					    "sluice_source_connected{source=\"%s\"} %d\n",
-					    source->name, source->connected);
+			put(page, "sluice_source_connected{source=\"%s\"} %d\n", source->name,
+			    source->connected);
 	}
 	head(page, "sluice_source_answers", "gauge",
 	     "Does the source answer what is asked? Its events may be missing all the same.");
@@ -98,8 +108,8 @@ static void write_sources(struct page *page)
 		const struct facts_source *source = page->input->source[i];
 
 		if (source && source->used)
-			evbuffer_add_printf(page->out, "sluice_source_answers{source=\"%s\"} %d\n",
-					    source->name, source->answers);
+			put(page, "sluice_source_answers{source=\"%s\"} %d\n", source->name,
+			    source->answers);
 	}
 	head(page, "sluice_source_last_good_seconds", "gauge",
 	     "Age of the source's last good answer.");
@@ -107,10 +117,8 @@ static void write_sources(struct page *page)
 		const struct facts_source *source = page->input->source[i];
 
 		if (source && source->used && source->last_good_ms)
-			evbuffer_add_printf(page->out,
-					    "sluice_source_last_good_seconds{source=\"%s\"} %.3f\n",
-					    source->name,
-					    (double)(now - source->last_good_ms) / 1000);
+			put(page, "sluice_source_last_good_seconds{source=\"%s\"} %.3f\n",
+			    source->name, (double)(now - source->last_good_ms) / 1000);
 	}
 }
 
@@ -124,9 +132,8 @@ static void write_problems(struct page *page)
 	head(page, "sluice_unplaced_task", "gauge",
 	     "A task that runs on this host and cannot be a backend.");
 	for (size_t i = 0; i < count; i++)
-		evbuffer_add_printf(page->out,
-				    "sluice_unplaced_task{service=\"%s\",task=\"%s\"} 1\n",
-				    problem[i].service, escape(problem[i].task, task));
+		put(page, "sluice_unplaced_task{service=\"%s\",task=\"%s\"} 1\n",
+		    problem[i].service, escape(problem[i].task, task));
 }
 
 static void write_guards(struct page *page)
@@ -138,11 +145,10 @@ static void write_guards(struct page *page)
 	head(page, "sluice_guard_active", "gauge",
 	     "A guard overrules what the sources say of a backend, or of a whole service.");
 	for (size_t i = 0; i < count; i++)
-		evbuffer_add_printf(
-			page->out,
-			"sluice_guard_active{guard=\"%s\",service=\"%s\",port=\"%u\",task=\"%s\"} 1\n",
-			guards[i].guard, guards[i].service, guards[i].port,
-			escape(guards[i].task, task));
+		put(page,
+		    "sluice_guard_active{guard=\"%s\",service=\"%s\",port=\"%u\",task=\"%s\"} 1\n",
+		    guards[i].guard, guards[i].service, guards[i].port,
+		    escape(guards[i].task, task));
 }
 
 static void write_unrun_checks(struct page *page)
@@ -152,8 +158,7 @@ static void write_unrun_checks(struct page *page)
 	head(page, "sluice_unrun_checks", "gauge",
 	     "Marathon's checks of a service's tasks that Consul cannot run.");
 	for (size_t i = 0; model_unrun_checks(page->input->model, i, &unrun); i++)
-		evbuffer_add_printf(page->out, "sluice_unrun_checks{service=\"%s\"} %zu\n",
-				    unrun.service, unrun.checks);
+		put(page, "sluice_unrun_checks{service=\"%s\"} %zu\n", unrun.service, unrun.checks);
 }
 
 static void write_daemon(struct page *page)
@@ -161,19 +166,16 @@ static void write_daemon(struct page *page)
 	const struct reconcile_counters *counters = &page->input->reconcile->counters;
 
 	head(page, "sluice_build_info", "gauge", "Version of the daemon and of the maps' ABI.");
-	evbuffer_add_printf(page->out, "sluice_build_info{version=\"%s\",abi=\"%d\"} 1\n",
-			    SLUICE_VERSION, SLUICE_ABI);
+	put(page, "sluice_build_info{version=\"%s\",abi=\"%d\"} 1\n", SLUICE_VERSION, SLUICE_ABI);
 	head(page, "sluice_publications_total", "counter",
 	     "Sets published since the daemon started.");
-	evbuffer_add_printf(page->out, "sluice_publications_total %llu\n",
-			    (unsigned long long)counters->publications);
+	put(page, "sluice_publications_total %llu\n", (unsigned long long)counters->publications);
 	head(page, "sluice_reconcile_failures_total", "counter",
 	     "Turns that failed and left the maps as they were.");
-	evbuffer_add_printf(page->out, "sluice_reconcile_failures_total %llu\n",
-			    (unsigned long long)counters->failures);
+	put(page, "sluice_reconcile_failures_total %llu\n", (unsigned long long)counters->failures);
 	head(page, "sluice_refused_backends", "gauge",
 	     "Backends that may not be served, such as by their port.");
-	evbuffer_add_printf(page->out, "sluice_refused_backends %zu\n", counters->refused);
+	put(page, "sluice_refused_backends %zu\n", counters->refused);
 	write_problems(page);
 	write_guards(page);
 	write_unrun_checks(page);
@@ -186,18 +188,16 @@ static void write_backends(struct page *page)
 	head(page, "sluice_backend_state", "gauge",
 	     "State of a backend: 1 for the state it is in.");
 	EACH_BACKEND(page, slot, labels)
-	evbuffer_add_printf(page->out, "sluice_backend_state{%s,state=\"%s\"} 1\n", labels,
-			    state_name(page->actual.backend[slot].state));
+	put(page, "sluice_backend_state{%s,state=\"%s\"} 1\n", labels,
+	    state_name(page->actual.backend[slot].state));
 	head(page, "sluice_backend_weight", "gauge", "Weight of a backend, 0 to 256.");
 	EACH_BACKEND(page, slot, labels)
-	evbuffer_add_printf(page->out, "sluice_backend_weight{%s} %u\n", labels,
-			    page->actual.backend[slot].weight);
+	put(page, "sluice_backend_weight{%s} %u\n", labels, page->actual.backend[slot].weight);
 	head(page, "sluice_backend_active_flows", "gauge",
 	     "Flows of a backend whose handshake is done, roughly.");
 	EACH_BACKEND(page, slot, labels)
-	evbuffer_add_printf(page->out, "sluice_backend_active_flows{%s} %d\n", labels,
-			    maps_active(&page->input->reconcile->maps,
-					&page->actual.backend[slot]));
+	put(page, "sluice_backend_active_flows{%s} %d\n", labels,
+	    maps_active(&page->input->reconcile->maps, &page->actual.backend[slot]));
 }
 
 /* One counter out of struct sluice_stats, for all backends or all services. */
@@ -236,8 +236,8 @@ static void write_backend_stats(struct page *page)
 		head(page, name, "counter", stat_metrics[i].help);
 		EACH_BACKEND(page, slot, labels)
 		if (!maps_read_bstats(&page->input->reconcile->maps, slot, &stats))
-			evbuffer_add_printf(page->out, "%s{%s} %llu\n", name, labels,
-					    stat_value(&stats, &stat_metrics[i]));
+			put(page, "%s{%s} %llu\n", name, labels,
+			    stat_value(&stats, &stat_metrics[i]));
 	}
 }
 
@@ -251,25 +251,22 @@ static void write_service_stats(struct page *page)
 	     "Has the service ever had a set? Until then its packets pass.");
 	for (unsigned s = 1; s <= SLUICE_MAX_SERVICES; s++)
 		if (services[s].name[0])
-			evbuffer_add_printf(page->out, "sluice_service_synced{service=\"%s\"} %d\n",
-					    services[s].name, page->actual.set[s] != NULL);
+			put(page, "sluice_service_synced{service=\"%s\"} %d\n", services[s].name,
+			    page->actual.set[s] != NULL);
 	head(page, "sluice_service_leaving", "gauge",
 	     "Do new connections pass to the host, for a detach --wait?");
 	for (unsigned s = 1; s <= SLUICE_MAX_SERVICES; s++)
 		if (services[s].name[0])
-			evbuffer_add_printf(page->out,
-					    "sluice_service_leaving{service=\"%s\"} %d\n",
-					    services[s].name,
-					    services[s].flags & SLUICE_SERVICE_LEAVING ? 1 : 0);
+			put(page, "sluice_service_leaving{service=\"%s\"} %d\n", services[s].name,
+			    services[s].flags & SLUICE_SERVICE_LEAVING ? 1 : 0);
 	for (size_t i = 0; i < sizeof(stat_metrics) / sizeof(stat_metrics[0]); i++) {
 		snprintf(name, sizeof(name), "sluice_service_%s", stat_metrics[i].name);
 		head(page, name, "counter", stat_metrics[i].help);
 		for (unsigned s = 1; s <= SLUICE_MAX_SERVICES; s++)
 			if (services[s].name[0] &&
 			    !maps_read_sstats(&page->input->reconcile->maps, s, &stats))
-				evbuffer_add_printf(page->out, "%s{service=\"%s\"} %llu\n", name,
-						    services[s].name,
-						    stat_value(&stats, &stat_metrics[i]));
+				put(page, "%s{service=\"%s\"} %llu\n", name, services[s].name,
+				    stat_value(&stats, &stat_metrics[i]));
 	}
 }
 
@@ -286,8 +283,8 @@ static void write_reasons(struct page *page)
 		return;
 	head(page, "sluice_packets_total", "counter", "Packets by the way they took.");
 	for (unsigned i = 1; i < SLUICE_REASON_COUNT; i++)
-		evbuffer_add_printf(page->out, "sluice_packets_total{reason=\"%s\"} %llu\n",
-				    names[i], (unsigned long long)counts[i]);
+		put(page, "sluice_packets_total{reason=\"%s\"} %llu\n", names[i],
+		    (unsigned long long)counts[i]);
 }
 
 static void write_tables(struct page *page)
@@ -297,12 +294,12 @@ static void write_tables(struct page *page)
 	head(page, "sluice_flow_table_entries", "gauge",
 	     "Entries of a flow table whose time is not over, at the last scan.");
 	for (unsigned i = 0; i < MAPS_TABLES && tables[i].capacity; i++)
-		evbuffer_add_printf(page->out, "sluice_flow_table_entries{table=\"%s\"} %u\n",
-				    tables[i].name, tables[i].entries);
+		put(page, "sluice_flow_table_entries{table=\"%s\"} %u\n", tables[i].name,
+		    tables[i].entries);
 	head(page, "sluice_flow_table_capacity", "gauge", "Entries that it can hold.");
 	for (unsigned i = 0; i < MAPS_TABLES && tables[i].capacity; i++)
-		evbuffer_add_printf(page->out, "sluice_flow_table_capacity{table=\"%s\"} %u\n",
-				    tables[i].name, tables[i].capacity);
+		put(page, "sluice_flow_table_capacity{table=\"%s\"} %u\n", tables[i].name,
+		    tables[i].capacity);
 }
 
 static void on_request(struct evhttp_request *request, void *ctx)
@@ -326,8 +323,13 @@ static void on_request(struct evhttp_request *request, void *ctx)
 	write_backend_stats(&page);
 	write_reasons(&page);
 	write_tables(&page);
+	if (page.cut) {
+		evhttp_send_error(request, HTTP_INTERNAL, NULL);
+		goto out;
+	}
 	evhttp_add_header(headers, "Content-Type", "text/plain; version=0.0.4; charset=utf-8");
 	evhttp_send_reply(request, HTTP_OK, "OK", page.out);
+out:
 	evbuffer_free(page.out);
 }
 
