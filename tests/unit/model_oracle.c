@@ -28,12 +28,12 @@ struct record {
 	bool m_bad, m_ended, c_seen, c_none, c_bad, listening, listened;
 	int64_t m_named_since, m_named_at; /* absent from answers that name the app; 0: not so */
 	bool m_running, m_killed;
+	bool m_heard; /* in a state other than lost, since the daemon's start */
 	bool c_pass, c_maint;
 	unsigned maint_lacks;
 	int64_t maint_lack_at;
 	int64_t lost_at; /* when its listener vanished last */
 	bool drained;	 /* by the operator */
-	int64_t hinted_at;
 };
 
 /* An answer without anybody is another one than an answer without this one. */
@@ -58,6 +58,7 @@ static void record_marathon(struct record *r, const struct world *w)
 		/* that it has ended stands until Marathon lists it in another state; lost is none */
 		if (listed && w->state[i] != FACTS_TASK_LOST)
 			r[i].m_ended = w->state[i] == FACTS_TASK_GONE;
+		r[i].m_heard |= listed && !lost;
 		if (listed && !lost)
 			r[i].m_killed = w->state[i] == FACTS_TASK_KILLING;
 		if (!lost || absent)
@@ -181,6 +182,7 @@ struct course {
 	bool marathon, consul; /* connected */
 	bool kernel;	       /* its last answer is believed */
 	bool marathon_spoke, consul_spoke;
+	int64_t consul_said_at;
 	bool up_before[PORTS];
 	int before; /* usable ones */
 	unsigned step;
@@ -246,6 +248,7 @@ static void consul_says(struct course *course)
 	if (!course->consul)
 		return;
 	course->consul_spoke = true;
+	course->consul_said_at = course->w.now;
 	record_consul(course->record, &course->w);
 	record_maintenance(course->record, &course->w);
 	world_consul_says(&course->w);
@@ -326,7 +329,6 @@ static void an_event_hints(struct course *course)
 {
 	int i = (int)below(course, TASKS);
 
-	course->record[i].hinted_at = course->w.now;
 	world_hint(&course->w, world_task_id(&course->w, i), "", text_name);
 }
 
@@ -351,8 +353,8 @@ static void restart(struct course *course)
 		model_adopt_synced(w->model, "web");
 	/* what they said before is not known */
 	for (int i = 0; i < PORTS; i++)
-		course->record[i].c_maint = course->record[i].c_seen = course->record[i].listened =
-			course->record[i].listening = false;
+		course->record[i].m_heard = course->record[i].c_maint = course->record[i].c_seen =
+			course->record[i].listened = course->record[i].listening = false;
 	course->kernel = false;
 	connect_marathon(course, course->marathon);
 	connect_consul(course, course->consul);
@@ -447,6 +449,23 @@ static void check_emptied(struct course *course)
 	}
 }
 
+/* Whom Marathon, Consul and the kernel have all just called well serves when nobody else does, whatever an event hints. */
+static void check_nobody_serves(const struct course *course)
+{
+	const struct world *w = &course->w;
+
+	if (!course->marathon_spoke || !course->consul_spoke ||
+	    w->now - course->consul_said_at > (int64_t)w->config.guards.health_expires_ms)
+		return;
+	for (int i = 0; i < TASKS; i++) {
+		const struct record *r = &course->record[i];
+
+		if (r->m_heard && r->m_running && r->c_pass && r->listening && !r->drained)
+			fail_msg("step %u: nobody serves, and all call task %d well", course->step,
+				 i);
+	}
+}
+
 static void check_step(struct course *course)
 {
 	struct world *w = &course->w;
@@ -472,6 +491,8 @@ static void check_step(struct course *course)
 	course->seen->held += world_guarded(w, "last-backend");
 	if (course->before && !world_count_up(w))
 		check_emptied(course);
+	if (!world_count_up(w))
+		check_nobody_serves(course);
 	course->before = world_count_up(w);
 	for (int i = 0; i < PORTS; i++)
 		course->up_before[i] = world_state_of(w, i) == SLUICE_BACKEND_UP;
@@ -593,6 +614,7 @@ void oracle_sequence(const struct oracle_chance *chance, unsigned steps, struct 
 	record_consul(course.record, &course.w);
 	kernel_says(&course);
 	course.marathon_spoke = course.consul_spoke = true;
+	course.consul_said_at = course.w.now;
 	check_step(&course);
 	for (; course.step < steps; course.step++) {
 		if (chance->ended && chance->ended(chance->ctx))

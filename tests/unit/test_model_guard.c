@@ -178,6 +178,65 @@ static void a_hint_takes_no_last_backend_that_warns(void **state)
 	world_stop(&w);
 }
 
+static void what_only_a_hint_drains_is_given_back(void **unused)
+{
+	struct world w;
+
+	(void)unused;
+	for (int listens = 0; listens < 2; listens++) {
+		world_start_up(&w, 2);
+		world_hint(&w, "t0", "", text_name);
+		assert_state(&w, 0, DRAINING);
+		w.now += 1000;
+		w.status[1] = FACTS_STATUS_CRITICAL;
+		w.listens[1] = listens;
+		world_everybody_says(&w);
+		assert_state(&w, 1, DOWN);
+		assert_state(&w, 0, UP);
+		assert_true(world_guarded(&w, "last-backend"));
+		w.status[1] = FACTS_STATUS_PASSING; /* the hint holds while there are others */
+		w.listens[1] = true;
+		world_everybody_says(&w);
+		assert_state(&w, 1, UP);
+		assert_state(&w, 0, DRAINING);
+		w.listens[1] = false;
+		w.state[0] = FACTS_TASK_KILLING; /* what is confirmed is no hint */
+		world_marathon_says(&w);
+		world_kernel_says(&w);
+		assert_int_equal(world_count_up(&w), 0);
+		world_stop(&w);
+	}
+}
+
+static void a_hint_gives_nothing_back_that_others_drain(void **unused)
+{
+	struct world w;
+
+	(void)unused;
+	world_start_up(&w, 2);
+	w.status[0] = FACTS_STATUS_MAINT;
+	world_consul_says(&w);
+	world_source(&w, "consul", false); /* maintenance outlives it; Marathon's health is good */
+	w.now += 1000;
+	world_marathon_says(&w);
+	world_hint(&w, "t0", "", text_name);
+	w.listens[1] = false;
+	world_kernel_says(&w);
+	assert_state(&w, 0, DRAINING);
+	assert_int_equal(world_count_up(&w), 0);
+	world_stop(&w);
+	/* of two that are hinted at only the later one was the last */
+	world_start_up(&w, 2);
+	world_hint(&w, "t0", "", text_name);
+	world_hint(&w, "t1", "", text_name);
+	assert_state(&w, 0, DRAINING);
+	assert_state(&w, 1, UP);
+	world_pass(&w, 1000);
+	assert_state(&w, 0, DRAINING);
+	assert_state(&w, 1, UP);
+	world_stop(&w);
+}
+
 /* --- one answer that takes most of a service away --- */
 
 static void mass_removal_needs_a_second_answer(void **unused)
@@ -419,6 +478,8 @@ int main(void)
 		cmocka_unit_test(maintenance_outlives_silence),
 		cmocka_unit_test(kept_checks_are_no_proof_against_the_last),
 		cmocka_unit_test(a_hint_takes_no_last_backend_that_warns),
+		cmocka_unit_test(what_only_a_hint_drains_is_given_back),
+		cmocka_unit_test(a_hint_gives_nothing_back_that_others_drain),
 		cmocka_unit_test(mass_removal_needs_a_second_answer),
 		cmocka_unit_test(mass_removal_that_was_an_error),
 		cmocka_unit_test(tasks_that_marathon_names_are_not_missing),

@@ -11,8 +11,10 @@
 
 void guard_hint(struct model_backend *backend, int64_t now_ms)
 {
+	backend->hinted = false;
 	if (now_ms >= backend->hint_until_ms || backend->state != SLUICE_BACKEND_UP)
 		return;
+	backend->hinted = true;
 	backend->state = SLUICE_BACKEND_DRAINING;
 	model_set_reason(backend, "marathon",
 			 "an event says it is being removed, not yet confirmed");
@@ -178,18 +180,30 @@ static bool only_unhealthy(const struct model_backend *backend)
 	       (backend->out.row == 10 && backend->health == FACTS_HEALTH_BAD);
 }
 
+/* Does a hint alone stand against one of those that served just now? Then it was the last, and those hinted at before it stay out. */
+static bool hint_took_last(const struct model_service *service)
+{
+	for (const struct model_backend *b = service->backends; b; b = b->next)
+		if (b->was_usable && b->hinted && !b->port_taken && !b->retired)
+			return true;
+	return false;
+}
+
 void guard_last(const struct model *model, struct model_service *service, int64_t now_ms)
 {
 	struct model_backend *backend;
+	bool took_last = hint_took_last(service);
 
 	for (backend = service->backends; backend; backend = backend->next)
 		if (model_usable(backend))
 			return;
 	for (backend = service->backends; backend; backend = backend->next) {
-		if (!backend->was_usable || backend->port_taken || backend->retired ||
-		    backend->state == SLUICE_BACKEND_UP)
+		bool given_back = backend->hinted && !took_last;
+
+		if ((!backend->was_usable && !given_back) || backend->port_taken ||
+		    backend->retired || backend->state == SLUICE_BACKEND_UP)
 			continue;
-		if (!proved(model, service, backend, now_ms)) {
+		if (backend->hinted || !proved(model, service, backend, now_ms)) {
 			backend->state = SLUICE_BACKEND_UP;
 			backend->guard = "last-backend";
 			model_set_reason(backend, "guard",

@@ -77,6 +77,7 @@ struct model_backend {
 
 	int64_t hint_until_ms;	/* drains until then; 0: no hint */
 	int64_t hint_refuse_ms; /* believes no hint until then */
+	bool hinted;		/* this tick: a hint drains it, and nothing else does */
 
 	/* what came of it */
 	struct state_output out;		/* the table's result, of this tick */
