@@ -95,6 +95,7 @@ shares() {
 	pid=$(lab status --json | jq --arg t "$task" '.tasks[] | select(.id == $t) | .pid')
 	ctl weight "web/$port" 50
 	run ctl why "$port"
+	echo "$output, and pid $pid is expected" # shown if what follows fails
 	[[ $status == 0 && $output == *"web/$port: up "*"rule:      row 9: "*"Marathon:  running"*"Consul:    passing, our own entry"* ]]
 	[[ $output == *"operator:  gave it weight 50"*"listens on "*":$port, pid $pid"*" waiting "* ]]
 	ctl drain "web/$port"
