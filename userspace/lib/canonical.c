@@ -74,14 +74,11 @@ static int start(struct question *question)
 	return -err;
 }
 
-int canonical_name(const char *host, int patience_ms, char *name, size_t len)
+int canonical_ask(const char *host)
 {
 	struct question *question = calloc(1, sizeof(*question));
-	struct answer answer = { 0 };
-	struct pollfd readable = { .events = POLLIN };
 	int ends[2], err;
 
-	name[0] = '\0';
 	if (!question)
 		return -ENOMEM;
 	if (pipe2(ends, O_CLOEXEC)) {
@@ -92,17 +89,35 @@ int canonical_name(const char *host, int patience_ms, char *name, size_t len)
 	question->fd = ends[1];
 	snprintf(question->host, sizeof(question->host), "%s", host);
 	err = start(question);
-	if (err) {
-		close(ends[1]);
-		free(question);
-		goto out;
-	}
-	readable.fd = ends[0];
-	if (poll(&readable, 1, patience_ms) == 1 &&
-	    read(ends[0], &answer, sizeof(answer)) == sizeof(answer))
-		snprintf(name, len, "%s", answer.name);
-	err = answer.known ? 0 : -EAGAIN;
-out:
+	if (!err)
+		return ends[0];
 	close(ends[0]);
+	close(ends[1]);
+	free(question);
+	return err;
+}
+
+int canonical_answer(int fd, char *name, size_t len)
+{
+	struct answer answer;
+
+	if (read(fd, &answer, sizeof(answer)) != sizeof(answer))
+		answer = (struct answer){ 0 };
+	if (len)
+		snprintf(name, len, "%s", answer.name);
+	return answer.known ? 0 : -EAGAIN;
+}
+
+int canonical_name(const char *host, int patience_ms, char *name, size_t len)
+{
+	struct pollfd readable = { .fd = canonical_ask(host), .events = POLLIN };
+	int err = -EAGAIN;
+
+	name[0] = '\0';
+	if (readable.fd < 0)
+		return readable.fd;
+	if (poll(&readable, 1, patience_ms) == 1)
+		err = canonical_answer(readable.fd, name, len);
+	close(readable.fd);
 	return err;
 }
