@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * See model_oracle.h. The record is kept from what the world said alone; the model's own memory is never asked, only its verdict.
- */
+/* See model_oracle.h. The model is asked for nothing but its verdict; what was said is model_record.h's. */
 #include "model_oracle.h"
 
 #include <setjmp.h>
@@ -13,164 +11,12 @@
 
 #include <sluice/abi.h>
 
+#include "model_record.h"
 #include "model_world.h"
 #include "registrar.h"
 #include "state.h"
 
 enum { TASKS = 3 }; /* few, so that pools run empty often */
-
-/* What was really said, kept by the test alone. */
-struct record {
-	unsigned m_absent, c_absent;
-	int64_t m_absent_at, c_absent_at, m_absent_since;
-	bool m_others;		 /* the last answer that lacked it had others */
-	int64_t m_missing_since; /* all answers since then lack it, and are of that kind */
-	bool m_bad, m_ended, c_seen, c_none, c_bad, listening, listened;
-	int64_t m_named_since, m_named_at; /* absent from answers that name the app; 0: not so */
-	bool m_running, m_killed;
-	bool m_heard; /* in a state other than lost, since the daemon's start */
-	bool c_pass, c_maint;
-	unsigned maint_lacks;
-	int64_t maint_lack_at;
-	int64_t lost_at; /* when its listener vanished last */
-	bool drained;	 /* by the operator */
-};
-
-/* An answer without anybody is another one than an answer without this one. */
-static void record_missing(struct record *r, bool others, int64_t now)
-{
-	if (!r->m_absent || r->m_others != others)
-		r->m_missing_since = now;
-	r->m_others = others;
-}
-
-static void record_marathon(struct record *r, const struct world *w)
-{
-	bool anybody = false;
-
-	for (int i = 0; i < PORTS; i++)
-		anybody |= w->listed[i] && !w->app_missing && w->state[i] != FACTS_TASK_GONE;
-	for (int i = 0; i < PORTS; i++) {
-		bool lost = w->listed[i] && w->state[i] == FACTS_TASK_LOST;
-		bool listed = w->listed[i] && !w->app_missing;
-		bool absent = !listed || w->state[i] == FACTS_TASK_GONE || (lost && r[i].m_ended);
-
-		/* that it has ended stands until Marathon lists it in another state; lost is none */
-		if (listed && w->state[i] != FACTS_TASK_LOST)
-			r[i].m_ended = w->state[i] == FACTS_TASK_GONE;
-		r[i].m_heard |= listed && !lost;
-		if (listed && !lost)
-			r[i].m_killed = w->state[i] == FACTS_TASK_KILLING;
-		if (!lost || absent)
-			r[i].m_running = !absent && w->state[i] == FACTS_TASK_RUNNING;
-		if (!absent || w->app_missing)
-			r[i].m_named_since = 0;
-		else if (!r[i].m_named_since)
-			r[i].m_named_since = w->now;
-		r[i].m_named_at = w->now;
-		/* a lost task's health is no news, an unknown one neither */
-		if (!absent && w->state[i] != FACTS_TASK_LOST &&
-		    w->health[i] != FACTS_HEALTH_UNKNOWN)
-			r[i].m_bad = w->health[i] == FACTS_HEALTH_BAD;
-		if (absent)
-			record_missing(&r[i], anybody, w->now);
-		if (!absent)
-			r[i].m_absent = 0;
-		else if (!r[i].m_absent++)
-			r[i].m_absent_since = w->now;
-		if (absent)
-			r[i].m_absent_at = w->now;
-	}
-}
-
-/* Maintenance ends when the entry says something else, or when two answers list others and not it. */
-static void record_maintenance(struct record *r, const struct world *w)
-{
-	bool empty = true;
-
-	for (int i = 0; i < PORTS; i++)
-		empty &= !w->registered[i];
-	for (int i = 0; i < PORTS; i++) {
-		if (w->registered[i]) {
-			r[i].c_maint = w->status[i] == FACTS_STATUS_MAINT;
-			r[i].maint_lacks = 0;
-		} else if (!empty &&
-			   (!r[i].maint_lacks || w->now - r[i].maint_lack_at >= MODEL_SECOND_MS)) {
-			r[i].maint_lack_at = w->now;
-			r[i].c_maint &= ++r[i].maint_lacks < 2;
-		}
-	}
-}
-
-static void record_consul(struct record *r, const struct world *w)
-{
-	for (int i = 0; i < PORTS; i++) {
-		r[i].c_seen |= w->registered[i];
-		r[i].c_pass = w->registered[i] && w->status[i] == FACTS_STATUS_PASSING;
-		r[i].c_none = w->registered[i] &&
-			      w->status[i] == FACTS_STATUS_NONE; /* no check of its own has run */
-		r[i].c_absent = w->registered[i] ? 0 : r[i].c_absent + 1;
-		r[i].c_bad = w->registered[i] && (w->status[i] == FACTS_STATUS_CRITICAL ||
-						  w->status[i] == FACTS_STATUS_MAINT);
-	}
-}
-
-static bool proof(const struct record *r, bool marathon, bool consul, bool kernel, int64_t now)
-{
-	bool listening = r->listening && kernel;
-
-	if (r->drained || (r->listened && !r->listening))
-		return true;
-	if (consul && r->c_bad)
-		return true;
-	if (marathon && r->m_bad && (!consul || r->c_absent || !r->c_seen || r->c_none))
-		return true;
-	if (consul && (r->m_absent >= 2 || r->m_ended) && r->c_absent >= 2 &&
-	    (!listening || now - r->m_absent_since >= DRAIN_MS))
-		return true;
-	/* Marathon's word alone, for as long as a drain may take */
-	if (marathon && consul && r->m_ended && now - r->m_absent_since >= DRAIN_MS)
-		return true;
-	if (marathon && consul && r->m_named_since && r->m_named_at - r->m_named_since >= DRAIN_MS)
-		return true;
-	/* our own registration says nothing if it has no check */
-	return r->m_absent >= 2 && (!r->c_seen || r->c_none) && !listening &&
-	       now - r->m_absent_since >= DRAIN_MS;
-}
-
-/* Marathon and Consul have each answered without it twice, after Consul had known it. */
-static bool both_lack(const struct record *r, bool consul)
-{
-	return consul && r->c_seen && r->c_absent >= 2 && r->m_absent >= 2;
-}
-
-/* Most of those that were up went in one answer, on absence alone, and the kernel has lost no listener of theirs. */
-static bool is_mass_removal(const struct world *w, const struct record *r, const bool *up_before,
-			    int up, bool consul, bool kernel)
-{
-	int missing = 0;
-
-	for (int i = 0; i < PORTS; i++)
-		missing += up_before[i] && world_state_of(w, i) != SLUICE_BACKEND_UP &&
-			   r[i].m_absent && !r[i].m_ended && !r[i].m_killed &&
-			   ((r[i].listening && kernel) ||
-			    ((r[i].listening || !r[i].listened) && !both_lack(&r[i], consul))) &&
-			   !r[i].drained && !(consul && r[i].c_bad) &&
-			   r[i].m_absent_at - r[i].m_missing_since < 5000;
-	return missing >= 2 && missing * 2 > up;
-}
-
-/* The pool ran empty because two or more listeners vanished together, which Consul and Marathon both speak for. */
-static bool is_kernel_mass(const struct world *w, const struct record *r, const bool *up_before,
-			   bool consul)
-{
-	int lost = 0;
-
-	for (int i = 0; i < PORTS; i++)
-		lost += up_before[i] && r[i].lost_at == w->now && r[i].m_running && consul &&
-			r[i].c_pass;
-	return lost >= 2;
-}
 
 /* --- a sequence --- */
 
@@ -256,14 +102,7 @@ static void consul_says(struct course *course)
 
 static void kernel_says(struct course *course)
 {
-	for (int i = 0; i < PORTS; i++) {
-		struct record *r = &course->record[i];
-
-		if (r->listening && !course->w.listens[i])
-			r->lost_at = course->w.now;
-		r->listening = course->w.listens[i];
-		r->listened |= course->w.listens[i];
-	}
+	record_kernel(course->record, &course->w);
 	course->kernel = true;
 	world_kernel_says(&course->w);
 }
@@ -376,40 +215,6 @@ static bool is_guarded(const struct world *w, const char *task)
 	return false;
 }
 
-/* DESIGN's table once more, for what all have just said. false: what was before counts, too. */
-static bool table(const struct world *w, const struct record *r, int i,
-		  enum sluice_backend_state *state)
-{
-	bool listed = w->listed[i] && !w->app_missing;
-	enum facts_status c = w->registered[i] ? w->status[i] : FACTS_STATUS_NONE;
-
-	*state = SLUICE_BACKEND_DRAINING;
-	/* the operator's drain ends with the task */
-	if (!listed || w->state[i] == FACTS_TASK_GONE || w->state[i] == FACTS_TASK_LOST)
-		return false;
-	if (r->drained || w->state[i] == FACTS_TASK_KILLING)
-		return true;
-	/* whether it is down hangs on whether this very generation has listened */
-	if (!r->listening)
-		return false;
-	if (c == FACTS_STATUS_MAINT)
-		return true;
-	*state = SLUICE_BACKEND_DOWN;
-	if (c == FACTS_STATUS_CRITICAL)
-		return true;
-	*state = SLUICE_BACKEND_UP;
-	if (c == FACTS_STATUS_WARNING)
-		return true;
-	*state = SLUICE_BACKEND_WAITING;
-	if (w->state[i] == FACTS_TASK_STARTING)
-		return true;
-	*state = SLUICE_BACKEND_UP;
-	if (c == FACTS_STATUS_PASSING || w->health[i] == FACTS_HEALTH_GOOD)
-		return true;
-	*state = SLUICE_BACKEND_DOWN;
-	return w->health[i] == FACTS_HEALTH_BAD;
-}
-
 static void check_table(struct course *course)
 {
 	struct world *w = &course->w;
@@ -419,7 +224,7 @@ static void check_table(struct course *course)
 		const char *task = world_task_id(w, i);
 
 		if (!world_find(w, task) || is_guarded(w, task) ||
-		    !table(w, &course->record[i], i, &want))
+		    !record_table(w, &course->record[i], i, &want))
 			continue;
 		is = world_state_of(w, i);
 		course->seen->by_the_table++;
@@ -434,14 +239,16 @@ static void check_emptied(struct course *course)
 {
 	struct world *w = &course->w;
 
-	assert_false(is_kernel_mass(w, course->record, course->up_before, course->consul_spoke));
+	assert_false(
+		record_is_kernel_mass(w, course->record, course->up_before, course->consul_spoke));
 	course->seen->emptied++;
 	for (int i = 0; i < PORTS; i++) {
 		const struct wanted_backend *found = world_find(w, world_task_id(w, i));
 		const struct record *r = &course->record[i];
 
 		if (course->up_before[i] &&
-		    !proof(r, course->marathon_spoke, course->consul_spoke, course->kernel, w->now))
+		    !record_proves(r, course->marathon_spoke, course->consul_spoke, course->kernel,
+				   w->now))
 			fail_msg(
 				"step %u: task %d is %s without proof: %s; Marathon lacks it %u times, Consul %u",
 				course->step, i, found ? state_name(found->state) : "not there",
@@ -470,8 +277,8 @@ static void check_step(struct course *course)
 {
 	struct world *w = &course->w;
 
-	assert_false(is_mass_removal(w, course->record, course->up_before, course->before,
-				     course->consul_spoke, course->kernel));
+	assert_false(record_is_mass_removal(w, course->record, course->up_before, course->before,
+					    course->consul_spoke, course->kernel));
 	for (int i = 0; i < PORTS; i++) {
 		struct record *r = &course->record[i];
 		bool there = world_find(w, world_task_id(w, i)) != NULL;
