@@ -13,8 +13,6 @@
 
 #include "model_record.h"
 #include "model_world.h"
-#include "registrar.h"
-#include "state.h"
 
 enum { TASKS = 3 }; /* few, so that pools run empty often */
 
