@@ -13,6 +13,7 @@
 
 #include "model_record.h"
 #include "model_world.h"
+#include "state.h"
 
 enum { TASKS = 3 }; /* few, so that pools run empty often */
 
