@@ -155,7 +155,18 @@ class Floors(unittest.TestCase):
         self.assertEqual(floors.say_and_judge(benchtest.made_up(rows()), shipped), 0)
         fallen = benchtest.made_up(rows(0.94))
         self.assertEqual(floors.say_and_judge(fallen, shipped), 1)
-        self.assertTrue(any(line.startswith("keepalive/direct: 0.9") for line in floors.failures(bars.judge(fallen), shipped)))
+        broken, undecided = floors.compare(bars.judge(fallen), shipped)
+        self.assertTrue(any(line.startswith("keepalive/direct: 0.9") for line in broken))
+        self.assertEqual(undecided, [])
+
+    def test_an_interval_across_the_floor_is_said_and_fails_nothing(self):
+        run = benchtest.made_up(rows())
+        judged = next(bar for bar in bars.judge(run) if bar.name == "keepalive/direct")
+        judged.values = [0.90, 0.92, 0.93, 0.97, 0.99]
+        judged.median, (judged.low, judged.high) = 0.93, (0.90, 0.99)
+        broken, undecided = floors.compare([judged], {"keepalive/direct": 0.955})
+        self.assertEqual(broken, [])
+        self.assertEqual(undecided, ["keepalive/direct: 0.930 [0.900, 0.990] (5 rounds), the floor is 0.955"])
 
     def check(self, run, content):
         """bench check's exit status when the run comes out so."""
@@ -170,8 +181,8 @@ class Floors(unittest.TestCase):
         self.assertEqual(self.check(benchtest.made_up(rows()), {"latency/p99": 1.08}), 1)
 
     def test_what_was_not_measured_fails(self):
-        self.assertEqual(floors.failures([], {"keepalive/direct": 0.955}),
-                         ["keepalive/direct: not measured, for no row of it counts"])
+        self.assertEqual(floors.compare([], {"keepalive/direct": 0.955}),
+                         (["keepalive/direct: not measured, for no row of it counts"], []))
 
 
 class Order(unittest.TestCase):

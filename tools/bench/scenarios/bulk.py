@@ -10,7 +10,8 @@ DOWN_BYTES, UP_BYTES = 4 << 20, 1 << 20
 class Bulk(Scenario):
     name = "bulk"
     title = "Bulk transfer"
-    text = f"wrk, {CONNECTIONS} kept connections: bodies of 4 MiB to the client (down), of 1 MiB to the servers (up). The lab's app answers."
+    text = (f"wrk, {CONNECTIONS} kept connections: bodies of 4 MiB to the client (down), of 1 MiB to the servers (up). The lab's app answers, a "
+            "process for each port; direct has two connections to each.")
     peers = (*rates.COMPARED, "sluice-generic")
     order = 30
     metric = ("gbit", "Gbit/s", 2)
@@ -27,7 +28,7 @@ class Bulk(Scenario):
 
     def _one(self, run, peer, point, path, size, upload):
         before = run.meter.read()
-        result = generators.wrk(run.host, peer.url(path), run.seconds, CONNECTIONS, upload=upload)
+        result = generators.wrk(run.host, peer.url(path), run.seconds, CONNECTIONS, spread=peer.targets(), threads=4, upload=upload)
         used = run.meter.since(before, run.meter.read())
         moved = result["requests"] * size
         row = Row(self.name, peer.name, point, gbit=moved * 8 / result["seconds"] / 1e9, requests=result["requests"],

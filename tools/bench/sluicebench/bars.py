@@ -105,15 +105,15 @@ def beside(run, scenario):
     return stats.median(others) if others else 0.0
 
 
-def _mode(run, bar):
-    """The family's member that makes the best rate, if it has rows for this bar: nobody runs one mode for rate and another one for CPU."""
-    name = best(run, bar.top, "close" if bar.scenario == "close" else "keepalive", "rate")
-    return name if name and run.values(bar.scenario, name, bar.metric, bar.point) else None
+def mode(run, family, scenario, metric, point=""):
+    """The family's member that makes the best rate, if it has rows of this: nobody runs one mode for rate and another one for CPU."""
+    name = best(run, family, "close" if scenario == "close" else "keepalive", "rate")
+    return name if name and run.values(scenario, name, metric, point) else None
 
 
 def _judge(run, bar, least):
     higher = bar.sense == _MORE
-    top = _mode(run, bar) or best(run, bar.top, bar.scenario, bar.metric, bar.point, higher)
+    top = mode(run, bar.top, bar.scenario, bar.metric, bar.point) or best(run, bar.top, bar.scenario, bar.metric, bar.point, higher)
     bottom = best(run, bar.bottom, bar.scenario, bar.metric, bar.bottom_point, higher)
     if not top or not bottom:
         return None

@@ -5,7 +5,7 @@ from sluicelab.consul import HTTP
 from sluicelab.docker import APP_PORT, IMAGE
 from sluicelab.web import ask, must
 
-from .host import SLAVE
+from .host import NO_TIME_WAIT, SLAVE
 from .servers import ports
 
 
@@ -25,8 +25,9 @@ class Containers:
         return processes.run(docker.client(), "-H", f"unix://{self.host.lab.docker_socket(SLAVE)}", *args, check=check)
 
     def start(self, port):
-        self.docker("run", "--detach", "--name", f"bench{port}", "--publish", f"{port}:{APP_PORT}", IMAGE, "--port", str(APP_PORT),
-                    "--task", f"bench.{port}", "--hostport", str(port))
+        settings = [f"--sysctl=net.{name.replace('__', '.')}={value}" for name, value in NO_TIME_WAIT.items()]
+        self.docker("run", *settings, "--detach", "--name", f"bench{port}", "--publish", f"{port}:{APP_PORT}", IMAGE,
+                    "--port", str(APP_PORT), "--task", f"bench.{port}", "--hostport", str(port))
 
     def kill(self, port):
         """As an accident would."""

@@ -7,6 +7,7 @@ from . import bars, stats
 from .host import BenchError
 
 FILE = os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(__file__))), "floors.json")
+LEAST = 3  # rounds: a quick run has few
 
 
 def allowed(bar):
@@ -33,22 +34,38 @@ def read(path=FILE):
     return floors
 
 
-def failures(judged, floors):
-    """One line for each floor that is broken or was not measured."""
+def _beyond(bar, value, floor):
+    return value < floor if bar.sense == ">=" else value > floor
+
+
+def compare(judged, floors):
+    """(failures, undecided): lines for the floors that are broken or were not measured, and for those that this run cannot tell.
+
+    A floor is broken as a bar is missed: by the whole interval. A median below it whose interval reaches above it is what an unlucky run of
+    the same programs looks like; it is said, and more rounds (`make bench`) decide it.
+    """
     found = {bar.name: bar for bar in judged}
-    lines = []
+    failures, undecided = [], []
     for name, floor in floors.items():
-        bar = found.get(name)
-        if bar is None or bar.median is None:
-            lines.append(f"{name}: not measured, for no row of it counts")
-        elif (bar.median < floor) if bar.bar.sense == ">=" else (bar.median > floor):
-            lines.append(f"{name}: {bar.median:.3f} ({len(bar.values)} rounds), the floor is {floor:g}")
-    return lines
+        judgement = found.get(name)
+        if judgement is None or judgement.median is None:
+            failures.append(f"{name}: not measured, for no row of it counts")
+            continue
+        bar = judgement.bar
+        if not _beyond(bar, judgement.median, floor):
+            continue
+        line = (f"{name}: {judgement.median:.3f} [{judgement.low:.3f}, {judgement.high:.3f}] ({len(judgement.values)} rounds), the floor is "
+                f"{floor:g}")
+        broken = stats.verdict(judgement.values, bar.sense, floor, LEAST, relative=bar.kind == "ratio") == stats.MISSED
+        (failures if broken else undecided).append(line)
+    return failures, undecided
 
 
 def say_and_judge(run, floors):
-    broken = failures(bars.judge(run), floors)
+    broken, undecided = compare(bars.judge(run), floors)
     for line in broken:
         print(f"bench-check: FAIL {line}", flush=True)
-    print(f"bench-check: {len(floors) - len(broken)} of {len(floors)} floors hold")
+    for line in undecided:
+        print(f"bench-check: undecided {line}", flush=True)
+    print(f"bench-check: {len(floors) - len(broken) - len(undecided)} of {len(floors)} floors hold, {len(undecided)} undecided")
     return 1 if broken else 0

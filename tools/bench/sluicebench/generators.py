@@ -13,7 +13,7 @@ from .host import BenchError, generator_core
 _LUA = """\
 wrk.method = "%(method)s"
 %(body)s
-%(headers)s
+%(addresses)s
 function done(summary, latency, requests)
     local e = summary.errors
     io.write(string.format(
@@ -41,21 +41,38 @@ function request()
 end
 """
 
+# Kept connections are a thread's, and so is their address: each thread has the next one.
+_SPREAD = """\
+local addresses, threads = {}, 0
+function setup(thread)
+    if threads == 0 then
+        for host, port in string.gmatch("%s", "([^:,]+):([0-9]+)") do
+            addresses[#addresses + 1] = wrk.lookup(host, port)[1]
+        end
+    end
+    thread.addr = addresses[threads %% #addresses + 1]
+    threads = threads + 1
+end
+"""
 
-def _script(host, name, method="GET", body_bytes=0, in_turn=()):
+
+def _script(host, name, method="GET", body_bytes=0, in_turn=(), spread=()):
     text = _LUA % {"method": method, "body": f'wrk.body = string.rep("x", {body_bytes})' if body_bytes else "",
-                   "headers": _IN_TURN % ",".join(in_turn) if in_turn else ""}
+                   "addresses": _IN_TURN % ",".join(in_turn) if in_turn else _SPREAD % ",".join(spread) if spread else ""}
     path = host.client_path(f"wrk-{name}.lua")
     with open(path, "w", encoding="ascii") as file:
         file.write(text)
     return path
 
 
-def wrk(host, url, seconds, connections, in_turn=(), upload=0):
-    """{requests, seconds, rate, bytes, failed: {kind: count}} of one run. in_turn: a connection for each request, to these addresses."""
-    kind = "close" if in_turn else f"upload{upload}" if upload else "keep"
-    script = _script(host, kind, "POST" if upload else "GET", upload, in_turn)
-    argv = ["taskset", "-c", str(generator_core()), "wrk", "-t", "1", "-c", str(connections), "-d", f"{int(seconds)}s",
+def wrk(host, url, seconds, connections, in_turn=(), spread=(), threads=1, upload=0):
+    """{requests, seconds, rate, bytes, failed: {kind: count}} of one run.
+
+    in_turn: a connection for each request, to these addresses. spread: each thread's kept connections go to the next one of these.
+    """
+    kind = "close" if in_turn else f"upload{upload}" if upload else "spread" if spread else "keep"
+    script = _script(host, kind, "POST" if upload else "GET", upload, in_turn, spread)
+    argv = ["taskset", "-c", str(generator_core()), "wrk", "-t", str(threads), "-c", str(connections), "-d", f"{int(seconds)}s",
             "--timeout", "2s", "-s", script, url]
     done = processes.run(*host.client_argv(argv))
     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]

@@ -23,9 +23,9 @@ SERVICE, SERVICE_PORT, FIRST_PORT = "web", 80, 31000
 ADDRESS = "10.80.0.2"
 # Ports for 15,000 connections to one address come round every three seconds, and a row must not meet what the row before has left: a client
 # that comes to a host-port by way of :80 has other timestamps than one that asks it directly, so its SYN to a socket in TIME_WAIT is dropped
-# (PAWS) and sent again a second later. So both ends keep none. The time-out of 61 s lets FIN-WAIT-2 stay a socket, which answers a FIN as
-# it should; one of 60 s and less would need a place in the table that there is not.
-_NO_TIME_WAIT = {"ipv4__tcp_max_tw_buckets": 0, "ipv4__tcp_fin_timeout": 61}
+# (PAWS) and sent again a second later. So both ends keep none, containers neither. The time-out of 61 s lets FIN-WAIT-2 stay a socket, which
+# answers a FIN as it should; one of 60 s and less would need a place in the table that there is not.
+NO_TIME_WAIT = {"ipv4__tcp_max_tw_buckets": 0, "ipv4__tcp_fin_timeout": 61}
 
 
 class BenchError(LabError):
@@ -170,8 +170,8 @@ def laboratory(containers, daemon, say):
     world.up(lab, options, lambda text: None)
     try:
         host = Host(lab)
-        host.sysctl(CLIENT, ipv4__ip_local_port_range="1500 30999", core__somaxconn=65535, **_NO_TIME_WAIT)
-        host.sysctl(SLAVE, ipv4__tcp_max_syn_backlog=65535, core__netdev_max_backlog=10000, **_NO_TIME_WAIT)
+        host.sysctl(CLIENT, ipv4__ip_local_port_range="1500 30999", core__somaxconn=65535, **NO_TIME_WAIT)
+        host.sysctl(SLAVE, ipv4__tcp_max_syn_backlog=65535, core__netdev_max_backlog=10000, **NO_TIME_WAIT)
         if not daemon:
             host.ctl("detach")
         with front.before_all(lab) as host.share:

@@ -32,14 +32,14 @@ def _raw(run, scenario, what):
 
 
 def _cpu(run, scenario, what):
-    ours = bars.best(run, "sluice", scenario, "cpu", higher=False)
+    ours = bars.mode(run, "sluice", scenario, "cpu")
     base = _median(run, scenario, "direct", "cpu")
     mine = _median(run, scenario, ours, "cpu")
     if base is None or mine is None:
         return []
     added = [f"Sluice ({ours}) {mine - base:+.2f} us"]
     for family in ("haproxy-tcp", "haproxy-http", "nginx-stream", "nft-numgen", "iptables-statistic"):
-        theirs = _median(run, scenario, bars.best(run, family, scenario, "cpu", higher=False), "cpu")
+        theirs = _median(run, scenario, bars.mode(run, family, scenario, "cpu"), "cpu")
         if theirs is not None:
             added.append(f"{family} {theirs - base:+.2f} us")
     return [f"- **CPU that a balancer adds, {what}**, over the {base:.1f} us that client, servers and kernel need anyway: "

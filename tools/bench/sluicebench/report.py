@@ -31,7 +31,7 @@ _METHOD = """\
 - All of the lab's processes are one group that goes before everything else on the machine. A row beside which others still used more
   than 10 % of all cores (time that the hypervisor took counts), and more than one and a half times as much as beside that peer's other
   rows, is left out, and the tables say so. Where others used more than a quarter of all cores beside most rows no bar is decided.
-- No socket stays in TIME_WAIT, on either side: a row would meet those of the row before, on the same ports with other timestamps.
+- No socket stays in TIME_WAIT, on either side nor in containers: a row would meet those of the row before, on the same ports with other timestamps.
 - A row with any client-side error, or that achieved less than 99 % of the offered rate, does not count and is shown.
 - CPU is that of all cores: what the lab's cgroups and the kernel's softirq threads used, generator and servers included, so the row
   `direct` is what there is to subtract. report.json has the same from /proc/stat (`cpu_all`), where other load of the machine is in it.
