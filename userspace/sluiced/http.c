@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * libcurl's socket and timer callbacks mapped on libevent. What libcurl delivers is put aside and
- * handed on after libcurl has returned (deliver()): libcurl refuses to be called from inside its
- * own callbacks.
+ * Calls: from a request to a libcurl handle, and from what that brings to the caller's callbacks.
+ * What libcurl delivers is put aside and handed on after libcurl has returned (deliver()): libcurl
+ * refuses to be called from inside its own callbacks. http_loop.h moves the bytes.
  */
 #include "http.h"
 
@@ -17,6 +17,7 @@
 #include <curl/curl.h>
 #include <event2/event.h>
 
+#include "http_loop.h"
 #include "secret.h"
 
 #define MAX_ERROR_BODY (64u << 10)
@@ -41,16 +42,14 @@ struct http_call {
 	bool too_large, no_memory, idle_for_long;
 	bool opening, opened; /* opened() is due, has been due */
 	bool finished;	      /* done() is due */
-	bool given_up;	      /* its multi handle is gone */
+	bool in_loop;	      /* libcurl has it */
 	CURLcode result;
 };
 
 struct http {
 	struct event_base *base;
-	CURLM *multi;
-	struct event *timer;
+	struct http_loop loop;
 	LIST_HEAD(, http_call) calls;
-	bool blind;		   /* a socket could not be watched */
 	struct http_call *current; /* whose callback runs; NULL once that has cancelled it */
 };
 
@@ -124,102 +123,20 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
 	return len;
 }
 
-static void collect_finished(struct http *http)
-{
-	CURLMsg *message;
-	int left;
-
-	while ((message = curl_multi_info_read(http->multi, &left))) {
-		struct http_call *call;
-
-		if (message->msg != CURLMSG_DONE)
-			continue;
-		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&call);
-		call->finished = true;
-		call->result = message->data.result;
-	}
-}
-
-static void after_curl(struct http *http);
-
-/* One that failed may have left a socket unwatched and no timer behind: its call would never end. */
-static void act(struct http *http, curl_socket_t fd, int action)
-{
-	int running;
-
-	if (curl_multi_socket_action(http->multi, fd, action, &running) != CURLM_OK)
-		http->blind = true;
-	after_curl(http);
-}
-
-static void on_socket_event(evutil_socket_t fd, short what, void *arg)
-{
-	struct http *http = arg;
-	int action = 0;
-
-	if (what & EV_READ)
-		action |= CURL_CSELECT_IN;
-	if (what & EV_WRITE)
-		action |= CURL_CSELECT_OUT;
-	act(http, fd, action);
-}
-
-static void on_timer(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd;
-	(void)what;
-	act(arg, CURL_SOCKET_TIMEOUT, 0);
-}
-
-static int on_curl_timer(CURLM *multi, long timeout_ms, void *arg)
-{
-	struct http *http = arg;
-	const struct timeval wait = { .tv_sec = timeout_ms / 1000,
-				      .tv_usec = timeout_ms % 1000 * 1000 };
-
-	(void)multi;
-	if (timeout_ms < 0)
-		evtimer_del(http->timer);
-	else
-		evtimer_add(http->timer, &wait);
-	return 0;
-}
-
-static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
-{
-	struct http *http = arg;
-	struct event *event = socket_arg;
-	short flags = EV_PERSIST;
-
-	(void)easy;
-	if (event)
-		event_free(event);
-	if (what == CURL_POLL_REMOVE) {
-		curl_multi_assign(http->multi, fd, NULL);
-		return 0;
-	}
-	if (what & CURL_POLL_IN)
-		flags |= EV_READ;
-	if (what & CURL_POLL_OUT)
-		flags |= EV_WRITE;
-	event = event_new(http->base, fd, flags, on_socket_event, http);
-	curl_multi_assign(http->multi, fd, event);
-	/* an error from here would make libcurl refuse this handle for good */
-	if (!event || event_add(event, NULL))
-		http->blind = true;
-	return 0;
-}
-
 /* --- to the callers --- */
+
+static void leave_loop(struct http_call *call)
+{
+	if (call->in_loop)
+		http_loop_remove(&call->http->loop, call->easy);
+	call->in_loop = false;
+}
 
 static void free_call(struct http_call *call)
 {
 	LIST_REMOVE(call, link);
-	if (call->easy) {
-		if (!call->given_up)
-			curl_multi_remove_handle(call->http->multi, call->easy);
-		curl_easy_cleanup(call->easy);
-	}
+	leave_loop(call);
+	curl_easy_cleanup(call->easy);
 	if (call->idle)
 		event_free(call->idle);
 	curl_slist_free_all(call->headers);
@@ -306,23 +223,21 @@ static void deliver(struct http *http)
 	} while (call);
 }
 
-/* 0 or -ENOMEM; multi is NULL then. */
-static int open_multi(struct http *http)
+static void collect_finished(struct http *http)
 {
-	http->multi = curl_multi_init();
-	if (!http->multi)
-		return -ENOMEM;
-	curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, on_curl_socket);
-	curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
-	curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, on_curl_timer);
-	curl_multi_setopt(http->multi, CURLMOPT_TIMERDATA, http);
-	return 0;
+	CURLcode result;
+	CURL *easy;
+
+	while ((easy = http_loop_ended(&http->loop, &result))) {
+		struct http_call *call;
+
+		curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&call);
+		call->finished = true;
+		call->result = result;
+	}
 }
 
-/*
- * Whose socket it is libcurl does not say: all calls end, and their owners try again. A multi
- * handle that lacked memory is not used again: libcurl 7.88 then divides by zero.
- */
+/* All calls end, and their owners try again. */
 static void give_up(struct http *http)
 {
 	struct http_call *call;
@@ -331,19 +246,17 @@ static void give_up(struct http *http)
 	{
 		call->no_memory |= !call->finished;
 		call->finished = true;
-		if (!call->given_up)
-			curl_multi_remove_handle(http->multi, call->easy);
-		call->given_up = true;
+		leave_loop(call);
 	}
-	curl_multi_cleanup(http->multi);
-	http->blind = false;
-	open_multi(http); /* without memory http_start() tries again */
+	http_loop_renew(&http->loop);
 }
 
-static void after_curl(struct http *http)
+static void after_curl(void *arg)
 {
+	struct http *http = arg;
+
 	collect_finished(http);
-	if (http->blind)
+	if (http_loop_is_blind(&http->loop))
 		give_up(http);
 	deliver(http);
 }
@@ -446,7 +359,6 @@ struct http_call *http_start(struct http *http, const struct http_request *reque
 
 	if (!call)
 		return NULL;
-	call->given_up = true; /* until libcurl has it */
 	call->http = http;
 	call->request = *request;
 	LIST_INSERT_HEAD(&http->calls, call, link);
@@ -480,11 +392,10 @@ struct http_call *http_start(struct http *http, const struct http_request *reque
 		}
 		touch(call);
 	}
-	if ((!http->multi && open_multi(http)) || curl_multi_add_handle(http->multi, call->easy)) {
-		err = -ENOMEM;
+	err = http_loop_add(&http->loop, call->easy);
+	if (err)
 		goto fail;
-	}
-	call->given_up = false;
+	call->in_loop = true;
 	return call;
 fail:
 	free_call(call);
@@ -509,8 +420,7 @@ struct http *http_new(struct event_base *base)
 		return NULL;
 	LIST_INIT(&http->calls);
 	http->base = base;
-	http->timer = evtimer_new(base, on_timer, http);
-	if (!http->timer || open_multi(http)) {
+	if (http_loop_init(&http->loop, base, after_curl, http)) {
 		http_free(http);
 		errno = ENOMEM;
 		return NULL;
@@ -524,10 +434,7 @@ void http_free(struct http *http)
 		return;
 	while (!LIST_EMPTY(&http->calls))
 		free_call(LIST_FIRST(&http->calls));
-	if (http->multi)
-		curl_multi_cleanup(http->multi);
-	if (http->timer)
-		event_free(http->timer);
+	http_loop_release(&http->loop);
 	free(http);
 }
 
