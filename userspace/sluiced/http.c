@@ -2,7 +2,8 @@
 /*
  * Calls: from a request to a libcurl handle, and from what that brings to the caller's callbacks.
  * What libcurl delivers is put aside and handed on after libcurl has returned (deliver()): libcurl
- * refuses to be called from inside its own callbacks. http_loop.h moves the bytes.
+ * refuses to be called from inside its own callbacks. http_options.h has how a request is sent,
+ * http_loop.h moves the bytes.
  */
 #include "http.h"
 
@@ -18,6 +19,7 @@
 #include <event2/event.h>
 
 #include "http_loop.h"
+#include "http_options.h"
 #include "secret.h"
 
 #define MAX_ERROR_BODY (64u << 10)
@@ -274,87 +276,23 @@ static void on_idle(evutil_socket_t fd, short what, void *arg)
 
 /* --- setting up --- */
 
-static int add_headers(struct http_call *call, const struct http_request *request)
-{
-	/* libcurl would wait a second for "100 Continue" before a larger body */
-	static const char no_expect[] = "Expect:";
-	struct curl_slist *longer = curl_slist_append(NULL, no_expect);
-
-	if (!longer)
-		return -ENOMEM;
-	call->headers = longer;
-	for (int i = 0; i < HTTP_MAX_HEADERS && request->headers[i]; i++) {
-		longer = curl_slist_append(call->headers, request->headers[i]);
-		if (!longer)
-			return -ENOMEM;
-		call->headers = longer;
-	}
-	return curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, call->headers) ? -ENOMEM : 0;
-}
-
-static CURLcode set_transport(CURL *easy, const struct http_request *request)
-{
-	CURLcode code = CURLE_OK;
-
-#define SET(option, value)                                            \
-	do {                                                          \
-		if (!code)                                            \
-			code = curl_easy_setopt(easy, option, value); \
-	} while (0)
-	SET(CURLOPT_URL, request->url);
-	SET(CURLOPT_PROTOCOLS_STR, "http,https");
-	SET(CURLOPT_FOLLOWLOCATION, 0L);
-	SET(CURLOPT_PROXY, "");
-	SET(CURLOPT_NOPROXY, "*");
-	SET(CURLOPT_NOSIGNAL, 1L);
-#if LIBCURL_VERSION_NUM >= 0x075700
-	/* else the end of a call joins its resolver's thread: half a minute without a nameserver */
-	SET(CURLOPT_QUICK_EXIT, 1L);
-#endif
-	SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-	/*
-	 * Consul would take HTTP/2 if it were offered, and one connection for all blocking queries
-	 * with it
-	 */
-	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-	SET(CURLOPT_USERAGENT, "sluiced");
-	SET(CURLOPT_TCP_KEEPALIVE, 1L);
-	SET(CURLOPT_CONNECTTIMEOUT_MS, (long)request->connect_ms);
-	SET(CURLOPT_TIMEOUT_MS, (long)request->total_ms);
-	if (request->unix_socket)
-		SET(CURLOPT_UNIX_SOCKET_PATH, request->unix_socket);
-	if (request->ca_file)
-		SET(CURLOPT_CAINFO, request->ca_file);
-	if (request->user) {
-		SET(CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
-		SET(CURLOPT_USERPWD, request->user);
-	}
-	if (strcmp(request->method, "GET") != 0) {
-		SET(CURLOPT_COPYPOSTFIELDS, request->body ? request->body : "");
-		SET(CURLOPT_CUSTOMREQUEST, request->method);
-	}
-	return code;
-}
-
-static CURLcode set_callbacks(struct http_call *call)
+/* 0 or -EINVAL; libcurl keeps pointers here, which takes no memory. */
+static int set_callbacks(struct http_call *call)
 {
 	CURL *easy = call->easy;
-	CURLcode code = CURLE_OK;
+	bool refused = curl_easy_setopt(easy, CURLOPT_PRIVATE, call) ||
+		       curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->curl_error) ||
+		       curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header) ||
+		       curl_easy_setopt(easy, CURLOPT_HEADERDATA, call) ||
+		       curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body) ||
+		       curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
 
-	SET(CURLOPT_PRIVATE, call);
-	SET(CURLOPT_ERRORBUFFER, call->curl_error);
-	SET(CURLOPT_HEADERFUNCTION, on_header);
-	SET(CURLOPT_HEADERDATA, call);
-	SET(CURLOPT_WRITEFUNCTION, on_body);
-	SET(CURLOPT_WRITEDATA, call);
-#undef SET
-	return code;
+	return refused ? -EINVAL : 0;
 }
 
 struct http_call *http_start(struct http *http, const struct http_request *request)
 {
 	struct http_call *call = calloc(1, sizeof(*call));
-	CURLcode code;
 	int err = -ENOMEM;
 
 	if (!call)
@@ -368,7 +306,10 @@ struct http_call *http_start(struct http *http, const struct http_request *reque
 	err = secrets_of(request, &call->secrets);
 	if (err)
 		goto fail;
-	err = add_headers(call, request);
+	err = http_options_set(call->easy, request, &call->headers);
+	if (err)
+		goto fail;
+	err = set_callbacks(call);
 	if (err)
 		goto fail;
 	if (request->ca_file) {
@@ -376,13 +317,6 @@ struct http_call *http_start(struct http *http, const struct http_request *reque
 		err = call->ca_file ? 0 : -ENOMEM;
 		if (err)
 			goto fail;
-	}
-	code = set_transport(call->easy, request);
-	if (!code)
-		code = set_callbacks(call);
-	if (code) {
-		err = code == CURLE_OUT_OF_MEMORY ? -ENOMEM : -EINVAL;
-		goto fail;
 	}
 	if (request->idle_ms) {
 		call->idle = evtimer_new(http->base, on_idle, call);
