@@ -27,6 +27,9 @@ _PROGRAMS = ("What it costs is the run of the programs: two or three a request o
 _REUSE = ("HAProxy in mode http keeps its connections to the servers (http-reuse), so the server accepts none for such a request; direct and all "
           "layer 4 balancers make it accept one each. The column of the servers' process and the row haproxy-http-no-reuse, which is the "
           "same HAProxy without that, show how much it saves.")
+_CONNECTION = ("A connection is five packets each way and a run of a program for each, with tables that are no longer in the cache, and two hooks of the "
+               "server's socket: 7 us here by `kernel.bpf_stats_enabled=1` (tools/bench/README.md).")
+_AT_REST = ("At half of the slowest peer's rate a p99 is made of what else the machine does: `direct` against itself, below, is as far apart.")
 
 BARS = [
     Bar("keepalive/direct", "keep-alive, Sluice's best mode over direct", "keepalive", "rate", _MORE, 0.98, "sluice", "direct",
@@ -45,10 +48,11 @@ BARS = [
     Bar("keepalive/cpu-http", "CPU added per request over direct, as a share of what HAProxy http adds", "keepalive", "cpu", _LESS, 0.1,
         "sluice", "haproxy-http", "added"),
     Bar("close/cpu-tcp", "CPU added per connection over direct, as a share of what HAProxy tcp adds", "close", "cpu", _LESS, 0.1,
-        "sluice", "haproxy-tcp", "added"),
+        "sluice", "haproxy-tcp", "added", note=_CONNECTION),
     Bar("close/cpu-http", "CPU added per connection over direct, as a share of what HAProxy http adds", "close", "cpu", _LESS, 0.1,
-        "sluice", "haproxy-http", "added"),
-    Bar("latency/p99", "p99 at the common 50 % rate, over direct", "latency", "p99", _LESS, 1.05, "sluice", "direct", point="50 %"),
+        "sluice", "haproxy-http", "added", note=f"{_CONNECTION} {_REUSE}"),
+    Bar("latency/p99", "p99 at the common 50 % rate, over direct", "latency", "p99", _LESS, 1.05, "sluice", "direct", point="50 %",
+        note=_AT_REST),
     Bar("changes/failed", "failed requests while sets change each second", "changes", "failed", _LESS, 0, "sluice", "sluice", "none",
         point="set changes"),
     Bar("changes/p99", "p99 while sets change each second, over p99 without changes", "changes", "p99", _LESS, 1.05, "sluice", "sluice",
