@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config_defaults.h"
 #include "config_keys.h"
 #include "config_value.h"
 
@@ -101,20 +102,12 @@ static void begin_service(struct parse *parse, const char *name)
 		return;
 	}
 	service = &config->service[config->service_count];
-	service->marathon_app = strdup("");
-	service->consul_service = strdup("");
-	if (!service->marathon_app || !service->consul_service) {
-		free(service->marathon_app);
-		free(service->consul_service);
+	if (config_defaults_service(service) < 0) {
 		parse->failed = ENOMEM;
 		return;
 	}
 	memcpy(service->name, name, strlen(name) + 1);
 	service->line = parse->line;
-	service->balance = SLUICE_BALANCE_ROUNDROBIN;
-	service->drain_timeout_ms = 60 * 1000;
-	service->rate_prefix4 = 24;
-	service->rate_prefix6 = 64;
 	config->service_count++;
 	parse->section = CONFIG_SECTION_SERVICE;
 	current_lines(parse)->section = parse->line;
@@ -332,28 +325,6 @@ static void check_service(struct parse *parse, unsigned i)
 	}
 }
 
-/* Consul's name for an app where none is given: no first slash, slashes turned into dashes, -INDEX if above 0. */
-static int default_consul_service(struct config_service *service)
-{
-	char *name, *slash;
-
-	if (service->consul_service[0] || !service->marathon_app[0])
-		return 0;
-	if (service->port_index) {
-		if (asprintf(&name, "%s-%u", service->marathon_app + 1, service->port_index) < 0)
-			return -ENOMEM;
-	} else {
-		name = strdup(service->marathon_app + 1);
-		if (!name)
-			return -ENOMEM;
-	}
-	for (slash = name; (slash = strchr(slash, '/'));)
-		*slash = '-';
-	free(service->consul_service);
-	service->consul_service = name;
-	return 0;
-}
-
 static void check_whole(struct parse *parse)
 {
 	struct config *config = parse->config;
@@ -362,7 +333,7 @@ static void check_whole(struct parse *parse)
 
 	for (i = 0; i < config->service_count && !parse->failed; i++) {
 		check_service(parse, i);
-		if (!parse->failed && default_consul_service(&config->service[i]) < 0)
+		if (!parse->failed && config_defaults_consul(&config->service[i]) < 0)
 			parse->failed = ENOMEM;
 	}
 	if (config->marathon_used && config->events == CONFIG_EVENTS_CALLBACK &&
@@ -376,99 +347,6 @@ static void check_whole(struct parse *parse)
 }
 
 /* --- the whole --- */
-
-/* 0 or -ENOMEM; what was filled until then is config_free()'s. */
-static int fill_strings(struct config *config, const char *file)
-{
-	const struct {
-		char **field;
-		const char *value;
-	} strings[] = {
-		{ &config->file, file },
-		{ &config->pin_dir, "/sys/fs/bpf/sluice" },
-		{ &config->cgroup, "auto" },
-		{ &config->group, "sluice" },
-		{ &config->callback_listen, "0.0.0.0:8081" },
-		{ &config->callback_url, "" },
-		{ &config->user_file, "" },
-		{ &config->marathon_ca_file, "" },
-		{ &config->consul_url, "" },
-		{ &config->token_file, "" },
-		{ &config->ca_file, "" },
-		{ &config->admin_socket, "/run/sluice/admin.sock" },
-		{ &config->metrics_listen, "127.0.0.1:9180" },
-	};
-	size_t i;
-
-	for (i = 0; i < sizeof(strings) / sizeof(strings[0]); i++) {
-		*strings[i].field = strdup(strings[i].value);
-		if (!*strings[i].field)
-			return -ENOMEM;
-	}
-	return 0;
-}
-
-static struct config *config_new(const char *file)
-{
-	struct config *config = calloc(1, sizeof(*config));
-
-	if (!config)
-		return NULL;
-	config->service = calloc(SLUICE_MAX_SERVICES, sizeof(*config->service));
-	if (!config->service || fill_strings(config, file)) {
-		config_free(config);
-		errno = ENOMEM;
-		return NULL;
-	}
-	config->port_min = CONFIG_PORT_MIN;
-	config->port_max = CONFIG_PORT_MAX;
-	config->flows = 1u << 18;
-	config->half_flows = 1u << 18;
-	config->timeouts = TIMEOUTS_DEFAULT;
-	config->resync_ms = 60 * 1000;
-	config->consul_register = true;
-	config->warning_is_up = true;
-	config->guards = (struct config_guards){ .mass_share = 50,
-						 .mass_count = 2,
-						 .flap_count = 3,
-						 .flap_hold_ms = 10 * 1000,
-						 .flap_hold_max_ms = 300 * 1000,
-						 .health_expires_ms = 180 * 1000 };
-	return config;
-}
-
-void config_free(struct config *config)
-{
-	unsigned i;
-
-	if (!config)
-		return;
-	for (i = 0; i < CONFIG_MAX_NAMES; i++)
-		free(config->name[i]);
-	for (i = 0; i < SLUICE_MAX_IFINDEX; i++)
-		free(config->interface[i]);
-	for (i = 0; i < CONFIG_MAX_URLS; i++)
-		free(config->marathon_url[i]);
-	for (i = 0; i < config->service_count; i++) {
-		free(config->service[i].marathon_app);
-		free(config->service[i].consul_service);
-	}
-	free(config->service);
-	free(config->file);
-	free(config->pin_dir);
-	free(config->cgroup);
-	free(config->group);
-	free(config->callback_listen);
-	free(config->callback_url);
-	free(config->user_file);
-	free(config->marathon_ca_file);
-	free(config->consul_url);
-	free(config->token_file);
-	free(config->ca_file);
-	free(config->admin_socket);
-	free(config->metrics_listen);
-	free(config);
-}
 
 /* Returns 0 or a positive errno; the error is filled. */
 static int read_file(struct parse *parse)
@@ -495,7 +373,7 @@ static int read_file(struct parse *parse)
 struct config *config_load(const char *file, char *error)
 {
 	struct parse *parse = calloc(1, sizeof(*parse));
-	struct config *config = config_new(file);
+	struct config *config = config_defaults_new(file);
 	int err;
 
 	error[0] = '\0';
