@@ -223,18 +223,26 @@ static __always_inline enum verdict egress_refused(struct scratch *scratch,
 
 /*
  * The challenge ACK (RFC 5961 section 4.2) that a backend's kernel gives a SYN for a connection that
- * it holds already: a direct one, since ours has no answer yet. It would not wait for long, and the
- * direct connection loses nothing but a repeated acknowledgement.
+ * it holds already: a direct one or the one before, since ours has no answer yet.
+ */
+static __always_inline bool egress_is_challenge(const struct packet *packet)
+{
+	return (packet->flags & ~TCP_ECN) == TCP_ACK && !packet->payload_len;
+}
+
+/*
+ * May the SYN go to somebody else? It would not wait for long, and a direct connection loses nothing
+ * but a repeated acknowledgement.
  */
 static __always_inline bool egress_is_taken(const struct owned *owned, const struct packet *packet,
 					    __u32 now)
 {
-	return (packet->flags & ~TCP_ECN) == TCP_ACK && !packet->payload_len &&
-	       redispatch_may(owned) && !(owned->flow->out_marks & SLUICE_OUT_SYNACK) &&
+	return egress_is_challenge(packet) && redispatch_may(owned) &&
+	       !(owned->flow->out_marks & SLUICE_OUT_SYNACK) &&
 	       !flow_passed(now, owned->flow->picked, SLUICE_SYN_PATIENCE_MS);
 }
 
-/* A packet that is none of the flow's. */
+/* A packet that is none of the flow's, but perhaps of the connection before it. */
 static __always_inline enum verdict egress_direct(struct scratch *scratch,
 						  const struct owned *owned,
 						  enum egress_owner owner, enum family family,
@@ -248,6 +256,11 @@ static __always_inline enum verdict egress_direct(struct scratch *scratch,
 		   redispatch_syn(owned, &scratch->key, family, FLOW_TAKEN, now)) {
 		*half = owned->half;
 		return VERDICT_REDISPATCH;
+	} else if (egress_is_challenge(&scratch->packet) &&
+		   flow_follows(owned->flow, scratch->packet.ack)) {
+		count_out(owned->slot, owned->service, scratch->packet.ip_len);
+		flow_touch(owned, now);
+		return VERDICT_REWRITE;
 	}
 	return verdict_pass(SLUICE_REASON_DIRECT_REPLY, HOOK_TC);
 }

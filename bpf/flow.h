@@ -90,6 +90,17 @@ static __always_inline bool flow_lives(const struct sluice_flow *flow)
 	return flow->done && !sluice_flow_is_over(flow) && !flow->client_rst;
 }
 
+/*
+ * Is that what the backend's kernel acknowledged last of the connection before on the same ports? It
+ * may hold it still, in TIME_WAIT mostly, and then answers a SYN with that acknowledgement alone. The
+ * client resets the old connection with the same number (RFC 9293 section 3.10.7.3) and sends its SYN
+ * again.
+ */
+static __always_inline bool flow_follows(const struct sluice_flow *flow, __u32 ack)
+{
+	return !flow->done && !flow->out_marks && flow->server_ack && flow->server_ack == ack;
+}
+
 /* A flow that begins with a SYN and the pick made for it. */
 static __always_inline void flow_begin(struct sluice_flow *flow, const struct pick *pick,
 				       __u32 cookie, __u32 isn, __u16 payload)

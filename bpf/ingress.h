@@ -100,6 +100,8 @@ static __always_inline enum verdict ingress_first_syn(struct scratch *scratch, s
 
 	flow_begin(&half->flow, pick, flow_cookie(key, family), scratch->packet.seq,
 		   scratch->packet.payload_len);
+	if (pick->port == scratch->before_port)
+		half->flow.server_ack = scratch->before_ack;
 	flow_keep_syn(half, &scratch->packet);
 	*port = pick->port;
 	if (flow_insert_half(key, half, family)) {
@@ -209,13 +211,16 @@ static __always_inline enum verdict ingress_next_syn(struct scratch *scratch, st
 }
 
 /*
- * A half-open flow takes only what can follow one of its SYNs. A forged SYN has then no power over
- * a connection that somebody else on this host holds.
+ * A half-open flow takes only what can follow one of its SYNs, and its client's reset of the
+ * connection before. A forged SYN has then no power over a connection that somebody else on this
+ * host holds.
  */
 static __always_inline bool ingress_is_near(const struct sluice_flow *flow,
 					    const struct packet *packet)
 {
 	if (packet->seq - (flow->client_isn + 1) < FLOW_FIRST_WINDOW)
+		return true;
+	if ((packet->flags & TCP_RST) && flow_follows(flow, packet->seq))
 		return true;
 	return (flow->in_marks & SLUICE_IN_NEW_SYN) &&
 	       packet->seq - (flow->next_isn + 1) < FLOW_FIRST_WINDOW;
@@ -277,7 +282,12 @@ static __always_inline enum verdict ingress_syn(struct scratch *scratch, struct 
 {
 	enum verdict verdict;
 
+	scratch->before_port = 0;
 	if (owned->flow && ingress_is_forgotten(owned, pick->now)) {
+		if (owned->flow->done) {
+			scratch->before_port = owned->port;
+			scratch->before_ack = owned->flow->server_ack;
+		}
 		flow_remove(owned, &scratch->key, family);
 		owned->flow = NULL;
 	}

@@ -424,8 +424,12 @@ struct sluice_flow {
 	__u32 server_isn;
 	__u32 server_isn_before; /* of the SYN-ACK before: SYN cookies change with the minute */
 	union {
-		__u32 server_next; /* half-open: after the last byte that the backend sent */
-		__u32 server_ack;  /* done: the last acknowledgement that the backend sent */
+		__u32 server_next; /* half-open, SYN-ACK sent: after the last byte that the backend sent */
+		/*
+		 * done: the last acknowledgement that the backend sent; half-open without a SYN-ACK:
+		 * that of the connection before on the same ports, 0 if there was none
+		 */
+		__u32 server_ack;
 	};
 	__u32 client_fin;  /* sequence number after the client's FIN */
 	__u32 server_fin;  /* after the backend's */

@@ -47,7 +47,7 @@
 	X(ICMP_IN, icmp_in, "an ICMP error about a flow: its quoted port was rewritten on the way in") \
 	X(ICMP_OUT, icmp_out, "the same on the way out") \
 	X(ICMP_NO_FLOW, icmp_no_flow, "an ICMP error about a port of ours, but no flow: passed") \
-	X(CONFLICT_MOVED, conflict_moved, "a direct connection held a balanced SYN's ports: the SYN was given another backend") \
+	X(CONFLICT_MOVED, conflict_moved, "a direct or an ended connection held a balanced SYN's ports: the SYN was given another backend") \
 	X(LOCAL_NEW, local_new, "a connect of this host's own was given a backend") \
 	X(LOCAL_CLOSED, local_closed, "such a socket was closed, or connected anew") \
 	X(LOCAL_REFUSED, local_refused, "such a connect found no usable backend: refused") \

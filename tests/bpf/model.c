@@ -75,8 +75,10 @@ static struct model_outcome unserved(struct model *model, unsigned service, cons
 	return reset(model, syn, SLUICE_REASON_EMPTY_RESET);
 }
 
+/* before: the connection that these ports carried before, whose backend may hold it still; not done: none is known. */
 static struct model_outcome first_syn(struct model *model, unsigned service,
-				      const struct frame *syn, unsigned seen)
+				      const struct frame *syn, const struct model_flow *before,
+				      unsigned seen)
 {
 	enum model_pick result;
 	struct model_flow *flow;
@@ -104,6 +106,8 @@ static struct model_outcome first_syn(struct model *model, unsigned service,
 	flow->syn = *syn;
 	flow->has_syn = true;
 	model_begin(model, flow, slot, syn->seq, (uint16_t)syn->payload_len);
+	if (before->done && before->port == flow->port)
+		flow->before_ack = before->server_ack;
 	model->reasons[SLUICE_REASON_NEW]++;
 	return outcome(MODEL_TO, flow->port);
 }
@@ -204,8 +208,16 @@ static bool is_near(uint32_t number, uint32_t isn)
 	return number - (isn + 1) < 131072;
 }
 
+/* The backend's last word on the connection before, and what the client resets that one with. */
+static bool is_of_before(const struct model_flow *flow, uint32_t number)
+{
+	return !flow->done && !flow->out_marks && flow->before_ack && number == flow->before_ack;
+}
+
 static bool near_for_client(const struct model_flow *flow, const struct frame *packet)
 {
+	if ((packet->flags & FRAME_RST) && is_of_before(flow, packet->seq))
+		return true;
 	return is_near(packet->seq, flow->client_isn) ||
 	       ((flow->in_marks & SLUICE_IN_NEW_SYN) && is_near(packet->seq, flow->next_isn));
 }
@@ -280,7 +292,7 @@ static struct model_outcome icmp_in(struct model *model, const struct frame *quo
 
 struct model_outcome model_in(struct model *model, const struct frame *packet, unsigned seen)
 {
-	struct model_flow *flow;
+	struct model_flow *flow, before = {};
 	unsigned service;
 
 	begin_packet(model);
@@ -300,11 +312,12 @@ struct model_outcome model_in(struct model *model, const struct frame *packet, u
 	flow = model_find(model, &packet->src, &packet->dst, packet->sport, packet->dport);
 	if (opens(packet)) {
 		if (flow && is_forgotten(model, flow)) {
+			before = *flow;
 			model_remove(model, flow);
 			flow = NULL;
 		}
 		return flow ? next_syn(model, flow, packet, seen)
-			    : first_syn(model, service, packet, seen);
+			    : first_syn(model, service, packet, &before, seen);
 	}
 	flow = model_forget(model, flow);
 	if (!flow || (!flow->done && !near_for_client(flow, packet)))
@@ -384,12 +397,16 @@ static bool is_refusal_of_newer(const struct model_flow *flow, const struct fram
 	       !answers(flow, packet) && has_newer(flow);
 }
 
-/* What a kernel answers a SYN with for a connection that it has: a direct one, then. */
-static bool is_challenge(const struct model *model, const struct model_flow *flow,
-			 const struct frame *packet)
+/* What a kernel answers a SYN with for a connection that it has: a direct one, or the one before. */
+static bool is_challenge(const struct model_flow *flow, const struct frame *packet)
 {
 	return (packet->flags & 0x3f) == FRAME_ACK && !packet->payload_len && !flow->done &&
-	       flow->has_syn && !flow->out_marks && flow->redispatched < SLUICE_REDISPATCH_MAX &&
+	       !flow->out_marks;
+}
+
+static bool may_move(const struct model *model, const struct model_flow *flow)
+{
+	return flow->has_syn && flow->redispatched < SLUICE_REDISPATCH_MAX &&
 	       model->now_ms - flow->picked_ms < SLUICE_SYN_PATIENCE_MS;
 }
 
@@ -440,9 +457,13 @@ static struct model_outcome direct_out(struct model *model, struct model_flow *f
 	/* The answer to another SYN: the backend's kernel knows nothing of an established flow. */
 	if (is_answer(packet) && (packet->flags & FRAME_SYN) && flow->done)
 		model_remove(model, flow);
-	else if (is_challenge(model, flow, packet) &&
+	else if (is_challenge(flow, packet) && may_move(model, flow) &&
 		 model_move(model, flow, MODEL_TAKEN, seen) == MODEL_PICK_OK)
 		return again(model, flow, SLUICE_REASON_CONFLICT_MOVED);
+	if (is_challenge(flow, packet) && is_of_before(flow, packet->ack)) {
+		flow->touched_ms = model->now_ms;
+		return outcome(MODEL_AS, flow->service_port);
+	}
 	return counted(model, MODEL_PASS, SLUICE_REASON_DIRECT_REPLY);
 }
 

@@ -35,6 +35,7 @@ struct model_flow {
 	bool done;
 	uint32_t client_isn, next_isn, client_next, client_fin;
 	uint32_t server_ack; /* what the backend acknowledged last */
+	uint32_t before_ack; /* the same of the connection before on these ports; 0: there was none */
 	uint32_t server_isn, server_isn_before, server_next, server_fin;
 	uint16_t syn_payload;
 	uint64_t picked_ms, touched_ms;

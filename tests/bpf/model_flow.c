@@ -252,6 +252,7 @@ void model_begin(struct model *model, struct model_flow *flow, unsigned slot, ui
 	flow->syn_payload = payload;
 	flow->next_isn = flow->server_isn = flow->server_isn_before = flow->server_next = 0;
 	flow->client_fin = flow->server_fin = 0;
+	flow->before_ack = 0;
 	flow->client_rst = false;
 	flow->done = false;
 	flow->picked_ms = flow->touched_ms = model->now_ms;

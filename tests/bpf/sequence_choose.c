@@ -113,6 +113,12 @@ static void choose_in(struct sequence_dice *dice, struct model *model, struct fr
 		frame->seq = some(dice, seqs, 6);
 	}
 	frame->ack = some(dice, acks, 7);
+	if (flow->before_ack && !flow->out_marks &&
+	    chance(dice, 20)) { /* the client resets the connection before */
+		frame->flags = FRAME_RST;
+		frame->seq = flow->before_ack;
+		frame->payload_len = 0;
+	}
 	if (is_answered(flow) && chance(dice, 35)) { /* or few handshakes would ever be done */
 		frame->flags = FRAME_ACK;
 		frame->seq = flow->client_isn + 1;
@@ -158,6 +164,14 @@ static void choose_out(struct sequence_dice *dice, struct model *model, struct f
 
 	frame->seq = some(dice, seqs, 5);
 	frame->ack = some(dice, acks, 8);
+	if (flow->before_ack && !flow->done && !flow->out_marks &&
+	    chance(dice, 30)) { /* its kernel holds the connection before */
+		frame->flags = FRAME_ACK;
+		frame->seq = any_number(dice);
+		frame->ack = flow->before_ack;
+		frame->payload_len = 0;
+		return;
+	}
 	if (flow->used && !flow->done && !(flow->out_marks & SLUICE_OUT_SYNACK) &&
 	    chance(dice, 70)) { /* refuse it, or take it */
 		frame->flags = FRAME_RST | FRAME_ACK;

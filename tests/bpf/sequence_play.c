@@ -199,6 +199,8 @@ static bool flow_differs(const struct sluice_flow *flow, const struct model_flow
 	bad |= differs(report, "flow's done", flow->done, want->done);
 	if (want->done)
 		bad |= differs(report, "flow's server_ack", flow->server_ack, want->server_ack);
+	else if (!want->out_marks)
+		bad |= differs(report, "flow's before_ack", flow->server_ack, want->before_ack);
 	bad |= differs(report, "flow's client_isn", flow->client_isn, want->client_isn);
 	bad |= differs(report, "flow's client_next", flow->client_next, want->client_next);
 	bad |= differs(report, "flow's client_rst", flow->client_rst != 0, want->client_rst);

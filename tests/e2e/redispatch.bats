@@ -146,3 +146,33 @@ beside_direct_ones() {
 	on slave1 iptables -F
 	(($(counter redispatch) > before))
 }
+
+# reuses PORT FIRST: at that port of the slave, with source ports from FIRST on; TIME_WAIT would last twice as long as a connect may
+reuses() {
+	on elb "$BATS_TEST_DIRNAME/reuse.py" "$SLAVE1" "$1" "$(up_ports)" "/run/netns/$LAB-slave1" "$2" 30
+}
+
+@test "a client's port is used again while its only backend's kernel holds the old connection: as soon as without Sluice" {
+	local mode first=22000
+	scale /web 1
+	reuses "$(up_ports)" "$first" >"$BATS_TEST_TMPDIR/direct"
+	figure "direct: $(paste -sd ',' "$BATS_TEST_TMPDIR/direct")"
+	# a firewall between the two lets clients and the service's port alone speak
+	on elb nft -f - <<-NFT
+		table ip between {
+			chain in {
+				type filter hook input priority 0;
+				tcp sport 31000-32000 counter drop
+			}
+		}
+	NFT
+	for mode in native tc; do
+		((first += 100))
+		in_mode "$mode" || lab config slave1 "node.mode=$mode"
+		reuses 80 "$first" >"$BATS_TEST_TMPDIR/$mode"
+		figure "$mode: $(paste -sd ',' "$BATS_TEST_TMPDIR/$mode")"
+		diff <(cut -d' ' -f1-3 "$BATS_TEST_TMPDIR/direct") <(cut -d' ' -f1-3 "$BATS_TEST_TMPDIR/$mode")
+	done
+	on elb nft -j list table ip between | holds '[.nftables[].rule?.expr[]?.counter?.packets | values] == [0]'
+	on elb nft delete table ip between
+}

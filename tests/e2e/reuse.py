@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""A client that uses its source port again at once, for every way the old connection can stand in the new one's way.
+
+usage: reuse.py ADDRESS PORT HOST-PORT NETNS FIRST-SOURCE-PORT SECONDS. HOST-PORT is where the server listens, in network namespace NETNS. Who
+closes first, whether the new sequence number is above or below the old ones, timestamps on and off: each with a source port of its own, and
+each new connection must be answered within SECONDS. Prints a line each: who closed first, above|below, timestamps, milliseconds of connect(2).
+Changes settings of its own network namespace, which must be one of a test's.
+"""
+import socket
+import subprocess
+import sys
+import time
+
+TCP_REPAIR, TCP_REPAIR_QUEUE, TCP_QUEUE_SEQ = 19, 20, 21
+SEND_QUEUE = 2
+FIRST_ISN, STEP = 1_000_000_000, 50_000_000
+
+
+def setting(name, value):
+    with open(f"/proc/sys/net/ipv4/{name}", "w", encoding="ascii") as file:
+        file.write(str(value))
+
+
+def connect(target, source_port, isn, seconds):
+    """With that initial sequence number: a closed socket's is set as a restored one's would be."""
+    client = socket.socket()
+    client.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)
+    client.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR_QUEUE, SEND_QUEUE)
+    client.setsockopt(socket.IPPROTO_TCP, TCP_QUEUE_SEQ, isn)
+    client.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 0)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    client.settimeout(seconds)
+    client.bind(("", source_port))
+    client.connect(target)
+    return client
+
+
+def exchange(client, last):
+    """One request; the answer's end is the server's FIN if it was to be the last."""
+    client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n" + (b"Connection: close\r\n" if last else b"") + b"\r\n")
+    answer = client.recv(4096)
+    assert answer.startswith(b"HTTP/1.1 200 "), answer
+
+
+def close(client, server_first):
+    exchange(client, server_first)
+    if not server_first:
+        client.shutdown(socket.SHUT_WR)
+    while client.recv(4096):
+        pass
+    client.close()
+
+
+def of_server(netns, host_port, source_port):
+    """The state of the old connection's socket at the server; None if it is gone."""
+    said = subprocess.run(["nsenter", f"--net={netns}", "ss", "-Htan", "sport", "=", f":{host_port}", "dport", "=", f":{source_port}"],
+                          check=True, capture_output=True, text=True).stdout.split()
+    return said[0] if said else None
+
+
+def wait_for_server(server_first, *which):
+    """Its socket stands in TIME-WAIT if it has closed first, else it is gone."""
+    end = time.monotonic() + 30
+    while of_server(*which) != ("TIME-WAIT" if server_first else None):
+        assert time.monotonic() < end, (server_first, of_server(*which))
+        time.sleep(0.01)
+
+
+def main(address, port, host_port, netns, first_source_port, seconds):
+    source_port = int(first_source_port)
+    setting("tcp_max_tw_buckets", 0)  # the client's own kernel has forgotten the connection
+    for timestamps in (1, 0):
+        setting("tcp_timestamps", timestamps)
+        for server_first in (True, False):
+            for step in (STEP, -STEP):
+                close(connect((address, int(port)), source_port, FIRST_ISN, 30), server_first)
+                wait_for_server(server_first, netns, host_port, source_port)
+                begin = time.monotonic()
+                again = connect((address, int(port)), source_port, FIRST_ISN + step, float(seconds))
+                took = time.monotonic() - begin
+                exchange(again, False)
+                again.close()
+                print("server" if server_first else "client", "above" if step > 0 else "below", "on" if timestamps else "off",
+                      f"{took * 1000:.1f}", flush=True)
+                source_port += 1
+    setting("tcp_timestamps", 1)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
