@@ -94,6 +94,7 @@ LAB_TOOLS := $(if $(APP_SRC),$(B)/lab/app) $(if $(LOAD_SRC),$(B)/lab/load) \
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(UNIT_SRC))
 PACKETS := $(if $(PACKETS_SRC),$(B)/tests/bpf/packets)
 SOAK_TOOL := $(B)/tests/soak/publisher
+KERNELS_CLIENT := $(B)/tests/kernels/local
 CANARY := $(if $(CANARY_SRC),$(B)/tests/canary/canary)
 FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(FUZZ_SRC) $(SEED_SRC))
 BENCH_PROG := $(B)/bench/prog/prog
@@ -154,7 +155,7 @@ SAN_CFLAGS := $(BASE_CFLAGS) -O1 $(UNIT_SAN) $(LIB_CFLAGS)
 
 all: $(PROGRAMS) $(LAB_TOOLS) ## the two programs, the BPF object and the lab's tools
 
-tests: all $(BENCH_TOOLS) $(UNIT_TESTS) $(PACKETS) $(SOAK_TOOL) $(CANARY) $(FUZZ_TARGETS) ## compile the tests without running them
+tests: all $(BENCH_TOOLS) $(UNIT_TESTS) $(PACKETS) $(SOAK_TOOL) $(KERNELS_CLIENT) $(CANARY) $(FUZZ_TARGETS) ## compile the tests without running them
 
 test: ## all that CI runs; as root; installs what it needs first. SUITES="unit e2e" narrows it
 	$(Q)tools/deps
@@ -163,7 +164,7 @@ test: ## all that CI runs; as root; installs what it needs first. SUITES="unit e
 
 test-kernels: ## load, attach and packet cases on older kernels, emulated, and this one; as root. KERNELS="5.10 host" narrows
 	$(Q)tools/deps --kernels
-	$(Q)$(MAKE) --no-print-directory -j$(shell nproc) all $(B)/tests/bpf/packets
+	$(Q)$(MAKE) --no-print-directory -j$(shell nproc) all $(PACKETS) $(KERNELS_CLIENT)
 	$(Q)tests/kernels/run
 
 demo: ## two slaves, an app, scaling, kills and a summary; as root; installs what it needs first. APP=rails: with Rails
@@ -438,6 +439,9 @@ $(B)/fuzz/seed_%: $(B)/fuzz/obj/tests/fuzz/seed_%.o $(B)/fuzz/libfuzz.a
 
 $(SOAK_TOOL): $(call objects,$(wildcard tests/soak/*.c)) $(LIB)
 	$(call link,,$(LIBS))
+
+$(KERNELS_CLIENT): $(call objects,tests/kernels/local.c)
+	$(call link,,)
 
 $(B)/tests/canary/canary: $(call san_objects,$(CANARY_SRC))
 	$(call link,$(UNIT_SAN),$(CMOCKA_LIBS))
