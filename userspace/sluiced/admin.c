@@ -79,7 +79,9 @@ static void answer(struct client *client, char *line)
 	text = client->admin->handler(client->admin->ctx, argc, argv);
 	client->answered = true;
 	bufferevent_disable(client->stream, EV_READ);
-	if (!text || bufferevent_write(client->stream, text, strlen(text))) {
+	/* where it lacked memory for a callback of its own, libevent 2.1 begins no writing by itself */
+	if (!text || bufferevent_write(client->stream, text, strlen(text)) ||
+	    bufferevent_enable(client->stream, EV_WRITE)) {
 		free(text);
 		drop_client(client);
 		return;
@@ -124,9 +126,11 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
 	admin->clients = client;
 	admin->client_count++;
 	bufferevent_setcb(client->stream, on_readable, on_written, on_event, client);
-	bufferevent_setwatermark(client->stream, EV_READ, 0, 2 * MAX_LINE);
-	bufferevent_set_timeouts(client->stream, &patience, &patience);
-	bufferevent_enable(client->stream, EV_READ | EV_WRITE);
+	/* no high mark: libevent crashes if it lacks the memory; one read past the longest line is bounded */
+	/* a client that is not read from would keep its place for ever */
+	if (bufferevent_set_timeouts(client->stream, &patience, &patience) ||
+	    bufferevent_enable(client->stream, EV_READ | EV_WRITE))
+		drop_client(client);
 }
 
 /* Does a living daemon answer on the socket that is there already? */
