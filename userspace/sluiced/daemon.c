@@ -198,6 +198,8 @@ static void on_second(evutil_socket_t fd, short what, void *ctx)
 	if (daemon->attached_ns != daemon->reconcile.maps.meta.attached_at_ns)
 		daemon_reload(daemon, message,
 			      sizeof(message)); /* what waited for attach may be true now */
+	if (daemon->failed)			/* that reload has left no source */
+		return;
 	if (now - daemon->addresses_ms >= ADDRESSES_MS)
 		daemon_learn_addresses(daemon);
 	if (now - daemon->scan_ms >=
@@ -309,7 +311,7 @@ static int open_sockets(struct daemon *daemon, char *error, size_t len)
 	return 0;
 }
 
-static void release(struct daemon *daemon)
+void daemon_release(struct daemon *daemon)
 {
 	struct event *const events[] = { daemon->turn, daemon->second, daemon->on_hup,
 					 daemon->on_term, daemon->on_int };
@@ -329,6 +331,30 @@ static void release(struct daemon *daemon)
 	config_free(daemon->config);
 }
 
+int daemon_begin(struct daemon *daemon, char *error, size_t len)
+{
+	int err;
+
+	err = open_loop(daemon, error, len);
+	if (err)
+		return err;
+	err = open_sockets(daemon, error, len);
+	if (err)
+		return err;
+	err = daemon_make_sources(daemon, daemon->config, error, len);
+	if (err)
+		return err;
+	err = daemon_ask_for_name(daemon, error, len);
+	if (err)
+		return err;
+	daemon_learn_addresses(daemon);
+	daemon_judge_attach(daemon, daemon->config);
+	if (daemon->needs_attach[0])
+		log_event(LOG_WARNING, "needs-attach", " key=%s", daemon->needs_attach);
+	daemon_take_turn(daemon);
+	return 0;
+}
+
 int daemon_run(const char *file, char *error, size_t len)
 {
 	struct daemon daemon = { .reconcile = { .lock_fd = -1 } };
@@ -345,23 +371,9 @@ int daemon_run(const char *file, char *error, size_t len)
 	err = open_world(&daemon, error, len);
 	if (err)
 		goto out;
-	err = open_loop(&daemon, error, len);
+	err = daemon_begin(&daemon, error, len);
 	if (err)
 		goto out;
-	err = open_sockets(&daemon, error, len);
-	if (err)
-		goto out;
-	err = daemon_make_sources(&daemon, daemon.config, error, len);
-	if (err)
-		goto out;
-	err = daemon_ask_for_name(&daemon, error, len);
-	if (err)
-		goto out;
-	daemon_learn_addresses(&daemon);
-	daemon_judge_attach(&daemon, daemon.config);
-	if (daemon.needs_attach[0])
-		log_event(LOG_WARNING, "needs-attach", " key=%s", daemon.needs_attach);
-	daemon_take_turn(&daemon);
 	log_event(LOG_NOTICE, "started", " config=%s pin_dir=%s services=%u", daemon.config->file,
 		  daemon.config->pin_dir, daemon.config->service_count);
 	notify_ready("running");
@@ -369,6 +381,6 @@ int daemon_run(const char *file, char *error, size_t len)
 	if (err)
 		snprintf(error, len, "the event loop failed");
 out:
-	release(&daemon);
+	daemon_release(&daemon);
 	return err;
 }

@@ -48,6 +48,13 @@ struct daemon {
 
 /* --- daemon.c --- */
 
+/*
+ * Configuration, model and open maps are there: the loop, the sockets, the sources, and a first turn. 0, or negative errno
+ * with error (len bytes) filled; what was made until then is daemon_release()'s.
+ */
+int daemon_begin(struct daemon *daemon, char *error, size_t len);
+/* Everything, configuration and maps included. The data plane stays as it is. */
+void daemon_release(struct daemon *daemon);
 /* Decide and publish when the burst that is under way is over, or now. */
 void daemon_turn_soon(struct daemon *daemon);
 void daemon_take_turn(struct daemon *daemon);

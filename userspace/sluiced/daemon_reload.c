@@ -46,10 +46,21 @@ struct config *daemon_read_config(const char *file, char *error)
 	return config;
 }
 
-/* Sources for another configuration; if they cannot be made, those of the old one come back. */
-static int change_config(struct daemon *daemon, struct config *config, char *error, size_t len)
+static void give_up(struct daemon *daemon, const char *why)
+{
+	log_event(LOG_CRIT, "reload-lost-sources", " error=\"%s\"", why);
+	daemon->failed = true; /* the service manager starts us afresh */
+	event_base_loopbreak(daemon->base);
+}
+
+/*
+ * Sources for another configuration; if they cannot be made, those of the old one come back. *next is the caller's no longer
+ * if it is NULL afterwards: it is in use.
+ */
+static int change_config(struct daemon *daemon, struct config **next, char *error, size_t len)
 {
 	char again[CONFIG_ERROR_LEN] = "out of memory";
+	struct config *config = *next;
 	int err;
 
 	err = attached_carry_over(daemon->reconcile.services, daemon->config, config);
@@ -66,17 +77,17 @@ static int change_config(struct daemon *daemon, struct config *config, char *err
 	err = daemon_make_sources(daemon, config, error, len);
 	if (err) {
 		daemon_free_sources(daemon);
-		if (model_configure(daemon->model, daemon->config) ||
-		    daemon_make_sources(daemon, daemon->config, again, sizeof(again))) {
-			log_event(LOG_CRIT, "reload-lost-sources", " error=\"%s\"", again);
-			daemon->failed = true; /* the service manager starts us afresh */
-			event_base_loopbreak(daemon->base);
+		if (!model_configure(daemon->model, daemon->config)) {
+			if (daemon_make_sources(daemon, daemon->config, again, sizeof(again)))
+				give_up(daemon, again);
+			return err;
 		}
-		return err;
+		give_up(daemon, again); /* and the model stays with the new one */
 	}
 	config_free(daemon->config);
 	daemon->config = config;
-	return 0;
+	*next = NULL;
+	return err;
 }
 
 /* What is about to take the place of the configuration in use: a resolver that is silent now takes no name away. */
@@ -109,9 +120,10 @@ int daemon_reload(struct daemon *daemon, char *message, size_t len)
 		goto out;
 	}
 	daemon_judge_attach(daemon, config);
-	err = change_config(daemon, config, error, sizeof(error));
+	err = change_config(daemon, &config, error, sizeof(error));
 	if (err) {
 		config_free(config);
+		daemon_judge_attach(daemon, daemon->config);
 		snprintf(message, len, "%s; nothing was changed", error);
 		log_event(LOG_ERR, "reload-refused", " error=\"%s\"", error);
 		goto out;
