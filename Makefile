@@ -67,8 +67,9 @@ LOAD_SRC := $(wildcard tools/lab/load/*.c) $(PROGRAM_SRC)
 FLOOD_SRC := $(filter-out %.bpf.c,$(wildcard tools/lab/flood/*.c))
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 UNIT_SHARED_SRC := $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c))
-# of test_faults alone: its malloc() stands before everybody's
-FAULTS_SRC := $(wildcard tests/unit/faults/*.c)
+# of test_faults and test_faults_running alone: their malloc() stands before everybody's, the second's clock and bpf(2) too
+FAULTS_RUNNING_SRC := $(patsubst %,tests/unit/faults/%.c,running rig registries kernel fast)
+FAULTS_SRC := $(filter-out $(FAULTS_RUNNING_SRC),$(wildcard tests/unit/faults/*.c))
 PACKETS_SRC := $(filter-out %.bpf.c,$(wildcard tests/bpf/*.c))
 CANARY_SRC := $(wildcard tests/canary/*.c)
 BENCH_PROG_SRC := $(filter-out %.bpf.c,$(wildcard tools/bench/prog/*.c))
@@ -201,10 +202,10 @@ bench-prog: $(BENCH_PROG) ## nanoseconds a packet of each program and path, as r
 bench-control: $(BENCH_CONTROL) all ## how soon the daemon acts and what it costs, in a lab, as root; QUICK=1 for a tenth of it
 	$(Q)QUICK=$(QUICK) tools/bench/control/run
 
-soak: ## ten minutes of flapping backends and replaced programs under 10,000 connections (TIME=600), and registries that fail as long as stated
+soak: ## ten minutes of flapping backends and replaced programs under 10,000 connections (TIME=600), registries that fail and a daemon held up as long as stated
 	$(Q)tools/deps
 	$(Q)$(MAKE) --no-print-directory -j$(shell nproc) tests
-	$(Q)SOAK="$(or $(TIME),600)" LONG=1 LIMIT="$$(($(or $(TIME),600) + 5400))" LANES=1 UNSTEADY=0 E2E='@(soak|registries)' \
+	$(Q)SOAK="$(or $(TIME),600)" LONG=1 LIMIT="$$(($(or $(TIME),600) + 5400))" LANES=1 UNSTEADY=0 E2E='@(soak|registries|held_up)' \
 		tests/run e2e
 
 lint: ## style, shell, Python and stale-success checks
@@ -404,6 +405,7 @@ $(B)/tests/unit/%: $(B)/san/tests/unit/%.o $(B)/tests/libunit.a
 	$(call link,$(UNIT_SAN),$(CMOCKA_LIBS) $(LIBS) -lm)
 
 $(B)/tests/unit/test_faults: $(call san_objects,$(FAULTS_SRC))
+$(B)/tests/unit/test_faults_running: $(call san_objects,$(FAULTS_RUNNING_SRC) tests/unit/faults/alloc.c)
 
 $(B)/tests/bpf/packets: $(call objects,$(PACKETS_SRC)) $(LIB)
 	$(call link,,$(LIBS))

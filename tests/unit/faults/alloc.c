@@ -30,6 +30,8 @@ static struct {
 	unsigned long counted;
 	long live; /* blocks that somebody holds */
 	const char *play;
+	bool alive; /* what is played on goes on living, and may hold more or less */
+	bool whole; /* every allocation */
 } faults;
 
 static bool refused(void)
@@ -171,6 +173,8 @@ static void play_once(const char *name, const struct faults_order *order,
 
 	play(order);
 	assert_false(faults.armed);
+	if (faults.alive && !faults.whole)
+		return;
 	/* what is left over and still reachable is a library's own, taken late: libcurl does that */
 	if (faults.live == before || !__lsan_do_recoverable_leak_check())
 		return;
@@ -178,37 +182,59 @@ static void play_once(const char *name, const struct faults_order *order,
 		 order->for_good ? " and all after it" : "", faults.live - before);
 }
 
-void faults_each(const char *name, unsigned long most,
+static void each(const char *name, unsigned long most,
 		 void (*play)(const struct faults_order *order))
 {
 	const char *whole = getenv("LONG");
-	unsigned long count, step = 0;
+	unsigned long count, step = 0, missed;
 	struct faults_order order = { 0 };
 
 	__sanitizer_set_death_callback(on_death);
+	faults.whole = whole && whole[0] == '1';
 	faults.play = name;
 	play(&order); /* what libraries keep for good they take now */
+	count = faults.counted;
 	play_once(name, &order, play);
 	assert_false(faults.hit);
-	count = faults.counted;
+	/* what lives has other things to do as well, now and then */
+	if (!faults.alive || faults.counted < count)
+		count = faults.counted;
 	assert_true(count > 0);
-	if (!(whole && whole[0] == '1') && count > most)
+	if (!faults.whole && count > most)
 		step = count / most;
 	for (unsigned n = 0; n < 2; n++) {
+		missed = 0;
 		order.for_good = n;
 		for (order.at = 1; order.at <= count; order.at += 1 + (step ? step - 1 : 0)) {
 			play_once(name, &order, play);
+			missed += !faults.hit;
 			/*
 			 * a play in real time may make a few less than before; a deterministic one
 			 * must not
 			 */
-			if (!faults.hit)
+			if (!faults.hit && !faults.alive)
 				break;
 		}
 		assert_true(order.at > count / 2);
+		assert_true(missed * (step ? step : 1) <= count / 4 * 3);
 	}
 	order = (struct faults_order){ .at = 10 * count + 1000 };
 	play_once(name, &order, play);
 	assert_false(faults.hit);
 	printf("# %s: %lu allocations%s\n", name, count, step ? ", sampled" : "");
+}
+
+void faults_each(const char *name, unsigned long most,
+		 void (*play)(const struct faults_order *order))
+{
+	faults.alive = false;
+	each(name, most, play);
+}
+
+void faults_each_alive(const char *name, unsigned long most,
+		       void (*play)(const struct faults_order *order))
+{
+	faults.alive = true;
+	each(name, most, play);
+	assert_int_equal(__lsan_do_recoverable_leak_check(), 0);
 }

@@ -44,4 +44,11 @@ unsigned long faults_counted(void);
 void faults_each(const char *name, unsigned long most,
 		 void (*play)(const struct faults_order *order));
 
+/*
+ * The same for plays on something that lives on from one to the next: what it holds may change. What nobody holds fails the
+ * test after the last, with LONG=1 after the one that lost it.
+ */
+void faults_each_alive(const char *name, unsigned long most,
+		       void (*play)(const struct faults_order *order));
+
 #endif

@@ -30,4 +30,11 @@ void plays_timers(void **state);
 void plays_start(void **state);
 void plays_held(void **state);
 
+/* running.c: a daemon that runs, against registries that answer (test_faults_running) */
+void plays_running(void **state); /* Marathon's answers, the stream */
+void plays_called(void **state);  /* its callbacks */
+void plays_agent(void **state);	  /* Consul's answers, and what it is told */
+void plays_asked(void **state);	  /* status, why, drain */
+void plays_reload(void **state);
+
 #endif
