@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Where would this connection go? Asks the program itself: tc's way in is loaded a second time, from the object that
- * attach loads. It shares the maps that programs only read; each map that a program writes is a private one here, into
- * which what concerns the connection is copied first. So the answer is the program's, and nothing that is in force can
- * change by asking, not even the order of an LRU. Nothing is pinned or attached.
- *
- * A map that this file does not know is private and empty: forgetting one makes an answer poorer, never a question
- * dangerous. For root; knows nothing about printing.
+ * Where would this connection go? Asks the program itself: tc's way in is loaded a second time,
+ * from the object that attach loads, and given the packets that the client would send
+ * (explain_copy.h). So the answer is the program's, and nothing that is in force can change by
+ * asking, not even the order of an LRU. Nothing is pinned or attached. For root; knows nothing
+ * about printing.
  */
 #ifndef SLUICE_EXPLAIN_H
 #define SLUICE_EXPLAIN_H
@@ -71,8 +69,9 @@ struct explain_answer {
 };
 
 /*
- * live: maps to look at, at least MAPS_READ, which outlive the explain; rates_fd and cursor_fd: the same for two maps
- * that are root's. *same_program: what is attached is this very program. On failure error has one line for the user.
+ * live: maps to look at, at least MAPS_READ, which outlive the explain; rates_fd and cursor_fd: the
+ * same for two maps that are root's. *same_program: what is attached is this very program. On
+ * failure error has one line for the user.
  */
 int explain_new(struct explain **explain, const struct maps *live, int rates_fd, int cursor_fd,
 		bool *same_program, char *error, size_t len);
