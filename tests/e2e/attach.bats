@@ -54,14 +54,32 @@ refused() {
 	[[ $status == 1 && ${#lines[@]} == 1 && $output == *"$word"* ]]
 }
 
+# kept_maps: what no daemon may open: the ring of events, the rates' buckets, round robin's cursor
+kept_maps() {
+	local name
+	for name in events rates cursor; do
+		on slave1 env "PATH=$PATH:/usr/sbin" bpftool -j map show pinned "$(pin_dir)/root/sluice_$name" | jq .id
+	done
+}
+
+# cursor: where round robin stands, of all services together
+cursor() {
+	on slave1 env "PATH=$PATH:/usr/sbin" bpftool -j map dump pinned "$(pin_dir)/root/sluice_cursor" | jq '[.[].formatted.value.cursor] | add'
+}
+
 @test "attach again replaces the programs and keeps flows and backends" {
-	local ids flows
+	local ids flows maps at
 	load_start hold --url "http://$SLAVE1/" --connections 8 --rate 80
 	wait_for "eight connections are held" eight_held
 	flows=$(held)
 	ids=$(program_ids)
 	[[ -n $ids ]]
+	maps=$(kept_maps)
+	at=$(cursor)
+	((at >= 8))
 	ctl attach
+	[[ $(wc -w <<<"$maps") == 3 && $(kept_maps) == "$maps" ]]
+	(($(cursor) >= at))
 	[[ $(held) == "$flows" ]]
 	[[ $(program_ids) != "$ids" ]]
 	[[ $(program_ids | wc -w) == $(wc -w <<<"$ids") ]]
