@@ -45,6 +45,7 @@ class Peers(unittest.TestCase):
             with self.assertRaises(LabError):
                 broken.check(host, servers.ports(4))
             self.haproxy_says_what_it_serves(host)
+            self.kept_connections_are_spread(host)
             self.at_an_address(host)
         self.assertEqual(left(), [])
 
@@ -68,6 +69,28 @@ class Peers(unittest.TestCase):
         self.assertGreater(asked["requests"], 0)
         self.assertGreater(sum(asked["failed"].values()), 0, asked)
         behind.end()
+
+    def kept_connections_are_spread(self, host):
+        """Each of two threads has its connections at an address of its own, by the word of the servers."""
+        def counted(port):
+            said = host.run("curl", "-sS", "--fail", "--max-time", "10", f"http://{host.address}:{port}/count", on=CLIENT).stdout
+            return {name: int(number) for name, number in (word.split("=") for word in said.split())}
+
+        behind = servers.Apps(host, 2)
+        try:
+            behind.wait()
+            before = [counted(port) for port in behind.ports]
+            asked = generators.wrk(host, f"http://{host.address}:{behind.ports[0]}/", 1, 6,
+                                   spread=[f"{host.address}:{port}" for port in behind.ports], threads=2)
+            after = [counted(port) for port in behind.ports]
+        finally:
+            behind.end()
+        self.assertEqual(sum(asked["failed"].values()), 0, asked)
+        more = [{name: now[name] - was[name] for name in now} for was, now in zip(before, after)]
+        self.assertEqual([one["clients"] for one in more], [3, 3], more)
+        self.assertTrue(all(one["requests"] > 3 for one in more), more)
+        # what was on its way when wrk's time was over it does not count, nor does it count less than was answered
+        self.assertGreaterEqual(sum(one["requests"] for one in more), asked["requests"], more)
 
     def at_an_address(self, host):
         """TARGET=host against an address of the lab, from the client's namespace."""
