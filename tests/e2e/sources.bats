@@ -7,7 +7,7 @@ source "${BATS_TEST_DIRNAME}/lab.bash"
 setup_file() {
 	lab_up --slaves 1 --containers process
 	lab config slave1 marathon.resync=1s service.none.port=82 service.none.marathon_app=/none \
-		service.cmd.port=83 service.cmd.marathon_app=/cmd
+		service.cmd.port=83 service.cmd.marathon_app=/cmd service.alone.port=84 service.alone.consul_service=alone
 	# no load is on while tasks end: none needs to be served for a second more
 	lab scale /web 3 --on-term close >/dev/null
 }
@@ -123,6 +123,41 @@ in_catalog() {
 registered() {
 	on slave1 curl -sS --fail --max-time 10 http://127.0.0.1:8500/v1/agent/services |
 		jq -e --argjson n "$1" '[keys[] | select(startswith("sluice:"))] | length == $n'
+}
+
+# alone PORT: registers the id "one", of a service that Consul alone knows, on that port
+alone() {
+	on slave1 curl -sS --fail --max-time 10 -X PUT http://127.0.0.1:8500/v1/agent/service/register \
+		--data "{\"ID\": \"one\", \"Name\": \"alone\", \"Port\": $1, \"Check\": {\"TTL\": \"1h\", \"Status\": \"passing\"}}"
+}
+
+# alone_hold FILTER: of that service's backends
+alone_hold() {
+	backends_hold "[.[] | select(.service == \"alone\")] | $1"
+}
+
+@test "Consul alone: an id is registered again on another port; the old port's connections live on, and it drains" {
+	local -a ports pids=()
+	local port
+	mapfile -t ports < <(ctl --json backends | jq '[range(31900; 31999)] - [.[].port] | .[:2][]')
+	for port in "${ports[@]}"; do
+		"$LAB_WORK/on/slave1" "$ROOT/build/lab/app" --app /alone --task one --host slave1 --port "$port" --hostport "$port" 3>&- &
+		pids+=("$!")
+	done
+	alone "${ports[0]}"
+	wait_for "it is up" alone_hold "length == 1 and .[0].port == ${ports[0]} and .[0].state == \"up\""
+	load_start kept --url "http://$SLAVE1:84/" --connections 4 --rate 100
+	alone "${ports[1]}"
+	wait_for "the new port is up" alone_hold "any(.[]; .port == ${ports[1]} and .state == \"up\")"
+	wait_for "the old one leaves" alone_hold "any(.[]; .port == ${ports[0]} and .state != \"up\" and .task == \"one\")"
+	ask --url "http://$SLAVE1:84/" --requests 20 --connections 2 --close >"$BATS_TEST_TMPDIR/new"
+	load_more kept 40
+	load_stop kept | holds '.failed == 0 and .moved == 0 and .idle_closed == 0'
+	holds '.failed == 0 and .answered == 20' <"$BATS_TEST_TMPDIR/new"
+	wait_for "nobody is left on the old one, and it is forgotten" alone_hold 'length == 1'
+	on slave1 curl -sS --fail --max-time 10 -X PUT http://127.0.0.1:8500/v1/agent/service/deregister/one
+	kill "${pids[@]}"
+	wait_for "nobody is left" alone_hold 'length == 0'
 }
 
 @test "a reload that is refused changes nothing" {
@@ -329,7 +364,7 @@ echoes() {
 }
 
 @test "a service that no registry names waits for its first set: status and metric say so" {
-	ctl --json status | holds '[.guards[] | select(.guard == "first-set")] | length == 1 and .[0].service == "none" and .[0].port == 0
+	ctl --json status | holds '[.guards[] | select(.guard == "first-set" and .service == "none")] | length == 1 and .[0].port == 0
 		and .[0].task == "" and (.[0].reason | contains("no registry has named it")) and .[0].age_ms > 0'
 	ctl status | grep -E '^first-set +none +- '
 	on slave1 curl -sS --fail --max-time 10 http://127.0.0.1:9180/metrics |

@@ -150,8 +150,7 @@ static void tell_overrides(struct course *course)
 	model_overrides_clear(course->w.model);
 	for (int i = 0; i < TASKS; i++)
 		if (course->record[i].drained)
-			model_override(course->w.model, "web", world_task_id(&course->w, i), 0,
-				       &drain);
+			world_override(&course->w, i, &drain);
 }
 
 static void operator_says(struct course *course)

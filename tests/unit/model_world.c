@@ -264,6 +264,25 @@ void world_adopt(struct world *w, const char *task, uint16_t port, enum sluice_b
 	assert_int_equal(model_adopt(w->model, &adopted), 0);
 }
 
+static struct model_identity identity_of(const struct world *w, int i)
+{
+	return (struct model_identity){ "web", world_task_id(w, i), 0, (uint16_t)(FIRST + i) };
+}
+
+void world_override(struct world *w, int i, const struct sluice_override *override)
+{
+	const struct model_identity of = identity_of(w, i);
+
+	model_override(w->model, &of, override);
+}
+
+void world_flows(struct world *w, int i, uint32_t flows, int64_t started_ms)
+{
+	const struct model_identity of = identity_of(w, i);
+
+	model_flows(w->model, &of, flows, started_ms);
+}
+
 struct facts_entry world_foreign(char *id, uint16_t port, enum facts_status status)
 {
 	return (struct facts_entry){ .id = id,

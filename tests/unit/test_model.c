@@ -96,13 +96,13 @@ static void task_ends(void **unused)
 	world_kernel_says(&w);
 	assert_state(&w, 2, GONE);
 	/* a scan that began before it was gone proves nothing, nor does one that found flows */
-	model_flows(w.model, "web", "t2", 0, 0, w.now - 1);
+	world_flows(&w, 2, 0, w.now - 1);
 	world_pass(&w, 10);
 	assert_state(&w, 2, GONE);
-	model_flows(w.model, "web", "t2", 0, 3, w.now);
+	world_flows(&w, 2, 3, w.now);
 	world_pass(&w, 10);
 	assert_state(&w, 2, GONE);
-	model_flows(w.model, "web", "t2", 0, 0, w.now);
+	world_flows(&w, 2, 0, w.now);
 	world_pass(&w, 10);
 	assert_state(&w, 2, FREE);
 	assert_int_equal(world_count_up(&w), 2);
@@ -118,7 +118,7 @@ static void flows_get_drain_timeout_and_no_more(void **unused)
 	w.listed[1] = w.registered[1] = w.listens[1] = false;
 	world_everybody_says(&w);
 	assert_state(&w, 1, GONE);
-	model_flows(w.model, "web", "t1", 0, 9, w.now + 1);
+	world_flows(&w, 1, 9, w.now + 1);
 	world_pass(&w, DRAIN_MS - 1);
 	assert_state(&w, 1, GONE);
 	world_pass(&w, 1);

@@ -187,14 +187,14 @@ static void operator_drains_and_weighs(void **unused)
 
 	(void)unused;
 	world_start_up(&w, 2);
-	model_override(w.model, "web", "t0", 0, &drain);
-	model_override(w.model, "web", "t1", 0, &weigh);
+	world_override(&w, 0, &drain);
+	world_override(&w, 1, &weigh);
 	world_tick(&w);
 	assert_state(&w, 0, DRAINING);
 	assert_int_equal(world_find(&w, "t1")->weight, 7);
 	world_everybody_says(&w); /* an update does not undo it */
 	assert_state(&w, 0, DRAINING);
-	model_override(w.model, "web", "t1", 0, &drain); /* a reboot drains all of them */
+	world_override(&w, 1, &drain); /* a reboot drains all of them */
 	world_tick(&w);
 	assert_int_equal(world_count_up(&w), 0);
 	model_overrides_clear(w.model);
@@ -213,7 +213,7 @@ static void an_ended_tasks_drain_ends(void **unused)
 	(void)unused;
 	world_start_up(&w, 3);
 	for (int i = 0; i < 2; i++)
-		model_override(w.model, "web", world_task_id(&w, i), 0, &drain);
+		world_override(&w, i, &drain);
 	world_tick(&w);
 	assert_state(&w, 0, DRAINING);
 	w.listed[0] = w.listed[1] = false;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Random sequences of what the sources may say, as model_oracle.h judges them. SEQUENCES=1000000 is the stated form, SEED=N another start.
+ * Random sequences of what the sources may say, as model_oracle.h and model_alone.h judge them. SEQUENCES=1000000 is the stated form,
+ * SEED=N another start.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "model_alone.h"
 #include "model_oracle.h"
 
 #define SEQUENCES 6000
@@ -32,39 +34,82 @@ static unsigned below(void *ctx, unsigned limit)
 	return (unsigned)((z ^ (z >> 31)) % limit);
 }
 
+struct run {
+	unsigned long count, first;
+};
+
+static struct run run_of_today(void)
+{
+	return (struct run){ number_of("SEQUENCES", SEQUENCES), number_of("SEED", 1) };
+}
+
+/* A failure names the step; this names the sequence: SEED=N SEQUENCES=1 runs it alone. */
+static void say(unsigned long number)
+{
+	if (getenv("SAY_SEQUENCE"))
+		fprintf(stderr, "sequence %lu\n", number);
+}
+
+/* mostly short ones, some long ones */
+static unsigned length(uint64_t *state)
+{
+	return below(state, 16) ? 4 + below(state, 24) : 200;
+}
+
 static void no_sequence_finds_a_forbidden_state(void **unused)
 {
-	unsigned long count = number_of("SEQUENCES", SEQUENCES), first = number_of("SEED", 1);
+	const struct run run = run_of_today();
 	struct oracle_seen seen = { 0 };
 
 	(void)unused;
-	for (unsigned long i = 0; i < count; i++) {
-		uint64_t state = first + i;
+	for (unsigned long i = 0; i < run.count; i++) {
+		uint64_t state = run.first + i;
 		const struct oracle_chance chance = { .ctx = &state, .below = below };
 
-		/* a failure names the step; this names the sequence: SEED=N SEQUENCES=1 runs it alone */
-		if (getenv("SAY_SEQUENCE"))
-			fprintf(stderr, "sequence %lu\n", first + i);
-		/* mostly short ones, some long ones */
-		oracle_sequence(&chance, below(&state, 16) ? 4 + below(&state, 24) : 200, &seen);
+		say(run.first + i);
+		oracle_sequence(&chance, length(&state), &seen);
 	}
-	if (count < SEQUENCES)
+	if (run.count < SEQUENCES)
 		return;
 	/* the test saw both sides of each rule */
-	assert_true(seen.emptied > count / 100);
-	assert_true(seen.held > count / 100);
-	assert_true(seen.mass > count / 100);
-	assert_true(seen.kernel > count / 100);
-	assert_true(seen.kept > count / 100);
-	assert_true(seen.by_the_table > count / 100);
-	assert_true(seen.restarts > count / 100);
-	assert_true(seen.vetoed > count / 100);
+	assert_true(seen.emptied > run.count / 100);
+	assert_true(seen.held > run.count / 100);
+	assert_true(seen.mass > run.count / 100);
+	assert_true(seen.kernel > run.count / 100);
+	assert_true(seen.kept > run.count / 100);
+	assert_true(seen.by_the_table > run.count / 100);
+	assert_true(seen.restarts > run.count / 100);
+	assert_true(seen.vetoed > run.count / 100);
+}
+
+static void no_move_of_an_id_does(void **unused)
+{
+	const struct run run = run_of_today();
+	struct alone_seen seen = { 0 };
+
+	(void)unused;
+	for (unsigned long i = 0; i < run.count; i++) {
+		uint64_t state = run.first + i;
+		const struct oracle_chance chance = { .ctx = &state, .below = below };
+
+		say(run.first + i);
+		alone_sequence(&chance, length(&state), &seen);
+	}
+	if (run.count < SEQUENCES)
+		return;
+	assert_true(seen.moved > run.count / 100);
+	assert_true(seen.both > run.count / 100);
+	assert_true(seen.forgotten > run.count / 100);
+	assert_true(seen.emptied > run.count / 100);
+	assert_true(seen.held > run.count / 100);
+	assert_true(seen.restarts > run.count / 100);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(no_sequence_finds_a_forbidden_state),
+		cmocka_unit_test(no_move_of_an_id_does),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

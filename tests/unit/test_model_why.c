@@ -129,7 +129,7 @@ static void the_operator_and_slowstart(void **unused)
 	assert_int_equal(why.weight, 10);
 	assert_int_equal(why.full_weight, MODEL_WEIGHT);
 	assert_int_equal(why.ramp_end_ms, w.now + 10000);
-	model_override(w.model, "web", "t1", 0, &drain);
+	world_override(&w, 1, &drain);
 	world_tick(&w);
 	why = ask(&w, 31001);
 	assert_true(why.op_drain && why.op_has_weight);

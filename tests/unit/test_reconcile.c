@@ -26,7 +26,7 @@ static void overrides_that_cannot_be_read_stay(void **unused)
 	(void)unused;
 	world_start_up(&w, 3);
 	assert_state(&w, 0, UP);
-	model_override(w.model, "web", world_task_id(&w, 0), 0, &drain);
+	world_override(&w, 0, &drain);
 	world_tick(&w);
 	assert_state(&w, 0, DRAINING);
 	reconcile.model = w.model;

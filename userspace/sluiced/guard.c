@@ -252,6 +252,9 @@ static int compare_claims(const void *a, const void *b)
 		return x->backend->port < y->backend->port ? -1 : 1;
 	if (is_gone(x->backend) != is_gone(y->backend))
 		return is_gone(x->backend) ? 1 : -1;
+	/* who has gone without having had the port takes it from nobody whose connections are still there */
+	if (is_gone(x->backend) && x->backend->port_taken != y->backend->port_taken)
+		return x->backend->port_taken ? 1 : -1;
 	if (start_order(x->backend) != start_order(y->backend))
 		return start_order(x->backend) > start_order(y->backend) ? -1 : 1;
 	if (is_complained_of(x->backend) != is_complained_of(y->backend))

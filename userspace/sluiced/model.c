@@ -31,15 +31,28 @@ struct model_service *model_find_service(const struct model *model, const char *
 	return NULL;
 }
 
+/* port 0: any */
+struct model_backend *model_find_at(const struct model_service *service, const char *task,
+				    unsigned port_index, uint16_t port)
+{
+	struct model_backend *backend, *retired = NULL;
+
+	for (backend = service->backends; backend; backend = backend->next) {
+		if (backend->port_index != port_index || (port && backend->port != port) ||
+		    strcmp(backend->task, task) != 0)
+			continue;
+		if (!backend->retired)
+			return backend;
+		if (!retired)
+			retired = backend;
+	}
+	return retired;
+}
+
 struct model_backend *model_find(const struct model_service *service, const char *task,
 				 unsigned port_index)
 {
-	struct model_backend *backend;
-
-	for (backend = service->backends; backend; backend = backend->next)
-		if (backend->port_index == port_index && !strcmp(backend->task, task))
-			return backend;
-	return NULL;
+	return model_find_at(service, task, port_index, 0);
 }
 
 /* The number of a task that is already known, in whatever service, or the next one. */

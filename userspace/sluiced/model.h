@@ -67,14 +67,21 @@ void model_listeners(struct model *model, const struct facts_listeners *listener
 void model_hint(struct model *model, const struct facts_hint *hint, int64_t now_ms);
 void model_source(struct model *model, const struct facts_source *source, int64_t now_ms);
 
-/* The operator's overrides: clear, then one call for each that holds. */
+/* Which backend: a task that was registered again on another port has two for a while. Port in host order. */
+struct model_identity {
+	const char *service, *task;
+	unsigned port_index;
+	uint16_t port;
+};
+
+/* The operator's overrides: clear, then one call for each that holds. One of a backend that is not there is nobody's. */
 void model_overrides_clear(struct model *model);
-void model_override(struct model *model, const char *service, const char *task, unsigned port_index,
+void model_override(struct model *model, const struct model_identity *of,
 		    const struct sluice_override *override);
 
 /* A scan that began at started_ms found so many flows of the backend. */
-void model_flows(struct model *model, const char *service, const char *task, unsigned port_index,
-		 uint32_t flows, int64_t started_ms);
+void model_flows(struct model *model, const struct model_identity *of, uint32_t flows,
+		 int64_t started_ms);
 
 /* One line for each change of a backend's state. Called from model_tick(). */
 struct model_change {

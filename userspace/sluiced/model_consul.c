@@ -104,7 +104,8 @@ static void take_entry(struct model_backend *backend, const struct facts_entry *
 
 /*
  * The backend that a group of entries on one port has been so far: one of them gave it its name, or stood beside that one in the
- * last answer. So a second registrar that goes away does not make another backend of the same process.
+ * last answer. So a second registrar that goes away does not make another backend of the same process. An id that is registered again
+ * on another port is a new backend there: what it left behind drains like any that is no longer listed.
  */
 static struct model_backend *known_group(const struct model_service *service,
 					 const struct facts_entry *const *entries, size_t count,
@@ -116,12 +117,11 @@ static struct model_backend *known_group(const struct model_service *service,
 		if (entries[i]->port != port)
 			continue;
 		for (backend = service->backends; backend; backend = backend->next) {
-			if (backend->retired)
+			if (backend->retired || backend->port != port)
 				continue;
 			if (!strcmp(backend->task, entries[i]->id))
 				return backend;
-			if (backend->port == port && backend->beside &&
-			    !strcmp(backend->beside, entries[i]->id))
+			if (backend->beside && !strcmp(backend->beside, entries[i]->id))
 				beside = backend;
 		}
 	}
@@ -191,7 +191,6 @@ static int consul_only(struct model *model, struct model_service *service,
 			err = -ENOMEM;
 			continue;
 		}
-		model_set_port(model, backend, name->port);
 		backend->seen = true;
 		backend->m_last = STATE_M_RUNNING;
 		backend->health = decides->status == FACTS_STATUS_NONE && !decides->has_checks

@@ -15,7 +15,7 @@ int model_adopt(struct model *model, const struct model_adopted *adopted)
 	struct model_service *service = model_find_service(model, adopted->service);
 	struct model_backend *backend;
 
-	if (!service || model_find(service, adopted->task, adopted->port_index))
+	if (!service || model_find_at(service, adopted->task, adopted->port_index, adopted->port))
 		return 0;
 	backend = model_add(model, service, adopted->task, adopted->app, adopted->port_index,
 			    adopted->port);
@@ -180,9 +180,11 @@ static struct model_backend *meet_task(struct model *model, struct model_service
 				       int *err)
 {
 	unsigned port_index = service->config->port_index;
-	struct model_backend *backend = model_find(service, task->id, port_index);
 	uint16_t port = task_port(task, port_index);
+	struct model_backend *backend = model_find_at(service, task->id, port_index, port);
 
+	if (!backend || backend->retired)
+		backend = model_find(service, task->id, port_index);
 	if (backend && port && may_move(model, backend, port))
 		model_set_port(model, backend, port);
 	if (backend && backend->retired && task->state == FACTS_TASK_GONE)
@@ -363,11 +365,18 @@ void model_overrides_clear(struct model *model)
 			b->op_drain = b->op_has_weight = false;
 }
 
-void model_override(struct model *model, const char *service, const char *task, unsigned port_index,
+static struct model_backend *find_identity(const struct model *model,
+					   const struct model_identity *of)
+{
+	const struct model_service *service = model_find_service(model, of->service);
+
+	return service ? model_find_at(service, of->task, of->port_index, of->port) : NULL;
+}
+
+void model_override(struct model *model, const struct model_identity *of,
 		    const struct sluice_override *override)
 {
-	struct model_service *found = model_find_service(model, service);
-	struct model_backend *backend = found ? model_find(found, task, port_index) : NULL;
+	struct model_backend *backend = find_identity(model, of);
 
 	if (!backend)
 		return;
@@ -376,11 +385,10 @@ void model_override(struct model *model, const char *service, const char *task, 
 	backend->op_weight = override->weight;
 }
 
-void model_flows(struct model *model, const char *service, const char *task, unsigned port_index,
-		 uint32_t flows, int64_t started_ms)
+void model_flows(struct model *model, const struct model_identity *of, uint32_t flows,
+		 int64_t started_ms)
 {
-	struct model_service *found = model_find_service(model, service);
-	struct model_backend *backend = found ? model_find(found, task, port_index) : NULL;
+	struct model_backend *backend = find_identity(model, of);
 
 	if (!backend)
 		return;

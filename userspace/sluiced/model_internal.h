@@ -174,8 +174,12 @@ bool model_by_marathon(const struct model *model, const struct model_service *se
 bool model_by_consul(const struct model *model, const struct model_service *service);
 
 struct model_service *model_find_service(const struct model *model, const char *name);
+/* The task's backend; if it has several, the first that is not retired. */
 struct model_backend *model_find(const struct model_service *service, const char *task,
 				 unsigned port_index);
+/* The one on that port; if it has several there, the first that is not retired. */
+struct model_backend *model_find_at(const struct model_service *service, const char *task,
+				    unsigned port_index, uint16_t port);
 /* A new backend at the list's end; NULL: no memory. */
 struct model_backend *model_add(struct model *model, struct model_service *service,
 				const char *task, const char *app, unsigned port_index,

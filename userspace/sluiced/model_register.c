@@ -54,13 +54,16 @@ static bool all_prove_gone(const struct model *model, const struct model_service
 	if (!is_proved_gone(model, service, backend))
 		return false;
 	for (size_t s = 0; s < model->service_count; s++) {
-		const struct model_backend *copy =
-			model_find(&model->service[s], backend->task, backend->port_index);
+		const struct model_backend *copy = model->service[s].backends;
 
-		if (!copy || copy == backend || copy->retired || copy->port_taken)
-			continue;
-		if (!is_proved_gone(model, &model->service[s], copy))
-			return false;
+		for (; copy; copy = copy->next) {
+			if (copy == backend || copy->retired || copy->port_taken ||
+			    copy->port_index != backend->port_index ||
+			    strcmp(copy->task, backend->task) != 0)
+				continue;
+			if (!is_proved_gone(model, &model->service[s], copy))
+				return false;
+		}
 	}
 	return true;
 }

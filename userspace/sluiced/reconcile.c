@@ -111,6 +111,19 @@ struct word { /* of the operator */
 	struct sluice_override override;
 };
 
+/* false: the slot is nobody's, or its label cannot be trusted. */
+static bool identity_of(const struct reconcile *reconcile, const struct actual *actual,
+			unsigned slot, struct model_identity *identity)
+{
+	*identity = (struct model_identity){
+		.service = service_of(reconcile, actual, slot),
+		.task = actual->label[slot].task,
+		.port_index = actual->label[slot].port_index,
+		.port = ntohs(actual->backend[slot].port),
+	};
+	return identity->service != NULL;
+}
+
 /* All of them, or negative errno. words has room for SLUICE_MAX_BACKENDS + 1. */
 static int read_words(int fd, struct word *words, size_t *count)
 {
@@ -146,15 +159,13 @@ int reconcile_overrides(struct reconcile *reconcile, const struct actual *actual
 	model_overrides_clear(reconcile->model);
 	for (size_t i = 0; i < count; i++) {
 		const struct sluice_override_key *key = &words[i].key;
-		const char *service;
+		struct model_identity identity;
 
 		if (!key->slot || key->slot > SLUICE_MAX_BACKENDS ||
 		    actual->backend[key->slot].generation != key->generation)
 			continue;
-		service = service_of(reconcile, actual, key->slot);
-		if (service)
-			model_override(reconcile->model, service, actual->label[key->slot].task,
-				       actual->label[key->slot].port_index, &words[i].override);
+		if (identity_of(reconcile, actual, key->slot, &identity))
+			model_override(reconcile->model, &identity, &words[i].override);
 	}
 	return 0;
 }
@@ -282,11 +293,10 @@ int reconcile_scan(struct reconcile *reconcile)
 	publish_counts(&reconcile->maps, counts);
 	actual_view(&actual, &reconcile->maps, reconcile->services);
 	for (unsigned slot = 1; slot <= SLUICE_MAX_BACKENDS; slot++) {
-		const char *service = service_of(reconcile, &actual, slot);
+		struct model_identity identity;
 
-		if (service)
-			model_flows(reconcile->model, service, actual.label[slot].task,
-				    actual.label[slot].port_index,
+		if (identity_of(reconcile, &actual, slot, &identity))
+			model_flows(reconcile->model, &identity,
 				    counts->half_open[slot] + counts->active[slot], started_ms);
 	}
 out:
