@@ -261,6 +261,36 @@ static void a_lost_subscription_is_renewed(void **state)
 	close_world(&world);
 }
 
+/* After our own absence Marathon lists us and does not call us for a while: what it skips is asked for, and then no more. */
+static void what_callbacks_skip_is_asked_for(void **state)
+{
+	struct marathon_subscription *subscription;
+	struct world world;
+	unsigned count;
+	int before;
+
+	(void)state;
+	open_world_with(&world, OTHER "," WEB, CONFIG_EVENTS_CALLBACK);
+	subscription = &world.marathon->subscription;
+	world.marathon->fetcher.full_pace.interval_ms = 0; /* one after the other, at once */
+	while (!world.connected || world.all < 2) /* at the start, and when it is subscribed */
+		event_base_dispatch(world.base);
+	while (evtimer_pending(subscription->skipped, NULL)) {
+		before = world.all;
+		count = subscription->skipped_count;
+		event_active(subscription->skipped, EV_TIMEOUT, 1);
+		while (subscription->skipped_count == count || world.all == before)
+			event_base_dispatch(world.base);
+		assert_true(world.full);
+	}
+	assert_int_equal(subscription->skipped_count, 5);
+	close_world(&world);
+	/* a stream skips nothing */
+	open_world_with(&world, OTHER "," WEB, CONFIG_EVENTS_SSE);
+	assert_null(world.marathon->subscription.skipped);
+	close_world(&world);
+}
+
 /* Another leader than the last answer's may know another truth: all is asked for, whoever it was that told. */
 static void another_leader_is_asked_for_everything(void **state)
 {
@@ -470,6 +500,7 @@ int main(void)
 		cmocka_unit_test(an_app_does_not_wait_for_the_pace_of_whole_answers),
 		cmocka_unit_test(a_broken_stream_is_no_silence),
 		cmocka_unit_test(a_lost_subscription_is_renewed),
+		cmocka_unit_test(what_callbacks_skip_is_asked_for),
 		cmocka_unit_test(another_leader_is_asked_for_everything),
 		cmocka_unit_test(an_event_before_its_tasks_answer),
 		cmocka_unit_test(a_standby_sends_to_the_leader),

@@ -71,7 +71,9 @@ struct marathon_subscription {
 	struct callback *server;
 	struct http_call *call;
 	struct event *timer;
-	bool posted; /* the check under way follows our POST */
+	bool posted;		/* the check under way follows our POST */
+	struct event *skipped;	/* asks for what Marathon may not have called us for */
+	unsigned skipped_count; /* how often it has */
 };
 
 struct marathon_part {

@@ -2,7 +2,8 @@
 /*
  * Marathon's HTTP callbacks (up to 1.4): runs the server that takes them, and sees to it that
  * Marathon lists our URL: asks, subscribes if it does not, asks again. Repeated as long as we live,
- * since a subscription can get lost; then events were missed, so everything is asked for.
+ * since a subscription can get lost; then events were missed, so everything is asked for. So it is,
+ * a few times, after the server has opened: who did not answer is not called for a while.
  */
 #include "marathon_internal.h"
 
@@ -18,6 +19,12 @@
 #define TOTAL_MS 15000
 #define CHECK_MS 120000
 #define MAX_ANSWER (1u << 20)
+
+/*
+ * From 0.13 on Marathon leaves out a subscriber that failed n times for 2^n s, which is about as long as
+ * it was away, and lists it all the same. These are from the server's opening; the resync goes on.
+ */
+static const uint32_t skipped_ms[] = { 2000, 5000, 10000, 20000, 40000 };
 
 static void on_event(void *ctx, const char *json, size_t len)
 {
@@ -148,6 +155,31 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	ask(marathon, "GET", PATH, on_list);
 }
 
+/* The next time at which to ask for what was skipped; a tenth sooner or later, as hosts may start together. */
+static void await_skipped(struct marathon *marathon)
+{
+	struct marathon_subscription *subscription = &marathon->subscription;
+	unsigned next = subscription->skipped_count;
+	uint32_t wait_ms;
+
+	if (next == sizeof(skipped_ms) / sizeof(skipped_ms[0]))
+		return;
+	wait_ms = skipped_ms[next] - (next ? skipped_ms[next - 1] : 0);
+	marathon_schedule(subscription->skipped,
+			  backoff_between(wait_ms - wait_ms / 10, wait_ms + wait_ms / 10));
+}
+
+static void on_skipped(evutil_socket_t fd, short what, void *arg)
+{
+	struct marathon *marathon = arg;
+
+	(void)fd;
+	(void)what;
+	marathon_fetch_all(marathon, false);
+	marathon->subscription.skipped_count++;
+	await_skipped(marathon);
+}
+
 void marathon_subscription_check(struct marathon *marathon)
 {
 	struct marathon_subscription *subscription = &marathon->subscription;
@@ -172,9 +204,11 @@ int marathon_subscription_init(struct marathon *marathon, struct event_base *bas
 		return err;
 	}
 	subscription->timer = evtimer_new(base, on_timer, marathon);
-	if (!subscription->timer)
+	subscription->skipped = evtimer_new(base, on_skipped, marathon);
+	if (!subscription->timer || !subscription->skipped)
 		return -ENOMEM;
 	marathon_schedule(subscription->timer, 0);
+	await_skipped(marathon);
 	return 0;
 }
 
@@ -184,4 +218,6 @@ void marathon_subscription_release(struct marathon *marathon)
 	callback_free(marathon->subscription.server);
 	if (marathon->subscription.timer)
 		event_free(marathon->subscription.timer);
+	if (marathon->subscription.skipped)
+		event_free(marathon->subscription.skipped);
 }
