@@ -577,22 +577,25 @@ static void test_fill_defaults(void **state)
 	config_free(config);
 }
 
-static struct config *named(const char *text, bool defaulted, bool unsure)
+enum resolver { SILENT, KNOWS_NONE, TOLD_FULL };
+
+static struct config *named(const char *text, enum resolver resolver)
 {
 	struct config *config = config_file_load(text);
 
-	config->names_defaulted = defaulted;
-	config->names_unsure = unsure;
+	config->names_defaulted = true;
+	config->names_unsure = resolver == SILENT;
+	config->names_full = resolver == TOLD_FULL;
 	return config;
 }
 
 /* old and next become a list of names; it must be said. */
-static void keeps(const char *old_text, struct config *next, const char *said)
+static void keeps(const char *old_text, struct config *next, const char *called, const char *said)
 {
-	struct config *old = named(old_text, true, false);
+	struct config *old = named(old_text, TOLD_FULL);
 	char names[256] = "";
 
-	assert_int_equal(config_keep_names(next, old), 0);
+	assert_int_equal(config_keep_names(next, old, called), 0);
 	for (unsigned i = 0; i < next->name_count; i++)
 		snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s%s", i ? " " : "",
 			 next->name[i]);
@@ -605,25 +608,78 @@ static void test_keep_names(void **state)
 {
 	const char *old = "[node]\nname = slave-1.example.com, slave-1, 10.80.0.2\n";
 	char many[512] = "[node]\nname = a0", expected[512] = "a0";
+	struct config *next;
 
 	(void)state;
 	/* the resolver is silent, and the interface is away */
-	keeps(old, named("[node]\nname = slave-1\n", true, true),
+	keeps(old, named("[node]\nname = slave-1\n", SILENT), "",
 	      "slave-1.example.com slave-1 10.80.0.2");
-	keeps(old, named("[node]\nname = slave-2, 10.80.0.3\n", true, true),
-	      "slave-1.example.com slave-1 10.80.0.2 slave-2 10.80.0.3");
+	keeps(old, named("[node]\nname = slave-2, 10.80.0.3\n", SILENT), "",
+	      "slave-1.example.com slave-1 slave-2 10.80.0.3 10.80.0.2");
+	/* it says that there is no such name, or knows the plain one: no other full name */
+	keeps(old, named("[node]\nname = slave-1, 10.80.0.2\n", KNOWS_NONE), "",
+	      "slave-1.example.com slave-1 10.80.0.2");
 	/* it has spoken: the name is another one; only an address may come back */
-	keeps(old, named("[node]\nname = slave-2.example.com, slave-2\n", true, false),
+	keeps(old, named("[node]\nname = slave-2.example.com, slave-2\n", TOLD_FULL), "",
 	      "slave-2.example.com slave-2 10.80.0.2");
 	/* what the file says is all */
-	keeps(old, named("[node]\nname = slave-2\n", false, false), "slave-2");
+	next = named("[node]\nname = slave-2\n", SILENT);
+	next->names_defaulted = false;
+	keeps(old, next, "", "slave-2");
 	/* no more than there is room for */
 	for (int i = 1; i < CONFIG_MAX_NAMES; i++) {
 		snprintf(many + strlen(many), sizeof(many) - strlen(many), ", a%d", i);
 		snprintf(expected + strlen(expected), sizeof(expected) - strlen(expected), " a%d",
 			 i);
 	}
-	keeps(many, named("[node]\nname = slave-2\n", true, true), expected);
+	keeps(many, named("[node]\nname = slave-2\n", SILENT), "", expected);
+}
+
+/* Only by which name Marathon calls this host tells that an address which is away was not the one. */
+static void test_keep_addresses(void **state)
+{
+	const char *old = "[node]\nname = slave-1.example.com, slave-1, 10.80.0.2\n";
+	const char *new = "[node]\nname = slave-1.example.com, slave-1, 10.80.0.3\n";
+	static const struct {
+		const char *called, *said;
+	} cases[] = {
+		{ "", "slave-1.example.com slave-1 10.80.0.3 10.80.0.2" },
+		{ "10.80.0.2", "slave-1.example.com slave-1 10.80.0.3 10.80.0.2" },
+		{ "10.80.0.9", "slave-1.example.com slave-1 10.80.0.3 10.80.0.2" },
+		{ "10.80.0.3", "slave-1.example.com slave-1 10.80.0.3" },
+		{ "Slave-1", "slave-1.example.com slave-1 10.80.0.3" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		keeps(old, named(new, i % 2 ? TOLD_FULL : SILENT), cases[i].called, cases[i].said);
+}
+
+static void test_names_fit(void **state)
+{
+	struct config *config = named("[node]\nname = slave-1, 10.80.0.2, 10.80.1.2\n", TOLD_FULL);
+	const char *const both[] = { "10.80.1.2", "10.80.0.2" }, *const other[] = { "10.80.0.3" };
+
+	(void)state;
+	assert_true(config_names_fit(config, both, 2, "slave-1"));
+	assert_false(config_names_fit(config, other, 1, "")); /* a new one */
+	/* one is away: that matters when Marathon is known to mean another */
+	assert_true(config_names_fit(config, both, 1, ""));
+	assert_true(config_names_fit(config, both, 1, "10.80.0.2"));
+	assert_true(config_names_fit(config, both, 1, "slave-9"));
+	assert_false(config_names_fit(config, both, 1, "10.80.1.2"));
+	assert_false(config_names_fit(config, both, 1, "slave-1"));
+	/* the file's names are nobody else's business */
+	config->names_defaulted = false;
+	assert_true(config_names_fit(config, other, 1, "slave-1"));
+	config_free(config);
+	/* what there is no room for is not missed */
+	config = named("[node]\nname = 10.0.0.1, 10.0.0.2, 10.0.0.3, 10.0.0.4, 10.0.0.5, 10.0.0.6,"
+		       " 10.0.0.7, 10.0.0.8, 10.0.0.9, a, b, c, d, e, f, g\n",
+		       TOLD_FULL);
+	assert_int_equal(config->name_count, CONFIG_MAX_NAMES);
+	assert_true(config_names_fit(config, other, 1, ""));
+	config_free(config);
 }
 
 static void test_secrets(void **state)
@@ -685,7 +741,8 @@ int main(void)
 		cmocka_unit_test(test_bad_values),     cmocka_unit_test(test_bad_combinations),
 		cmocka_unit_test(test_bad_bytes),      cmocka_unit_test(test_no_file),
 		cmocka_unit_test(test_default_file),   cmocka_unit_test(test_fill_defaults),
-		cmocka_unit_test(test_keep_names),     cmocka_unit_test(test_secrets),
+		cmocka_unit_test(test_keep_names),     cmocka_unit_test(test_keep_addresses),
+		cmocka_unit_test(test_names_fit),      cmocka_unit_test(test_secrets),
 	};
 
 	return cmocka_run_group_tests(tests, config_file_set_up, config_file_tear_down);

@@ -191,6 +191,35 @@ static void without_a_name_no_registration_is_over(void **unused)
 	world_stop(&w);
 }
 
+/* By which of this host's names Marathon calls it; of two the one that the configuration is surer of. */
+static void the_name_that_marathon_uses_is_known(void **unused)
+{
+	char away[] = "10.80.0.9", stranger[] = "slave-2", both[][4] = { "x0", "x1" };
+	struct facts_task tasks[] = { { .id = both[0], .host = away },
+				      { .id = both[1], .host = text_address } };
+	struct facts_app app = { .id = text_web, .task_count = 2, .tasks = tasks };
+	struct facts_marathon answer = { .app_count = 1, .apps = &app };
+	struct world w;
+
+	(void)unused;
+	world_start(&w, true, false);
+	w.config.name[w.config.name_count++] = text_address;
+	w.config.name[w.config.name_count++] = away;
+	world_healthy(&w, 1);
+	w.host = stranger;
+	world_marathon_says(&w);
+	assert_string_equal(model_called(w.model), "");
+	w.host = away;
+	world_marathon_says(&w);
+	assert_string_equal(model_called(w.model), away);
+	world_forget(w.listed);
+	world_marathon_says(&w); /* nobody's name is no other name */
+	assert_string_equal(model_called(w.model), away);
+	assert_int_equal(model_marathon(w.model, &answer, w.now), 0);
+	assert_string_equal(model_called(w.model), text_address);
+	world_stop(&w);
+}
+
 static void no_empty_first_set_without_an_address(void **unused)
 {
 	struct world w;
@@ -302,6 +331,7 @@ int main(void)
 		cmocka_unit_test(a_first_set_that_waits_is_told),
 		cmocka_unit_test(absence_alone_makes_no_first_set),
 		cmocka_unit_test(no_empty_first_set_without_a_name),
+		cmocka_unit_test(the_name_that_marathon_uses_is_known),
 		cmocka_unit_test(no_empty_first_set_without_an_address),
 		cmocka_unit_test(without_a_name_nobody_is_missed),
 		cmocka_unit_test(absence_before_and_after_do_not_add_up),

@@ -11,6 +11,7 @@
 
 #include <linux/types.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <sluice/abi.h>
@@ -80,7 +81,9 @@ struct config {
 	char *name[CONFIG_MAX_NAMES];
 	unsigned name_count; /* 0: config_fill_defaults() puts FQDN, hostname and global addresses */
 	bool names_defaulted; /* the file leaves it to the host to say its names */
-	bool names_unsure;    /* then: the resolver has not spoken, the host may have a full name */
+	/* then: the resolver has not spoken, or the host has no address yet: it may have other names */
+	bool names_unsure;
+	bool names_full; /* then: the resolver has told a full name */
 	char *interface[SLUICE_MAX_IFINDEX];
 	unsigned interface_count; /* 0: config_fill_defaults() puts the interface of the default route */
 	enum config_mode mode;
@@ -139,11 +142,20 @@ int config_fill_defaults(struct config *config, char *error);
 
 /*
  * For a configuration that is filled and takes the place of old: names that this host had, and that
- * it has not lost for certain, stay. While names_unsure all of them stay, and come first; else the
- * addresses stay, last, since an interface that is away takes them with it. Nothing is done where
- * the file has names. 0 or -ENOMEM.
+ * it has not lost for certain, stay. They come first unless the resolver has told a full name; else
+ * they go, since only that is another one. Addresses come last, since an interface that is away takes
+ * them with it, and go only if Marathon calls this host by another name that it has (called; "": not
+ * known). Nothing is done where the file has names. 0 or -ENOMEM.
  */
-int config_keep_names(struct config *config, const struct config *old);
+int config_keep_names(struct config *config, const struct config *old, const char *called);
+
+/*
+ * Are these the addresses (as text) among the host's names? One that is missing is to be learnt, one
+ * that is away matters only if Marathon calls this host by another name that it has (called; "": not
+ * known). Names of the file always fit.
+ */
+bool config_names_fit(const struct config *config, const char *const *address, size_t count,
+		      const char *called);
 
 /*
  * What --check tries beyond the syntax: secrets can be read. 0 or negative errno with error filled.

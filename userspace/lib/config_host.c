@@ -9,9 +9,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "canonical.h"
@@ -54,15 +56,48 @@ static int add_host_names(struct config *config)
 	if (err == -ENOMEM)
 		return err;
 	config->names_unsure = err && !strchr(host, '.');
+	config->names_full = !err && strchr(canonical, '.');
 	err = add_name(config, canonical);
 	return err ? err : add_name(config, host);
 }
 
-int config_fill_defaults(struct config *config, char *error)
+static bool has_an_address(void)
+{
+	struct sluice_addr6 six[CONFIG_MAX_NAMES];
+	__be32 four;
+	int count;
+
+	if (iface_addresses(true, &four, 1) > 0)
+		return true;
+	count = iface_addresses6(six, CONFIG_MAX_NAMES);
+	for (int i = 0; i < count; i++) {
+		struct in6_addr address;
+
+		memcpy(&address, &six[i], sizeof(address));
+		if (!IN6_IS_ADDR_LINKLOCAL(&address))
+			return true;
+	}
+	return false;
+}
+
+static int add_addresses(struct config *config)
 {
 	__be32 addresses[CONFIG_MAX_NAMES];
-	char text[INET_ADDRSTRLEN], interface[IFNAMSIZ];
-	int err = 0, count, i;
+	char text[INET_ADDRSTRLEN];
+	int count = iface_addresses(false, addresses, CONFIG_MAX_NAMES), err = 0;
+
+	if (count < 0)
+		return count;
+	for (int i = 0; i < count && !err; i++)
+		err = add_name(config, inet_ntop(AF_INET, &addresses[i], text, sizeof(text)));
+	config->names_unsure |= !count && !has_an_address();
+	return err;
+}
+
+int config_fill_defaults(struct config *config, char *error)
+{
+	char interface[IFNAMSIZ];
+	int err = 0;
 
 	if (!config->interface_count && !iface_of_default_route(interface)) {
 		config->interface[0] = strdup(interface);
@@ -78,13 +113,7 @@ int config_fill_defaults(struct config *config, char *error)
 	err = add_host_names(config);
 	if (err)
 		goto out;
-	count = iface_addresses(false, addresses, CONFIG_MAX_NAMES);
-	if (count < 0) {
-		err = count;
-		goto out;
-	}
-	for (i = 0; i < count && !err; i++)
-		err = add_name(config, inet_ntop(AF_INET, &addresses[i], text, sizeof(text)));
+	err = add_addresses(config);
 out:
 	if (err)
 		snprintf(error, CONFIG_ERROR_LEN,
@@ -100,28 +129,64 @@ static bool is_address(const char *name)
 	return inet_pton(AF_INET, name, &address) == 1;
 }
 
-int config_keep_names(struct config *config, const struct config *old)
+static bool is_among(const char *name, const char *const *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!strcasecmp(list[i], name))
+			return true;
+	return false;
+}
+
+/* The old names of one kind that stay; an address that is away does not if another name is known to be the one. */
+static int keep(struct config *config, const struct config *old, bool addresses, bool another)
+{
+	int err = 0;
+
+	for (unsigned i = 0; i < old->name_count && !err; i++)
+		if (is_address(old->name[i]) == addresses && !(addresses && another))
+			err = add_name(config, old->name[i]);
+	return err;
+}
+
+int config_keep_names(struct config *config, const struct config *old, const char *called)
 {
 	char *found[CONFIG_MAX_NAMES];
-	unsigned count = config->name_count, i;
+	unsigned count = config->name_count;
+	bool another;
 	int err = 0;
 
 	if (!config->names_defaulted)
 		return 0;
 	memcpy(found, config->name, sizeof(found));
-	if (config->names_unsure)
-		config->name_count = 0;
-	for (i = 0; i < old->name_count && !err; i++)
-		if (config->names_unsure || is_address(old->name[i]))
-			err = add_name(config, old->name[i]);
-	if (!config->names_unsure)
-		return err;
-	for (i = 0; i < count; i++) {
+	config->name_count = 0;
+	if (!config->names_full)
+		err = keep(config, old, false, false);
+	for (unsigned i = 0; i < count; i++) {
 		if (!err)
 			err = add_name(config, found[i]);
 		free(found[i]);
 	}
-	return err;
+	another = is_among(called, (const char *const *)config->name, config->name_count);
+	return err ? err : keep(config, old, true, another);
+}
+
+bool config_names_fit(const struct config *config, const char *const *address, size_t count,
+		      const char *called)
+{
+	const char *const *names = (const char *const *)config->name;
+	bool another;
+
+	if (!config->names_defaulted)
+		return true;
+	for (size_t i = 0; i < count && config->name_count < CONFIG_MAX_NAMES; i++)
+		if (!is_among(address[i], names, config->name_count))
+			return false;
+	another = is_among(called, names, config->name_count) &&
+		  (!is_address(called) || is_among(called, address, count));
+	for (unsigned i = 0; i < config->name_count && another; i++)
+		if (is_address(config->name[i]) && !is_among(config->name[i], address, count))
+			return false;
+	return true;
 }
 
 int config_read_secret(const char *file, char **secret)

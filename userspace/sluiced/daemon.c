@@ -129,6 +129,7 @@ static void on_addresses(void *ctx)
 	struct daemon *daemon = ctx;
 
 	daemon_learn_addresses(daemon);
+	daemon_renew_names(daemon, "");
 	daemon_turn_soon(daemon);
 }
 
@@ -198,10 +199,12 @@ static void on_second(evutil_socket_t fd, short what, void *ctx)
 	if (daemon->attached_ns != daemon->reconcile.maps.meta.attached_at_ns)
 		daemon_reload(daemon, message,
 			      sizeof(message)); /* what waited for attach may be true now */
-	if (daemon->failed)			/* that reload has left no source */
-		return;
-	if (now - daemon->addresses_ms >= ADDRESSES_MS)
+	if (!daemon->failed && now - daemon->addresses_ms >= ADDRESSES_MS) {
 		daemon_learn_addresses(daemon);
+		daemon_renew_names(daemon, model_called(daemon->model));
+	}
+	if (daemon->failed) /* a reload has left no source */
+		return;
 	if (now - daemon->scan_ms >=
 	    (model_is_draining(daemon->model) ? SCAN_DRAINING_MS : SCAN_MS)) {
 		daemon->scan_ms = now;

@@ -83,6 +83,11 @@ void daemon_judge_attach(struct daemon *daemon, const struct config *config);
 /* Read the file again and change what differs. 0, or negative errno: the last good one stays. message is for people. */
 int daemon_reload(struct daemon *daemon, char *message, size_t len);
 /*
+ * This host's addresses may be others than those among its names: if they are, the names are taken anew. called: by which name Marathon
+ * calls it, "" if an address that is away is not to be missed yet.
+ */
+void daemon_renew_names(struct daemon *daemon, const char *called);
+/*
  * Are the names of the configuration in use all that there are? If only the resolver can tell, it is asked until it does, and the model
  * knows. 0, or negative errno with error filled.
  */

@@ -95,7 +95,7 @@ static struct config *read_next_config(const struct daemon *daemon, char *error)
 {
 	struct config *config = daemon_read_config(daemon->config->file, error);
 
-	if (config && config_keep_names(config, daemon->config)) {
+	if (config && config_keep_names(config, daemon->config, model_called(daemon->model))) {
 		snprintf(error, CONFIG_ERROR_LEN, "out of memory");
 		config_free(config);
 		return NULL;
@@ -103,15 +103,14 @@ static struct config *read_next_config(const struct daemon *daemon, char *error)
 	return config;
 }
 
-int daemon_reload(struct daemon *daemon, char *message, size_t len)
+/* Takes config over; NULL: it could not be read, and error says why. */
+static int reload_with(struct daemon *daemon, struct config *config, char *error, char *message,
+		       size_t len)
 {
-	char error[CONFIG_ERROR_LEN] = "";
-	struct config *config;
 	int err;
 
 	notify_reloading();
 	daemon_refresh(daemon);
-	config = read_next_config(daemon, error);
 	if (!config) {
 		snprintf(message, len, "%s; nothing was changed", error);
 		log_event(LOG_ERR, "reload-refused", " error=\"%s\"", error);
@@ -120,7 +119,7 @@ int daemon_reload(struct daemon *daemon, char *message, size_t len)
 		goto out;
 	}
 	daemon_judge_attach(daemon, config);
-	err = change_config(daemon, &config, error, sizeof(error));
+	err = change_config(daemon, &config, error, CONFIG_ERROR_LEN);
 	if (err) {
 		config_free(config);
 		daemon_judge_attach(daemon, daemon->config);
@@ -132,7 +131,7 @@ int daemon_reload(struct daemon *daemon, char *message, size_t len)
 		 daemon->needs_attach);
 	log_event(LOG_NOTICE, "reloaded", " config=%s needs_attach=%s", daemon->config->file,
 		  daemon->needs_attach[0] ? daemon->needs_attach : "-");
-	if (daemon_ask_for_name(daemon, error, sizeof(error))) /* the next reload tries again */
+	if (daemon_ask_for_name(daemon, error, CONFIG_ERROR_LEN)) /* the next reload tries again */
 		log_event(LOG_ERR, "names-unknown", " error=\"%s\"", error);
 	daemon_learn_addresses(daemon);
 	daemon->facts_changed = true;
@@ -142,7 +141,14 @@ out:
 	return err;
 }
 
-/* --- the host's own name, where the file does not say it --- */
+int daemon_reload(struct daemon *daemon, char *message, size_t len)
+{
+	char error[CONFIG_ERROR_LEN] = "";
+
+	return reload_with(daemon, read_next_config(daemon, error), error, message, len);
+}
+
+/* --- the host's own names, where the file does not say them --- */
 
 static bool same_names(const struct config *a, const struct config *b)
 {
@@ -151,6 +157,37 @@ static bool same_names(const struct config *a, const struct config *b)
 	for (unsigned i = 0; i < a->name_count && same; i++)
 		same = !strcmp(a->name[i], b->name[i]);
 	return same;
+}
+
+/* Takes config over. */
+static void take_names(struct daemon *daemon, struct config *config)
+{
+	char message[CONFIG_ERROR_LEN + 64], error[CONFIG_ERROR_LEN], names[512] = "";
+
+	for (unsigned i = 0; i < config->name_count; i++)
+		snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s%s", i ? "," : "",
+			 config->name[i]);
+	log_event(LOG_NOTICE, "names-learned", " names=%s", names[0] ? names : "-");
+	reload_with(daemon, config, error, message, sizeof(message));
+}
+
+void daemon_renew_names(struct daemon *daemon, const char *called)
+{
+	const char *address[ADDRESSES_MAX];
+	char error[CONFIG_ERROR_LEN];
+	struct config *config;
+
+	for (int i = 0; i < daemon->address_count; i++)
+		address[i] = daemon->address[i];
+	if (config_names_fit(daemon->config, address, (size_t)daemon->address_count, called))
+		return;
+	config = read_next_config(daemon, error);
+	if (!config)
+		log_event(LOG_WARNING, "names-kept", " error=\"%s\"", error);
+	else if (config->names_defaulted && !same_names(config, daemon->config))
+		take_names(daemon, config);
+	else
+		config_free(config);
 }
 
 static void end_question(struct daemon *daemon)
@@ -166,22 +203,20 @@ static void end_question(struct daemon *daemon)
  */
 static bool on_hostname(void *ctx)
 {
-	char message[CONFIG_ERROR_LEN + 64], error[CONFIG_ERROR_LEN];
 	struct daemon *daemon = ctx;
-	struct config *config = daemon_read_config(daemon->config->file, error);
+	char error[CONFIG_ERROR_LEN];
+	struct config *config = read_next_config(daemon, error);
 
 	if (!config || config->names_unsure) {
 		config_free(config);
 		return false;
 	}
 	if (config->names_defaulted && !same_names(config, daemon->config)) {
-		log_event(LOG_NOTICE, "names-learned", " name=%s",
-			  config->name_count ? config->name[0] : "-");
-		daemon_reload(daemon, message, sizeof(message));
+		take_names(daemon, config);
 	} else {
 		end_question(daemon);
+		config_free(config);
 	}
-	config_free(config);
 	daemon_turn_soon(daemon);
 	return !daemon->hostname; /* a reload that was refused, or heard nothing, leaves it */
 }

@@ -267,15 +267,6 @@ int model_addresses(struct model *model, const char *const *address, size_t coun
 	return 0;
 }
 
-void model_names_known(struct model *model, bool known)
-{
-	/* what was lacking before and what will be after are not one absence */
-	for (size_t s = 0; s < model->service_count && model->names_known && !known; s++)
-		for (struct model_backend *b = model->service[s].backends; b; b = b->next)
-			b->m_named_ms = 0;
-	model->names_known = known;
-}
-
 void model_set_on_change(struct model *model, model_on_change on_change, void *ctx)
 {
 	model->on_change = on_change;

@@ -45,6 +45,9 @@ int model_configure(struct model *model, const struct config *config);
  */
 void model_names_known(struct model *model, bool known);
 
+/* The name by which Marathon last called this host, as the configuration has it; the first of them if it used several. "": none. */
+const char *model_called(const struct model *model);
+
 /* This host's addresses and names, as Consul's entries may have them. Copied. 0 or -ENOMEM, which changes nothing. */
 int model_addresses(struct model *model, const char *const *address, size_t count);
 

@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <strings.h>
 
 int model_adopt(struct model *model, const struct model_adopted *adopted)
 {
@@ -84,14 +83,6 @@ void model_m_anybody(struct model_service *service, bool anybody, int64_t now_ms
 }
 
 /* --- Marathon --- */
-
-bool model_is_local_name(const struct model *model, const char *host)
-{
-	for (unsigned i = 0; i < model->config->name_count; i++)
-		if (!strcasecmp(model->config->name[i], host))
-			return true;
-	return false;
-}
 
 /*
  * Not yet ready is only said of one that has not served: no answer of this kind takes anything away. Where nothing has been said yet,
@@ -227,15 +218,6 @@ static void miss_task(struct model_backend *backend, const struct facts_app *app
 		backend->m_named_ms = now_ms;
 }
 
-/* A name by which Marathon calls this host is the one: it has no two. */
-static bool names_us(const struct model *model, const struct facts_app *app)
-{
-	for (size_t i = 0; i < app->task_count; i++)
-		if (model_is_local_name(model, app->tasks[i].host))
-			return true;
-	return false;
-}
-
 /* Without the right name the app seems to have no task here; that there is no such app is another matter. */
 static bool is_absence(const struct model *model, const struct facts_app *app,
 		       const struct facts_marathon *answer)
@@ -253,7 +235,8 @@ static int marathon_service(struct model *model, struct model_service *service,
 
 	if (!app && !answer->full)
 		return 0;
-	model->names_known |= app && names_us(model, app);
+	if (app)
+		model_learn_name(model, app);
 	for (backend = service->backends; backend; backend = backend->next)
 		backend->seen = false;
 	for (size_t i = 0; app && i < app->task_count; i++) {

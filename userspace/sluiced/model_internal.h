@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The model's own structures, shared by model.c (services, backends, tick), model_facts.c and model_consul.c (what comes in), guard.c
+ * The model's own structures, shared by model.c (services, backends), model_facts.c, model_consul.c and model_names.c (what comes in), guard.c
  * and guard_mass.c (what comes after the table), model_register.c (what goes to Consul) and model_why.c (what is told of it). Nobody else
  * includes this.
  */
@@ -136,6 +136,7 @@ struct model {
 	char **address;
 	size_t address_count;
 	bool marathon_connected, consul_connected, kernel_known, names_known;
+	char called[256];		  /* by Marathon, see model_called() */
 	int64_t consul_change_ms;	  /* when consul_connected last changed */
 	int64_t consul_answer_ms;	  /* arrival of its last good answer */
 	struct facts_listeners listeners; /* the last answer; valid if kernel_known */
@@ -194,8 +195,10 @@ void model_m_has(struct model_backend *backend);
 /* Whether such an answer has anybody of the service on this host who has not ended. */
 void model_m_anybody(struct model_service *service, bool anybody, int64_t now_ms);
 
-/* Is this one of the names that the configuration gives this host? */
+/* model_names.c: is this one of the names that the configuration gives this host? */
 bool model_is_local_name(const struct model *model, const char *host);
+/* By which of them do the app's tasks call it? What is no longer sure stands last in the configuration. */
+void model_learn_name(struct model *model, const struct facts_app *app);
 
 /* Reading as the table wants it. */
 enum state_m model_m(const struct model *model, const struct model_service *service,
