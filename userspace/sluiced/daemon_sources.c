@@ -126,6 +126,7 @@ static void fill_metrics(void *ctx, struct metrics_input *input)
 		.model = daemon->model,
 		.source = { marathon_source(daemon->marathon), consul_source(daemon->consul),
 			    listeners_source(daemon->listeners) },
+		.untold_ends = listeners_untold(),
 	};
 }
 

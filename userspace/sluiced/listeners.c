@@ -23,6 +23,8 @@
 
 #include "clock.h"
 #include "config.h"
+#include "log.h"
+#include "pace.h"
 #include "sock_diag.h"
 #include "source.h"
 
@@ -31,6 +33,7 @@
 #define RETRY_MS 100	  /* after the first dump that failed */
 #define ANSWER_MS 5000	  /* a dump that takes longer is given up */
 #define READ_BYTES (32u << 10)
+#define UNTOLD_MS 60000 /* a line about one that was not told of, after the first five */
 
 struct listeners {
 	const struct facts_sink *sink;
@@ -44,6 +47,7 @@ struct listeners {
 	bool again;	 /* something ended while a dump was under way: it may have been counted */
 	bool deliver;	 /* the next complete set goes out even if it is the same */
 	bool confirming; /* what first lacked of now goes if the next dump lacks it too */
+	bool told;	 /* something has ended since the last good set */
 	struct facts_listeners now, next, first;
 };
 
@@ -116,6 +120,34 @@ static bool is_confirmed(struct listeners *listeners)
 	return true;
 }
 
+/* What outlives the objects: each reload makes a new one. */
+static uint16_t widest_min = UINT16_MAX, widest_max;
+static uint64_t untold; /* ends that only a dump found */
+static struct pace untold_pace = { .interval_ms = UNTOLD_MS, .burst = 5 }; /* of what is logged */
+
+static void widen(uint16_t port_min, uint16_t port_max)
+{
+	widest_min = port_min < widest_min ? port_min : widest_min;
+	widest_max = port_max > widest_max ? port_max : widest_max;
+}
+
+/* Which of those that are told of have ended without a word, going by what is about to be delivered? */
+static void note_untold(const struct listeners *listeners, int64_t now_ms)
+{
+	unsigned count = 0, first = 0;
+
+	for (unsigned port = widest_min; port <= widest_max; port++) {
+		if (!facts_listens(&listeners->now, (uint16_t)port) ||
+		    facts_listens(&listeners->next, (uint16_t)port))
+			continue;
+		first = count++ ? first : port;
+	}
+	untold += count;
+	if (count && pace_try(&untold_pace, now_ms))
+		log_event(LOG_INFO, "listener-end-untold", " port=%u ports=%u since_start=%zu",
+			  first, count, (size_t)untold);
+}
+
 static void deliver(struct listeners *listeners)
 {
 	int64_t now_ms = clock_ms();
@@ -123,6 +155,9 @@ static void deliver(struct listeners *listeners)
 
 	listeners->source.last_good_ms = now_ms;
 	source_up(&listeners->source, listeners->sink, now_ms);
+	if (!listeners->told)
+		note_untold(listeners, now_ms);
+	listeners->told = false;
 	if (!changed && !listeners->deliver)
 		return;
 	listeners->deliver = false;
@@ -218,6 +253,7 @@ static void on_end(evutil_socket_t fd, short what, void *arg)
 		if (recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT) < 0 && errno != ENOBUFS)
 			break;
 	listeners->source.last_event_ms = clock_ms();
+	listeners->told = true;
 	start_dump(listeners);
 }
 
@@ -233,15 +269,6 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 		fail(listeners, "dump", ETIMEDOUT);
 	if (!listeners->family)
 		start_dump(listeners);
-}
-
-/* Outlives the objects: each reload makes a new one. */
-static uint16_t widest_min = UINT16_MAX, widest_max;
-
-static void widen(uint16_t port_min, uint16_t port_max)
-{
-	widest_min = port_min < widest_min ? port_min : widest_min;
-	widest_max = port_max > widest_max ? port_max : widest_max;
 }
 
 /*
@@ -370,6 +397,11 @@ void listeners_resync(struct listeners *listeners)
 {
 	listeners->deliver = true;
 	arm(listeners, 0);
+}
+
+uint64_t listeners_untold(void)
+{
+	return untold;
 }
 
 const struct facts_source *listeners_source(const struct listeners *listeners)

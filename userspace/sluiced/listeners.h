@@ -34,6 +34,12 @@ void listeners_await(struct listeners *listeners, bool awaited);
  */
 void listeners_resync(struct listeners *listeners);
 
+/*
+ * How often a dump found that a listener within the range had ended, and no message had told of it: the kernel's word then comes up to
+ * a second late. Of all objects since start.
+ */
+uint64_t listeners_untold(void);
+
 const struct facts_source *listeners_source(const struct listeners *listeners);
 
 #endif

@@ -120,6 +120,10 @@ static void write_sources(struct page *page)
 			put(page, "sluice_source_last_good_seconds{source=\"%s\"} %.3f\n",
 			    source->name, (double)(now - source->last_good_ms) / 1000);
 	}
+	head(page, "sluice_listener_ends_untold_total", "counter",
+	     "Listeners whose end the kernel did not tell, so that it was found later.");
+	put(page, "sluice_listener_ends_untold_total %llu\n",
+	    (unsigned long long)page->input->untold_ends);
 }
 
 /* A service has few such tasks, or all of them are. */

@@ -6,6 +6,8 @@
 #ifndef SLUICED_METRICS_H
 #define SLUICED_METRICS_H
 
+#include <stdint.h>
+
 struct event_base;
 struct facts_source;
 struct metrics;
@@ -19,6 +21,7 @@ struct metrics_input {
 	const struct reconcile *reconcile;
 	struct model *model;
 	const struct facts_source *source[METRICS_SOURCES]; /* NULL: none */
+	uint64_t untold_ends;				    /* listeners_untold() */
 };
 typedef void (*metrics_fill)(void *ctx, struct metrics_input *input);
 
