@@ -340,7 +340,27 @@ static __always_inline void flow_from_client(const struct owned *owned, const st
 		count_reason(SLUICE_REASON_CLOSED);
 }
 
-/* The same for a segment from the backend. */
+/*
+ * Does the reset say that the connection is over? A kernel that resets what it holds acknowledges what
+ * it has of the client. To a segment that it cannot place it answers with nothing but the segment's own
+ * number (RFC 9293 section 3.10.7.1), and anybody can send one: behind Docker this host answers so
+ * whatever conntrack calls invalid, while the connection lives. Such a reset proves something only with
+ * a number that its client may await (RFC 5961 section 3.2) and nobody else knows: after the SYN-ACK, or
+ * after the FIN; or before the FIN, as Linux believes it too. In between nobody keeps the numbers, for
+ * that would cost each packet something: a connection that a kernel has forgotten without a word waits
+ * for its client's next SYN, for its backend's end or for the idle time-out.
+ */
+static __always_inline bool flow_is_ended(const struct sluice_flow *flow,
+					  const struct packet *packet)
+{
+	if (packet->flags & TCP_ACK)
+		return true;
+	if ((flow->out_marks & SLUICE_OUT_FIN) && flow->server_fin - packet->seq <= 1)
+		return true;
+	return packet->seq == flow->server_isn + 1 || packet->seq == flow->server_isn_before + 1;
+}
+
+/* The same as flow_from_client() for a segment from the backend. */
 static __always_inline void flow_from_backend(const struct owned *owned,
 					      const struct packet *packet, __u32 now)
 {
@@ -349,7 +369,10 @@ static __always_inline void flow_from_backend(const struct owned *owned,
 
 	flow_touch(owned, now);
 	if (packet->flags & TCP_RST) {
-		flow->out_marks |= SLUICE_OUT_RST;
+		if (flow_is_ended(flow, packet))
+			flow->out_marks |= SLUICE_OUT_RST;
+		else if (!over)
+			count_reason(SLUICE_REASON_RST_UNPROVED);
 	} else {
 		/*
 		 * What speaks lives: under SYN cookies a wrong ACK is reset, and the right one

@@ -56,7 +56,8 @@
 	X(LOCAL_UNCOUNTED, local_uncounted, "such a connect was balanced, but is not remembered: no room, or Multipath TCP") \
 	X(LEAVING, leaving, "Sluice is being detached: a SYN was passed to the host's own listener") \
 	X(REFUSED, refused, "a backend turned a SYN away and nobody else could take it: the client was told") \
-	X(CHALLENGED, challenged, "a refused SYN had met a connection that nobody has ended: the client was asked for its word")
+	X(CHALLENGED, challenged, "a refused SYN had met a connection that nobody has ended: the client was asked for its word") \
+	X(RST_UNPROVED, rst_unproved, "a reset of a live connection, with a number that proves nothing: sent on, the flow stays")
 /* clang-format on */
 
 enum sluice_reason {

@@ -449,12 +449,25 @@ void model_hear_client(struct model *model, struct model_flow *flow, const struc
 		model->reasons[SLUICE_REASON_CLOSED]++;
 }
 
+/* The kernel that held it says so, or somebody who knows which byte the client waits for. */
+static bool is_reset_believed(const struct model_flow *flow, const struct frame *packet)
+{
+	const uint32_t first = flow->server_isn + 1, other_first = flow->server_isn_before + 1;
+	const uint32_t last = flow->server_fin, before_last = last - 1;
+	const bool is_finished = flow->out_marks & SLUICE_OUT_FIN;
+
+	return (packet->flags & FRAME_ACK) || packet->seq == first || packet->seq == other_first ||
+	       (is_finished && (packet->seq == last || packet->seq == before_last));
+}
+
 void model_hear_backend(struct model *model, struct model_flow *flow, const struct frame *packet)
 {
 	bool was_over = is_over(flow);
 
 	flow->touched_ms = model->now_ms;
-	if (packet->flags & FRAME_RST) {
+	if ((packet->flags & FRAME_RST) && !is_reset_believed(flow, packet)) {
+		model->reasons[SLUICE_REASON_RST_UNPROVED] += !was_over;
+	} else if (packet->flags & FRAME_RST) {
 		flow->out_marks |= SLUICE_OUT_RST;
 	} else { /* what speaks lives */
 		flow->out_marks &= (uint8_t)~SLUICE_OUT_RST;

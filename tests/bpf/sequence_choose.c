@@ -202,6 +202,18 @@ static void choose_out(struct sequence_dice *dice, struct model *model, struct f
 		if (chance(dice, 30))
 			frame->seq = any_number(dice);
 	}
+	if (flow->used && flow->done && chance(dice, 8)) {
+		/* what answers a segment that somebody has forged, or the client's after the end */
+		const uint32_t bare[] = { flow->server_isn + 1, flow->server_isn_before + 1,
+					  flow->server_fin,	flow->server_fin - 1,
+					  any_number(dice),	any_number(dice),
+					  any_number(dice),	any_number(dice) };
+
+		frame->flags = FRAME_RST;
+		frame->seq = some(dice, bare, 8);
+		frame->payload_len = 0;
+		return;
+	}
 	if (frame->flags & FRAME_RST && chance(dice, 80)) {
 		frame->payload_len = 0;
 		if (chance(dice, 70))

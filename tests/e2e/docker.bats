@@ -73,6 +73,34 @@ teardown_file() {
 	forged_syns_rejected forward
 }
 
+# has_counted REASON N: the counter stands at N or more
+has_counted() {
+	ctl --json counters | jq -e --argjson n "$2" ".$1 >= \$n"
+}
+
+@test "forged segments that conntrack knows nothing of, which the host itself resets, and then a forged SYN: the connection lives" {
+	local holder port resets others
+	resets=$(ctl --json counters | jq .rst_unproved)
+	others=$(ctl --json counters | jq .syn_other)
+	mkfifo "$BATS_TEST_TMPDIR/go"
+	on elb python3 -c "$FORGED" "$SLAVE1" <"$BATS_TEST_TMPDIR/go" >"$BATS_TEST_TMPDIR/live" &
+	holder=$!
+	exec 9>"$BATS_TEST_TMPDIR/go"
+	wait_for "the connection is open" grep -q ' 200 ' "$BATS_TEST_TMPDIR/live"
+	port=$(ctl --json flows | jq '[.[] | select(.state == "established")] | min_by(.age_ms).port')
+	echo 80 18 >&9 # a SYN-ACK
+	wait_for "it is reset" has_counted rst_unproved $((resets + 1))
+	echo 80 16 >&9
+	wait_for "an ACK is reset" has_counted rst_unproved $((resets + 2))
+	echo "$port" 18 >&9
+	wait_for "one straight to the host-port is reset" has_counted rst_unproved $((resets + 3))
+	echo 80 2 >&9
+	wait_for "a SYN has come" has_counted syn_other $((others + 1))
+	exec 9>&-
+	wait "$holder"
+	[[ $(grep -c ' 200 ' "$BATS_TEST_TMPDIR/live") == 2 ]]
+}
+
 @test "lab down leaves nothing behind" {
 	local folder
 	folder=$(work)

@@ -306,8 +306,8 @@ refused_by_two() {
 	ctl --json counters | holds '.redispatch >= $n + 2' --argjson n "$redispatched"
 }
 
-# one connection, and between its two requests (at each line on stdin one step) a SYN that somebody might forge for it
-FORGED_SYN='
+# one connection, and between its two requests what somebody might forge for it: a segment for each line on stdin, PORT FLAGS
+FORGED='
 import socket, struct, sys
 live = socket.create_connection((sys.argv[1], 80), timeout=10)
 def ask():
@@ -319,14 +319,14 @@ def checksum(data):
         total = (total & 0xffff) + (total >> 16)
     return ~total & 0xffff
 ask()
-sys.stdin.readline()
-here, port = live.getsockname()
-syn = [port, 80, 0x12345678, 0, 5 << 4, 2, 64240, 0, 0]
+here, mine = live.getsockname()
 pseudo = socket.inet_aton(here) + socket.inet_aton(sys.argv[1]) + struct.pack("!BBH", 0, 6, 20)
-syn[7] = checksum(pseudo + struct.pack("!HHIIBBHHH", *syn))
 raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP)
-raw.sendto(struct.pack("!HHIIBBHHH", *syn), (sys.argv[1], 0))
-sys.stdin.readline()
+for line in sys.stdin:
+    port, flags = map(int, line.split())
+    segment = [mine, port, 0x12345678, 0x9abcdef0 if flags & 16 else 0, 5 << 4, flags, 64240, 0, 0]
+    segment[7] = checksum(pseudo + struct.pack("!HHIIBBHHH", *segment))
+    raw.sendto(struct.pack("!HHIIBBHHH", *segment), (sys.argv[1], 0))
 ask()
 '
 
@@ -343,17 +343,16 @@ forged_syns_rejected() {
 	for how in "tcp reset" "icmp port-unreachable"; do
 		round=$((round + 1))
 		mkfifo "$BATS_TEST_TMPDIR/go$round"
-		on elb python3 -c "$FORGED_SYN" "$SLAVE1" <"$BATS_TEST_TMPDIR/go$round" >"$BATS_TEST_TMPDIR/live$round" &
+		on elb python3 -c "$FORGED" "$SLAVE1" <"$BATS_TEST_TMPDIR/go$round" >"$BATS_TEST_TMPDIR/live$round" &
 		holder=$!
 		exec 9>"$BATS_TEST_TMPDIR/go$round"
 		wait_for "the connection is open" grep -q ' 200 ' "$BATS_TEST_TMPDIR/live$round"
 		on slave1 nft add table ip fw
 		on slave1 nft "add chain ip fw each { type filter hook $hook priority 0; }"
 		on slave1 nft add rule ip fw each iif eth0 "$@" tcp flags syn counter reject with "$how"
-		echo >&9
+		echo 80 2 >&9
 		wait_for "the SYN is turned away" turned_away
 		on slave1 nft delete table ip fw
-		echo >&9
 		exec 9>&-
 		wait "$holder"
 		[[ $(grep -c ' 200 ' "$BATS_TEST_TMPDIR/live$round") == 2 ]]
