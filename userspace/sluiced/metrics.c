@@ -7,30 +7,24 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <event2/buffer.h>
-#include <event2/http.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "actual.h"
 #include "clock.h"
 #include "facts.h"
-#include "listen_at.h"
-#include "listen_pause.h"
 #include "model.h"
 #include "reconcile.h"
+#include "scrape.h"
 #include "state.h"
 #include "version.h"
 
-#define TIMEOUT_S 5
-#define MAX_HEADERS 8192
 #define ESCAPED_LEN (2 * SLUICE_TASK_LEN)
 
 struct metrics {
-	struct evhttp *http;
-	struct listen_pause *pause;
+	struct scrape *scrape;
 	metrics_fill fill;
 	void *ctx;
 };
@@ -49,6 +43,13 @@ __attribute__((format(printf, 2, 3))) static void put(struct page *page, const c
 	va_start(args, format);
 	page->cut |= evbuffer_add_vprintf(page->out, format, args) < 0;
 	va_end(args);
+}
+
+/* A sample that cannot be read is left out; one that there was no memory for would be missing from a page that seems whole. */
+static bool was_read(struct page *page, int err)
+{
+	page->cut |= err == -ENOMEM;
+	return !err;
 }
 
 static void head(struct page *page, const char *name, const char *type, const char *help)
@@ -239,7 +240,7 @@ static void write_backend_stats(struct page *page)
 		snprintf(name, sizeof(name), "sluice_backend_%s", stat_metrics[i].name);
 		head(page, name, "counter", stat_metrics[i].help);
 		EACH_BACKEND(page, slot, labels)
-		if (!maps_read_bstats(&page->input->reconcile->maps, slot, &stats))
+		if (was_read(page, maps_read_bstats(&page->input->reconcile->maps, slot, &stats)))
 			put(page, "%s{%s} %llu\n", name, labels,
 			    stat_value(&stats, &stat_metrics[i]));
 	}
@@ -268,7 +269,8 @@ static void write_service_stats(struct page *page)
 		head(page, name, "counter", stat_metrics[i].help);
 		for (unsigned s = 1; s <= SLUICE_MAX_SERVICES; s++)
 			if (services[s].name[0] &&
-			    !maps_read_sstats(&page->input->reconcile->maps, s, &stats))
+			    was_read(page,
+				     maps_read_sstats(&page->input->reconcile->maps, s, &stats)))
 				put(page, "%s{service=\"%s\"} %llu\n", name, services[s].name,
 				    stat_value(&stats, &stat_metrics[i]));
 	}
@@ -283,7 +285,7 @@ static void write_reasons(struct page *page)
 	};
 	uint64_t counts[SLUICE_REASON_COUNT];
 
-	if (maps_read_reasons(&page->input->reconcile->maps, counts))
+	if (!was_read(page, maps_read_reasons(&page->input->reconcile->maps, counts)))
 		return;
 	head(page, "sluice_packets_total", "counter", "Packets by the way they took.");
 	for (unsigned i = 1; i < SLUICE_REASON_COUNT; i++)
@@ -306,18 +308,12 @@ static void write_tables(struct page *page)
 		    tables[i].capacity);
 }
 
-static void on_request(struct evhttp_request *request, void *ctx)
+static int write_page(void *ctx, struct evbuffer *out)
 {
-	struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
 	struct metrics *metrics = ctx;
 	struct metrics_input input = { 0 };
-	struct page page = { .input = &input };
+	struct page page = { .out = out, .input = &input };
 
-	page.out = evbuffer_new();
-	if (!page.out) {
-		evhttp_send_error(request, HTTP_INTERNAL, NULL);
-		return;
-	}
 	metrics->fill(metrics->ctx, &input);
 	actual_view(&page.actual, &input.reconcile->maps, input.reconcile->services);
 	write_daemon(&page);
@@ -327,61 +323,22 @@ static void on_request(struct evhttp_request *request, void *ctx)
 	write_backend_stats(&page);
 	write_reasons(&page);
 	write_tables(&page);
-	if (page.cut) {
-		evhttp_send_error(request, HTTP_INTERNAL, NULL);
-		goto out;
-	}
-	evhttp_add_header(headers, "Content-Type", "text/plain; version=0.0.4; charset=utf-8");
-	evhttp_send_reply(request, HTTP_OK, "OK", page.out);
-out:
-	evbuffer_free(page.out);
-}
-
-static int listen_for(struct metrics *metrics, struct event_base *base, const char *at)
-{
-	struct evhttp_bound_socket *bound;
-	int fd = listen_at(at);
-
-	if (fd < 0)
-		return fd;
-	bound = evhttp_accept_socket_with_handle(metrics->http, fd);
-	if (!bound) {
-		close(fd);
-		return -ENOMEM;
-	}
-	metrics->pause = listen_pause_new(base, evhttp_bound_socket_get_listener(bound), "metrics");
-	return metrics->pause ? 0 : -ENOMEM;
+	return page.cut ? -ENOMEM : 0;
 }
 
 struct metrics *metrics_new(struct event_base *base, const char *listen, metrics_fill fill,
 			    void *ctx)
 {
 	struct metrics *metrics = calloc(1, sizeof(*metrics));
-	int err = 0;
 
 	if (!metrics)
 		return NULL;
 	metrics->fill = fill;
 	metrics->ctx = ctx;
-	metrics->http = evhttp_new(base);
-	if (!metrics->http) {
-		err = -ENOMEM;
-		goto out;
-	}
-	evhttp_set_allowed_methods(metrics->http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD);
-	evhttp_set_max_headers_size(metrics->http, MAX_HEADERS);
-	evhttp_set_max_body_size(metrics->http, 0);
-	evhttp_set_timeout(metrics->http, TIMEOUT_S);
-	if (evhttp_set_cb(metrics->http, "/metrics", on_request, metrics)) {
-		err = -ENOMEM;
-		goto out;
-	}
-	err = listen_for(metrics, base, listen);
-out:
-	if (!err)
+	metrics->scrape = scrape_new(base, listen, "/metrics", write_page, metrics);
+	if (metrics->scrape)
 		return metrics;
-	metrics_free(metrics);
-	errno = -err;
+	free(metrics);
 	return NULL;
 }
 
@@ -389,8 +346,6 @@ void metrics_free(struct metrics *metrics)
 {
 	if (!metrics)
 		return;
-	listen_pause_free(metrics->pause);
-	if (metrics->http)
-		evhttp_free(metrics->http);
+	scrape_free(metrics->scrape);
 	free(metrics);
 }

@@ -34,7 +34,7 @@ void plays_held(void **state);
 void plays_running(void **state); /* Marathon's answers, the stream */
 void plays_called(void **state);  /* its callbacks */
 void plays_agent(void **state);	  /* Consul's answers, and what it is told */
-void plays_asked(void **state);	  /* status, why, drain */
+void plays_asked(void **state);	  /* status, why, drain, a scrape */
 void plays_reload(void **state);
 
 #endif

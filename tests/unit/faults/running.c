@@ -215,6 +215,29 @@ static void play_drain(const struct faults_order *order)
 	rig_until(operator_is_heard);
 }
 
+/* All of the page, or an error, or no answer; never a part. */
+static void play_scrape(const struct faults_order *order)
+{
+	static size_t lines;
+	const char *text, *body;
+	int fd = rig_connect(rig.metrics_port);
+
+	faults_arm(order);
+	text = rig_ask(fd, "GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n");
+	faults_disarm();
+	body = strstr(text, "\r\n\r\n");
+	if (strncmp(text, "HTTP/1.1 200 ", 13) != 0) {
+		assert_true(faults_hit());
+		assert_true(!*text || !strncmp(text, "HTTP/1.1 500 ", 13));
+		return;
+	}
+	assert_non_null(body);
+	if (!order->at)
+		lines = count(body, '\n');
+	assert_true(lines > 100);
+	assert_int_equal(count(body, '\n'), lines);
+}
+
 /* It holds, or the old one does, or the daemon ends and is started again: never half of each. */
 static void play_reload(const struct faults_order *order)
 {
@@ -277,6 +300,7 @@ void plays_asked(void **state)
 	faults_each_alive("status", 60, play_status);
 	faults_each_alive("why", 60, play_why);
 	faults_each_alive("drain", 40, play_drain);
+	faults_each_alive("a scrape", 60, play_scrape);
 	rig_stop();
 }
 
