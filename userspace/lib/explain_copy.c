@@ -266,26 +266,6 @@ int explain_copy_fill(struct explain_copy *copy, const struct sluice_backend *ba
 
 /* --- running --- */
 
-static int read_reasons(const struct explain_copy *copy, uint64_t sums[SLUICE_REASON_COUNT])
-{
-	uint64_t *values = calloc(copy->live->cpus, sizeof(*values));
-	unsigned cpu;
-	int err = 0;
-	__u32 i;
-
-	if (!values)
-		return -ENOMEM;
-	for (i = 0; i < SLUICE_REASON_COUNT && !err; i++) {
-		sums[i] = 0;
-		if (bpf_map_lookup_elem(copy->reasons_fd, &i, values) < 0)
-			err = -errno;
-		for (cpu = 0; cpu < copy->live->cpus && !err; cpu++)
-			sums[i] += values[cpu];
-	}
-	free(values);
-	return err;
-}
-
 int explain_copy_run(const struct explain_copy *copy, const uint8_t *frame, size_t frame_len,
 		     uint8_t *out, size_t out_len, struct explain_copy_result *result)
 {
@@ -295,12 +275,12 @@ int explain_copy_run(const struct explain_copy *copy, const uint8_t *frame, size
 	unsigned i;
 	int err;
 
-	err = read_reasons(copy, before);
+	err = maps_sum_reasons(copy->reasons_fd, copy->live->cpus, before);
 	if (!err)
 		err = bpf_prog_test_run_opts(bpf_program__fd(copy->skel->progs.sluice_tc_in),
 					     &options);
 	if (!err)
-		err = read_reasons(copy, after);
+		err = maps_sum_reasons(copy->reasons_fd, copy->live->cpus, after);
 	if (err)
 		return err;
 	for (i = 0; i < SLUICE_REASON_COUNT; i++)

@@ -125,6 +125,20 @@ static int map_memory(struct maps *maps, const struct maps_kind *kind)
 	return 0;
 }
 
+/* The descriptor, or the negative errno in its place, is maps' from here on. 0 or negative errno. */
+static int take(struct maps *maps, const struct maps_kind *kind, int fd)
+{
+	int err;
+
+	if (fd < 0)
+		return fd;
+	*fd_of(maps, kind) = fd;
+	err = check_kind(kind, fd);
+	if (!err && kind->memory_offset)
+		err = map_memory(maps, kind);
+	return err;
+}
+
 static int open_pin(const char *pin_dir, const struct maps_kind *kind, bool write)
 {
 	LIBBPF_OPTS(bpf_obj_get_opts, options, .file_flags = write ? 0 : BPF_F_RDONLY);
@@ -217,16 +231,10 @@ int maps_open(struct maps *maps, const char *pin_dir, enum maps_access access, c
 		return err;
 	for (i = 0; i < MAPS_COUNT; i++) {
 		const struct maps_kind *kind = &maps_kinds[i];
-		/* The kernel maps no memory of a read-only descriptor (it asks for VM_SHARED, which such a one loses). */
-		int fd = open_pin(pin_dir, kind, kind->memory_offset || may_write(access, kind));
 
-		err = fd < 0 ? fd : 0;
-		if (!err) {
-			*fd_of(maps, kind) = fd;
-			err = check_kind(kind, fd);
-		}
-		if (!err && kind->memory_offset)
-			err = map_memory(maps, kind);
+		/* The kernel maps no memory of a read-only descriptor (it asks for VM_SHARED, which such a one loses). */
+		err = take(maps, kind,
+			   open_pin(pin_dir, kind, kind->memory_offset || may_write(access, kind)));
 		if (err) {
 			explain(err, pin_dir, kind, error, len);
 			goto out;
@@ -260,13 +268,7 @@ int maps_adopt(struct maps *maps, const int fds[MAPS_COUNT], enum maps_access ac
 		const struct maps_kind *kind = &maps_kinds[i];
 		int fd = fcntl(fds[i], F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 
-		err = fd < 0 ? -errno : 0;
-		if (!err) {
-			*fd_of(maps, kind) = fd;
-			err = check_kind(kind, fd);
-		}
-		if (!err && kind->memory_offset)
-			err = map_memory(maps, kind);
+		err = take(maps, kind, fd < 0 ? -errno : fd);
 		if (err) {
 			snprintf(error, len, "map %s: %s", kind->name, strerror(-err));
 			goto out;
@@ -357,9 +359,9 @@ int maps_read_sstats(const struct maps *maps, unsigned service, struct sluice_st
 	return sum_stats(maps, maps->sstats_fd, service, sum);
 }
 
-int maps_read_reasons(const struct maps *maps, uint64_t counts[SLUICE_REASON_COUNT])
+int maps_sum_reasons(int fd, unsigned cpus, uint64_t counts[SLUICE_REASON_COUNT])
 {
-	__u64 *values = calloc(maps->cpus, sizeof(*values));
+	__u64 *values = calloc(cpus, sizeof(*values));
 	__u32 reason;
 	int err = 0;
 	unsigned i;
@@ -367,14 +369,19 @@ int maps_read_reasons(const struct maps *maps, uint64_t counts[SLUICE_REASON_COU
 	if (!values)
 		return -ENOMEM;
 	for (reason = 0; reason < SLUICE_REASON_COUNT; reason++) {
-		if (bpf_map_lookup_elem(maps->reasons_fd, &reason, values) < 0) {
+		if (bpf_map_lookup_elem(fd, &reason, values) < 0) {
 			err = -errno;
 			break;
 		}
 		counts[reason] = 0;
-		for (i = 0; i < maps->cpus; i++)
+		for (i = 0; i < cpus; i++)
 			counts[reason] += values[i];
 	}
 	free(values);
 	return err;
+}
+
+int maps_read_reasons(const struct maps *maps, uint64_t counts[SLUICE_REASON_COUNT])
+{
+	return maps_sum_reasons(maps->reasons_fd, maps->cpus, counts);
 }

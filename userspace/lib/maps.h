@@ -98,6 +98,8 @@ bool maps_read_set(const struct maps *maps, unsigned service, struct sluice_set 
 int maps_read_bstats(const struct maps *maps, unsigned slot, struct sluice_stats *sum);
 int maps_read_sstats(const struct maps *maps, unsigned service, struct sluice_stats *sum);
 int maps_read_reasons(const struct maps *maps, uint64_t counts[SLUICE_REASON_COUNT]);
+/* The same of any map laid out as SLUICE_MAP_REASONS is; cpus: as in struct maps. 0 or negative errno. */
+int maps_sum_reasons(int fd, unsigned cpus, uint64_t counts[SLUICE_REASON_COUNT]);
 
 /* One value by its key. 0 or negative errno. */
 int maps_lookup(int fd, const void *key, void *value);
