@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The steps of attach. Checks come first and change nothing; then maps and services, so that programs find them
+ * The steps of attach; attach_undo.c has the way back. Checks come first and change nothing; then maps and services, so that programs find them
  * filled; then the way out before the way in, so that no connection is taken in hand whose replies would not be;
  * what is no longer wanted is detached last.
  */
@@ -335,14 +335,6 @@ static int put_in_force(struct attach *attach)
 	return err;
 }
 
-static bool is_pinned(const char *pin_dir)
-{
-	char path[PINS_PATH_LEN];
-
-	snprintf(path, sizeof(path), "%.400s/" SLUICE_MAP_META, pin_dir);
-	return !access(path, F_OK);
-}
-
 /* The first error is the one to tell. */
 static void remove_all(struct attach *attach)
 {
@@ -382,7 +374,7 @@ int attach_run(const struct config *config, const struct attach_options *options
 		return err;
 	/* Again, now that nobody else can attach: two first attaches at once must not both find the hooks free. */
 	err = check_interfaces(&attach);
-	pinned = is_pinned(config->pin_dir);
+	pinned = pins_are_there(config->pin_dir);
 	attach_choose_mode(config, report);
 	if (!err)
 		err = put_in_force(&attach);
@@ -390,94 +382,6 @@ int attach_run(const struct config *config, const struct attach_options *options
 		remove_all(&attach);
 	if (attach.cgroup_fd >= 0)
 		close(attach.cgroup_fd);
-	close(lock);
-	return err;
-}
-
-/* The lock is held. */
-static int undo(const char *pin_dir, bool *was, char *error, size_t len)
-{
-	const struct hooks hooks = { .pin_dir = pin_dir };
-	unsigned count = 0, local = 0;
-	int err = cgroup_detach(pin_dir, &local, error, len);
-
-	if (!err)
-		err = hooks_detach(&hooks, NULL, NULL, &count, error, len);
-	if (!err)
-		err = pins_remove(pin_dir, error, len);
-	*was = *was || count || local;
-	return err;
-}
-
-int attach_undo(const char *pin_dir, bool *was, char *error, size_t len)
-{
-	int lock = -1, err;
-
-	*was = is_pinned(pin_dir);
-	err = pins_lock(pin_dir, &lock, error, len);
-	if (err == -ENOENT)
-		return *was ? pins_remove(pin_dir, error, len) : 0;
-	if (err)
-		return err;
-	err = undo(pin_dir, was, error, len);
-	close(lock);
-	return err;
-}
-
-/* --- leaving: detach --wait --- */
-
-static int begin_leave(const char *pin_dir, char *error, size_t len)
-{
-	struct maps maps;
-	int err = maps_open(&maps, pin_dir, MAPS_ROOT, error, len);
-
-	if (err) /* programs may be there, though maps of theirs are not: "nothing" would be wrong */
-		return err == -ENOENT ? -EPROTO : err;
-	err = services_leave(&maps);
-	if (err)
-		snprintf(error, len, "map " SLUICE_MAP_SERVICES ": %s", strerror(-err));
-	maps_release(&maps);
-	return err;
-}
-
-int attach_leave(const char *pin_dir, char *error, size_t len)
-{
-	int lock = -1, err = pins_lock(pin_dir, &lock, error, len);
-
-	if (err)
-		return err;
-	err = begin_leave(pin_dir, error, len);
-	close(lock);
-	return err;
-}
-
-static int check_leave(const char *pin_dir, char *error, size_t len)
-{
-	struct maps maps;
-	int err = maps_open(&maps, pin_dir, MAPS_ROOT, error, len);
-
-	if (err)
-		return err == -ENOENT ? 0 : err; /* another detach has been here */
-	if (!services_are_leaving(&maps)) {
-		snprintf(error, len, "%s: attached again meanwhile", pin_dir);
-		err = -ECANCELED;
-	}
-	maps_release(&maps);
-	return err;
-}
-
-int attach_undo_leave(const char *pin_dir, char *error, size_t len)
-{
-	bool was = true;
-	int lock = -1, err = pins_lock(pin_dir, &lock, error, len);
-
-	if (err == -ENOENT)
-		return 0;
-	if (err)
-		return err;
-	err = check_leave(pin_dir, error, len);
-	if (!err)
-		err = undo(pin_dir, &was, error, len);
 	close(lock);
 	return err;
 }

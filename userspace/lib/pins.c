@@ -57,6 +57,14 @@ int pins_root_path(const char *pin_dir, const char *entry, char path[PINS_PATH_L
 	return entry_path(pin_dir, PINS_ROOT_DIR, entry, path);
 }
 
+bool pins_are_there(const char *pin_dir)
+{
+	char path[PINS_PATH_LEN];
+
+	snprintf(path, sizeof(path), "%.400s/" SLUICE_MAP_META, pin_dir);
+	return !access(path, F_OK);
+}
+
 /* Is the nearest folder that exists on a bpffs? */
 static int check_bpffs(const char *pin_dir, char *error, size_t len)
 {

@@ -32,6 +32,9 @@ int pins_prepare(const char *pin_dir, gid_t gid, int *lock, char *error, size_t 
 /* The lock alone; -ENOENT if the folders are not there. */
 int pins_lock(const char *pin_dir, int *lock, char *error, size_t len);
 
+/* Attach has come as far as the map of meta, and nobody has removed it. */
+bool pins_are_there(const char *pin_dir);
+
 /* Path of an entry of PIN_DIR/attach. -ENAMETOOLONG. */
 int pins_attach_path(const char *pin_dir, const char *entry, char path[PINS_PATH_LEN]);
 
