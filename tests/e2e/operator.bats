@@ -88,16 +88,23 @@ shares() {
 	shares 60 | holds 'length == 3'
 }
 
+# why_tells PORT PID: of a backend that serves, all that there is; what it says is shown
+why_tells() {
+	run ctl why "$1"
+	echo "$output, and pid $2 is expected"
+	[[ $status == 0 && $output == *"web/$1: up "*"rule:      row 9: "*"Marathon:  running"*"Consul:    passing, our own entry"* &&
+		$output == *"operator:  gave it weight 50"*"listens on "*":$1, pid $2"*" up "* ]]
+}
+
 @test "why: sources, rule, operator, what stands behind the port, the record; --json the same" {
 	local port task pid
 	port=$(ctl --json backends | jq '.[0].port')
 	task=$(ctl --json backends | jq -r '.[0].task')
 	pid=$(lab status --json | jq --arg t "$task" '.tasks[] | select(.id == $t) | .pid')
 	ctl weight "web/$port" 50
-	run ctl why "$port"
-	echo "$output, and pid $pid is expected" # shown if what follows fails
-	[[ $status == 0 && $output == *"web/$port: up "*"rule:      row 9: "*"Marathon:  running"*"Consul:    passing, our own entry"* ]]
-	[[ $output == *"operator:  gave it weight 50"*"listens on "*":$port, pid $pid"*" waiting "* ]]
+	# one that has just come up may be so by Marathon's word, until Consul has run its check; and whether it was seen waiting
+	# before hangs on when sluiced asked
+	wait_for "why tells all of it" why_tells "$port" "$pid"
 	ctl drain "web/$port"
 	ctl --json why "web/$port" | holds '.daemon.running and .port == $p and (.backends | length) == 1 and
 		.backends[0].state == "draining" and .backends[0].override.drain and .facts[0].row.number == 1 and
