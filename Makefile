@@ -195,7 +195,7 @@ bench-compare: ## do two runs contradict each other? A=FILE B=FILE, report.json 
 
 bench-tools: all $(BENCH_TOOLS)
 
-bench-prog: $(BENCH_PROG) ## nanoseconds a packet of each program and path, as root; QUICK=1, CASES=xdp4 narrows, BREAKDOWN=1: of each step
+bench-prog: $(BENCH_PROG) ## nanoseconds a packet of each program and path, and a local connect, as root; QUICK=1, CASES=xdp4, BREAKDOWN=1: each step
 	$(Q)$(BENCH_PROG) $(if $(filter 1,$(QUICK)),--quick) $(if $(CASES),--only "$(CASES)") \
 		$(if $(filter 1,$(BREAKDOWN)),--breakdown) --json $(B)/bench/prog.json
 
@@ -372,7 +372,7 @@ $(B)/bench/prog/bench_prog.skel.h: $(B)/bench/prog/prog.bpf.o
 	$(Q)$(BPFTOOL) gen skeleton $< name bench_prog >$@
 
 $(B)/obj/tools/bench/prog/%.o: INCLUDES_OWN := -Itools/bench/prog -isystem $(B)/bench/prog
-$(B)/obj/tools/bench/prog/world.o: $(B)/bench/prog/bench_prog.skel.h
+$(call objects,tools/bench/prog/world.c tools/bench/prog/client.c): $(B)/bench/prog/bench_prog.skel.h
 
 $(BENCH_PROG): $(call objects,$(BENCH_PROG_SRC)) $(LIB)
 	$(call link,,$(LIBS))

@@ -3,11 +3,11 @@
  * bench-prog [--quick] [--only WORD] [--breakdown] [--json FILE]: what each program costs a packet, on each of its paths. All
  * cases run in every round, each round beginning with another one, on one CPU; so what disturbs the
  * machine disturbs them alike. After each run the shipped counters must tell that the path meant
- * was the path taken.
+ * was the path taken. At last what a client on this host pays for its connect(2): see connect.h.
  *
  * --breakdown: not the whole of each path but its steps.
  *
- * Needs root. Attaches nothing, pins nothing, sends nothing.
+ * Needs root. Pins nothing; attaches nothing but to a cgroup of its own.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "cases.h"
+#include "connect.h"
 #include "result.h"
 #include "world.h"
 
@@ -34,6 +35,7 @@ struct bench {
 	bool *wanted; /* of each case, as what follows */
 	uint32_t *repeat;
 	struct result_samples *samples;
+	struct connect_figures connects[CONNECT_ROWS];
 };
 
 /* --- was it the path that was meant? --- */
@@ -265,6 +267,7 @@ static int report(const struct bench *bench, const char *json)
 		.rounds = ROUNDS,
 		.ran = bench->wanted,
 		.samples = bench->samples,
+		.connects = bench->connects,
 		.programs = programs,
 		.program_count = sizeof(programs) / sizeof(programs[0]),
 	};
@@ -308,6 +311,11 @@ static int bench_run(struct bench *bench, const char *word, const char *json)
 			continue;
 		world_release(&bench->world);
 		err = run_phase(bench, phase);
+		if (err)
+			goto out;
+	}
+	if (!bench->breakdown) {
+		err = connect_measure(word, ROUNDS, bench->run_ns, bench->connects);
 		if (err)
 			goto out;
 	}

@@ -144,6 +144,27 @@ static void print_bars(const struct result *result, FILE *to)
 	}
 }
 
+/*
+ * Medians; "more" and its spread are of the differences within a round. "others'": as many programs of others were on
+ * connect(2), and if there was one the kernel's way was longer without ours, too.
+ */
+static void print_connects(const struct result *result, FILE *to)
+{
+	const struct connect_figures *row = result->connects;
+	bool any = false;
+
+	for (; row < result->connects + CONNECT_ROWS; row++) {
+		if (!row->name)
+			continue;
+		if (!any)
+			fprintf(to, "\n%-30s %9s %9s %9s %9s %9s\n", "client on this host, ns each",
+				"without", "with", "more", "spread", "others'");
+		any = true;
+		fprintf(to, "  %-28s %9.1f %9.1f %9.1f %9.1f %9u\n", row->name, row->without_ns,
+			row->with_ns, row->more_ns, row->spread_ns, row->others);
+	}
+}
+
 void result_print(const struct result *result, FILE *to)
 {
 	unsigned i;
@@ -151,6 +172,7 @@ void result_print(const struct result *result, FILE *to)
 	fprintf(to, "nanoseconds a packet, %u rounds; net: less its base\n", result->rounds);
 	print_cases(result, to);
 	print_bars(result, to);
+	print_connects(result, to);
 	fprintf(to, "\n%-26s %9s %9s %9s %9s\n", "program", "xlated", "jited", "verified", "stack");
 	for (i = 0; i < result->program_count; i++)
 		fprintf(to, "  %-24s %9u %9u %9u %9u\n", result->programs[i].name,
@@ -239,6 +261,26 @@ static cJSON *bars_json(const struct result *result)
 	return array;
 }
 
+static cJSON *connects_json(const struct result *result)
+{
+	const struct connect_figures *row = result->connects;
+	cJSON *array = cJSON_CreateArray(), *entry;
+
+	for (; row < result->connects + CONNECT_ROWS; row++) {
+		if (!row->name)
+			continue;
+		entry = cJSON_CreateObject();
+		cJSON_AddStringToObject(entry, "name", row->name);
+		cJSON_AddNumberToObject(entry, "without_ns", row->without_ns);
+		cJSON_AddNumberToObject(entry, "with_ns", row->with_ns);
+		cJSON_AddNumberToObject(entry, "more_ns", row->more_ns);
+		cJSON_AddNumberToObject(entry, "spread_ns", row->spread_ns);
+		cJSON_AddNumberToObject(entry, "others", row->others);
+		cJSON_AddItemToArray(array, entry);
+	}
+	return array;
+}
+
 static cJSON *programs_json(const struct result *result)
 {
 	cJSON *array = cJSON_CreateArray();
@@ -272,6 +314,7 @@ int result_write_json(const struct result *result, const char *path)
 	cJSON_AddItemToObject(document, "references", references_json(result));
 	cJSON_AddItemToObject(document, "cases", cases_json(result));
 	cJSON_AddItemToObject(document, "bars", bars_json(result));
+	cJSON_AddItemToObject(document, "connects", connects_json(result));
 	cJSON_AddItemToObject(document, "programs", programs_json(result));
 	text = cJSON_Print(document);
 	cJSON_Delete(document);

@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "cases.h"
+#include "connect.h"
 
 #define RESULT_ROUNDS_MAX 64
 
@@ -29,6 +30,7 @@ struct result_program {
 
 struct result {
 	unsigned rounds;
+	const struct connect_figures *connects; /* CONNECT_ROWS of them */
 	const bool *ran; /* which of the cases; those that are subtracted from one that ran did too */
 	const struct result_samples *samples; /* case_count of them */
 	const struct result_program *programs;

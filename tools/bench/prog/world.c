@@ -16,6 +16,7 @@
 #include <time.h>
 
 #include "bench_prog.skel.h"
+#include "cgroup.h"
 #include "jiffies.h"
 
 static int fail(const char *what, int err)
@@ -109,6 +110,8 @@ static int load(struct world *world, const struct world_size *size)
 	if (!world->skel)
 		return fail("cannot open the BPF object", -errno);
 	world->skel->rodata->sluice_hz = jiffies.hz;
+	world->skel->rodata->sluice_host_netns = size->host_netns;
+	world->skel->rodata->sluice_knows_mptcp = size->host_netns && cgroup_knows_mptcp();
 	err = set_entries(world, size);
 	if (err)
 		return fail("table sizes", err);
@@ -340,7 +343,7 @@ static struct bpf_program *program_of(const struct world *world, const struct wo
 	return programs[run->program];
 }
 
-static double thread_ns(void)
+double world_cpu_ns(void)
 {
 	struct timespec now;
 
@@ -374,9 +377,9 @@ int world_measure(struct world *world, const struct world_run *run, uint32_t rep
 	opts.data_out = out;
 	opts.data_size_out = sizeof(out);
 	opts.repeat = (int)repeat;
-	before = thread_ns();
+	before = world_cpu_ns();
 	err = bpf_prog_test_run_opts(bpf_program__fd(program), &opts);
-	*ns = (thread_ns() - before) / repeat;
+	*ns = (world_cpu_ns() - before) / repeat;
 	if (err)
 		return err;
 	if (opts.retval != pass)

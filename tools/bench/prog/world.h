@@ -54,6 +54,7 @@ struct world_size {
 	uint32_t table;	     /* entries of the established tables */
 	uint32_t half_table; /* of the half-open ones */
 	bool steps;	     /* load the programs of step.bpf.c too */
+	uint64_t host_netns; /* of the clients on this host, as cgroup_netns() tells; 0: there are none */
 };
 
 /* 0 or negative errno, which has been printed. */
@@ -78,6 +79,9 @@ struct world_run {
  * negative errno.
  */
 int world_measure(struct world *world, const struct world_run *run, uint32_t repeat, double *ns);
+
+/* CPU time of this thread, which is the time that is measured. */
+double world_cpu_ns(void);
 
 /* What the verifier said of the program: its statistics. */
 const char *world_log(const struct world *world, enum world_program program);
