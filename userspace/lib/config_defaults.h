@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What holds where the configuration file says nothing: each key's default, and those that follow from other keys. Must
- * not know lines and messages, nor ask the host: what that says is config_fill_defaults()'s.
+ * What holds where the configuration file says nothing: each key's default, and those that follow
+ * from other keys. Must not know lines and messages, nor ask the host: what that says is
+ * config_fill_defaults()'s.
  */
 #ifndef SLUICE_CONFIG_DEFAULTS_H
 #define SLUICE_CONFIG_DEFAULTS_H
@@ -13,14 +14,14 @@ struct config_service;
 struct config *config_defaults_new(const char *file);
 
 /*
- * What a section without keys means, name and line unset. The strings are config_free()'s once the service is counted.
- * 0, or -ENOMEM and nothing is written.
+ * What a section without keys means, name and line unset. The strings are config_free()'s once the
+ * service is counted. 0, or -ENOMEM and nothing is written.
  */
 int config_defaults_service(struct config_service *service);
 
 /*
- * Once the section is read: Consul's name for an app where none is given: no first slash, slashes turned into dashes,
- * -INDEX if above 0. 0 or -ENOMEM.
+ * Once the section is read: Consul's name for an app where none is given: no first slash, slashes
+ * turned into dashes, -INDEX if above 0. 0 or -ENOMEM.
  */
 int config_defaults_consul(struct config_service *service);
 

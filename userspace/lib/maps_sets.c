@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * How sets are published and read, declared in maps.h. They lie in memory that is shared with the
- * BPF programs and, for readers, with the daemon: a set is written where the service's oldest version
- * lies and then made the one in force, and who has been reading that long sees that its version has
- * gone. Every field that another side writes is read or written by __atomic builtins here.
+ * BPF programs and, for readers, with the daemon: a set is written where the service's oldest
+ * version lies and then made the one in force, and who has been reading that long sees that its
+ * version has gone. Every field that another side writes is read or written by __atomic builtins
+ * here.
  */
 #include <errno.h>
 #include <string.h>
@@ -12,7 +13,10 @@
 
 #define READ_TRIES 16 /* a set that changes more often while it is read is not to be read */
 
-/* Higher than any version that a reader can still have in hand, also after attach made the service unsynced. */
+/*
+ * Higher than any version that a reader can still have in hand, also after attach made the service
+ * unsynced.
+ */
 static __u64 next_version(const struct maps *maps, unsigned service)
 {
 	__u64 highest = __atomic_load_n(&maps->active[service].version, __ATOMIC_RELAXED);

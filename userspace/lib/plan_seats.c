@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Wanted and actual are sorted by identity and walked once; then the new ones get slots. Nothing here writes to a map.
+ * Wanted and actual are sorted by identity and walked once; then the new ones get slots. Nothing
+ * here writes to a map.
  */
 #include "plan_seats.h"
 
@@ -124,7 +125,10 @@ static int compare_places(const void *a, const void *b)
 	return order ? order : x->slot < y->slot ? -1 : x->slot > y->slot;
 }
 
-/* A backend that nobody wants goes, unless its service is one that wanted does not speak of and attach still has. */
+/*
+ * A backend that nobody wants goes, unless its service is one that wanted does not speak of and
+ * attach still has.
+ */
 static bool may_stay(const struct plan_seats *seats, unsigned slot)
 {
 	unsigned service = seats->actual->backend[slot].service;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Who is let in, and where: which wanted backend stands in which slot of the maps, which slots' backends have to go, and
- * who owns each host-port then. Pure. Must not know steps or their order: that is plan.h's.
+ * Who is let in, and where: which wanted backend stands in which slot of the maps, which slots'
+ * backends have to go, and who owns each host-port then. Pure. Must not know steps or their order:
+ * that is plan.h's.
  *
- * A backend that is in the maps already keeps its slot, and with it its flows. A new one gets a slot that nobody has and
- * no set in force names.
+ * A backend that is in the maps already keeps its slot, and with it its flows. A new one gets a
+ * slot that nobody has and no set in force names.
  */
 #ifndef SLUICE_PLAN_SEATS_H
 #define SLUICE_PLAN_SEATS_H

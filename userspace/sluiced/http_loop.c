@@ -11,7 +11,9 @@
 
 /* --- from libevent --- */
 
-/* One that failed may have left a socket unwatched and no timer behind: its call would never end. */
+/*
+ * One that failed may have left a socket unwatched and no timer behind: its call would never end.
+ */
 static void act(struct http_loop *loop, curl_socket_t fd, int action)
 {
 	int running;

@@ -26,7 +26,8 @@ struct http_loop {
 };
 
 /*
- * turn(ctx) follows each time that libcurl had something to do. 0 or -ENOMEM; release in both cases.
+ * turn(ctx) follows each time that libcurl had something to do. 0 or -ENOMEM; release in both
+ * cases.
  */
 int http_loop_init(struct http_loop *loop, struct event_base *base, void (*turn)(void *ctx),
 		   void *ctx);
