@@ -91,7 +91,7 @@ static __always_inline void egress_reopen(const struct owned *owned, struct scra
 	const struct packet *packet = &scratch->packet;
 	struct sluice_half *half = &scratch->half;
 	struct sluice_flow *flow = owned->flow, *fresh = &half->flow;
-	__u32 touched;
+	__u32 stamp;
 	bool done = flow->done;
 
 	__builtin_memset(half, 0, sizeof(*half));
@@ -132,9 +132,9 @@ static __always_inline void egress_reopen(const struct owned *owned, struct scra
 	count_reason(SLUICE_REASON_SYN_REOPEN);
 	flow_count_half(owned->backend, now, 1);
 	/* what stands in an established table counts, whatever its marks say */
-	touched = flow->touched;
+	stamp = flow_counted_at(flow);
 	if (!flow_delete(&scratch->key, false, family))
-		flow_count_active(owned->backend, touched, -1);
+		flow_count_active(owned->backend, stamp, -1);
 }
 
 static __always_inline void egress_syn_ack(const struct owned *owned, const struct packet *packet,

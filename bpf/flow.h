@@ -29,12 +29,12 @@
  * backend that is NULL is retired, and nobody counts for it. ---
  */
 
-static __always_inline void flow_count_active(struct sluice_backend *backend, __u32 touched,
+static __always_inline void flow_count_active(struct sluice_backend *backend, __u32 stamp,
 					      int change)
 {
 	if (backend)
-		sluice_tally_add(&backend->active, touched, flow_now(),
-				 sluice_timeouts.idle_periods, change);
+		sluice_tally_add(&backend->active, stamp, flow_now(), sluice_timeouts.idle_periods,
+				 change);
 }
 
 static __always_inline void flow_count_half(struct sluice_backend *backend, __u32 picked,
@@ -53,19 +53,36 @@ static __always_inline void flow_count_pick(const struct pick *pick)
 	count_pick(pick->slot, pick->service);
 }
 
+static __always_inline __u32 flow_counted_at(const struct sluice_flow *flow)
+{
+	return sluice_flow_counted_at(flow, &sluice_timeouts);
+}
+
 /*
- * A connection is counted by its last packet. Seldom, a few times in idle_timeout: a global function,
- * to stay out of the way.
+ * A connection goes to another part of the count. Seldom, a few times in idle_timeout and with its
+ * first FIN: a global function, to stay out of the way.
  */
-__noinline int sluice_recount(__u32 slot, __u32 before, __u32 now)
+__noinline int sluice_recount(__u32 slot, __u32 before, __u32 after)
 {
 	struct sluice_backend *backend = bpf_map_lookup_elem(&sluice_backends, &slot);
+	const __u32 now = flow_now();
 
 	if (!backend)
 		return 0;
 	sluice_tally_add(&backend->active, before, now, sluice_timeouts.idle_periods, -1);
-	sluice_tally_add(&backend->active, now, now, sluice_timeouts.idle_periods, 1);
+	sluice_tally_add(&backend->active, after, now, sluice_timeouts.idle_periods, 1);
 	return 0;
+}
+
+/* before: flow_counted_at() before the packet changed anything. */
+static __always_inline void flow_recount(const struct owned *owned, __u32 before)
+{
+	const __u32 after = flow_counted_at(owned->flow);
+
+	if (before != after && !owned->half && owned->backend &&
+	    sluice_tally_period(before, sluice_timeouts.idle_periods) !=
+		    sluice_tally_period(after, sluice_timeouts.idle_periods))
+		sluice_recount(owned->slot, before, after);
 }
 
 /* --- life --- */
@@ -124,12 +141,12 @@ static __always_inline void flow_remove(const struct owned *owned, const union f
 					enum family family)
 {
 	const enum sluice_flow_count counted = sluice_flow_counts_as(owned->flow, !owned->half);
-	const __u32 picked = owned->flow->picked, touched = owned->flow->touched;
+	const __u32 picked = owned->flow->picked, stamp = flow_counted_at(owned->flow);
 
 	if (flow_delete(key, owned->half, family))
 		return;
 	if (counted == SLUICE_COUNT_ACTIVE)
-		flow_count_active(owned->backend, touched, -1);
+		flow_count_active(owned->backend, stamp, -1);
 	else if (counted == SLUICE_COUNT_HALF_OPEN)
 		flow_count_half(owned->backend, picked, -1);
 }
@@ -213,6 +230,7 @@ static __always_inline void flow_promote(const struct owned *owned, const union 
 {
 	struct sluice_flow copy = *owned->flow, *fresh;
 	bool first = !copy.done;
+	__u32 stamp;
 	int err;
 
 	if (copy.cookie != owned->cookie)
@@ -231,10 +249,11 @@ static __always_inline void flow_promote(const struct owned *owned, const union 
 	fresh = flow_lookup(key, family);
 	if (fresh && flow_is_still(owned))
 		flow_carry(fresh, owned->flow);
+	stamp = flow_counted_at(fresh ? fresh : &copy); /* a FIN may have been carried over */
 	flow_delete(key, true, family);
 	if (err)
 		return;
-	flow_count_active(owned->backend, copy.touched, 1);
+	flow_count_active(owned->backend, stamp, 1);
 	if (!first)
 		return;
 	flow_count_half(owned->backend, copy.picked, -1);
@@ -269,7 +288,7 @@ static __always_inline void flow_demote(const struct owned *owned, const union f
 	if (fresh && flow_is_still(owned))
 		flow_carry(&fresh->flow, owned->flow);
 	if (!flow_delete(key, false, family))
-		flow_count_active(owned->backend, half.flow.touched, -1);
+		flow_count_active(owned->backend, flow_counted_at(&half.flow), -1);
 }
 
 /* After a packet has changed its marks: the flow goes where it belongs. */
@@ -286,31 +305,22 @@ static __always_inline void flow_settle(const struct owned *owned, const union f
 
 static __always_inline void flow_touch(const struct owned *owned, __u32 now)
 {
-	struct sluice_flow *flow = owned->flow;
-	const __u32 before = flow->touched;
-
 	/* At most four writes a second, so that the line stays clean on a busy flow. */
-	if (sluice_age(now, before) < sluice_hz / 4)
-		return;
-	flow->touched = now;
-	if (!owned->half && owned->backend &&
-	    sluice_tally_period(before, sluice_timeouts.idle_periods) !=
-		    sluice_tally_period(now, sluice_timeouts.idle_periods))
-		sluice_recount(owned->slot, before, now);
+	if (sluice_age(now, owned->flow->touched) >= sluice_hz / 4)
+		owned->flow->touched = now;
 }
 
 /*
  * What a segment from the client changes: how far it has sent, FIN, RST, the acknowledgement of the
  * backend's FIN.
  */
-static __always_inline void flow_from_client(const struct owned *owned, const struct packet *packet,
+static __always_inline void flow_hear_client(const struct owned *owned, const struct packet *packet,
 					     __u32 now)
 {
 	struct sluice_flow *flow = owned->flow;
 	__u32 end = packet_seq_end(packet);
 	bool over = sluice_flow_is_over(flow);
 
-	flow_touch(owned, now);
 	if (packet->flags & TCP_RST) {
 		/*
 		 * Only a mark, and only if a kernel could believe it (RFC 5961 section 3.2): it has
@@ -360,14 +370,13 @@ static __always_inline bool flow_is_ended(const struct sluice_flow *flow,
 	return packet->seq == flow->server_isn + 1 || packet->seq == flow->server_isn_before + 1;
 }
 
-/* The same as flow_from_client() for a segment from the backend. */
-static __always_inline void flow_from_backend(const struct owned *owned,
-					      const struct packet *packet, __u32 now)
+/* The same as flow_hear_client() for a segment from the backend. */
+static __always_inline void flow_hear_backend(const struct owned *owned,
+					      const struct packet *packet)
 {
 	struct sluice_flow *flow = owned->flow;
 	bool over = sluice_flow_is_over(flow);
 
-	flow_touch(owned, now);
 	if (packet->flags & TCP_RST) {
 		if (flow_is_ended(flow, packet))
 			flow->out_marks |= SLUICE_OUT_RST;
@@ -394,6 +403,26 @@ static __always_inline void flow_from_backend(const struct owned *owned,
 	}
 	if (!over && sluice_flow_is_over(flow))
 		count_reason(SLUICE_REASON_CLOSED);
+}
+
+static __always_inline void flow_from_client(const struct owned *owned, const struct packet *packet,
+					     __u32 now)
+{
+	const __u32 before = flow_counted_at(owned->flow);
+
+	flow_touch(owned, now);
+	flow_hear_client(owned, packet, now);
+	flow_recount(owned, before);
+}
+
+static __always_inline void flow_from_backend(const struct owned *owned,
+					      const struct packet *packet, __u32 now)
+{
+	const __u32 before = flow_counted_at(owned->flow);
+
+	flow_touch(owned, now);
+	flow_hear_backend(owned, packet);
+	flow_recount(owned, before);
 }
 
 #endif

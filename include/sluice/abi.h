@@ -318,7 +318,7 @@ struct sluice_hport {
 	__be16 service_port; /* port the clients know; 0: no backend's port */
 	__u16 slot;	     /* newest backend on it */
 	__u32 pad;
-};
+} __attribute__((aligned(8))); /* it is stored in one piece */
 _Static_assert(sizeof(struct sluice_hport) == 8, "ABI");
 
 /*

@@ -82,7 +82,7 @@ sluice_flow_state(const struct sluice_flow *flow, __u32 now,
 enum sluice_flow_count {
 	SLUICE_COUNT_NONE,
 	SLUICE_COUNT_HALF_OPEN, /* by the pick */
-	SLUICE_COUNT_ACTIVE,	/* by the last packet */
+	SLUICE_COUNT_ACTIVE,	/* by sluice_flow_counted_at() */
 };
 
 /*
@@ -98,6 +98,22 @@ static inline enum sluice_flow_count sluice_flow_counts_as(const struct sluice_f
 	if (in_established)
 		return SLUICE_COUNT_ACTIVE;
 	return flow->done || sluice_flow_is_over(flow) ? SLUICE_COUNT_NONE : SLUICE_COUNT_HALF_OPEN;
+}
+
+/*
+ * The stamp by which an active flow is counted (<sluice/tally.h>): its last packet. One that closes
+ * has less time left, and is counted as if its last packet were that much older. So it ends with the
+ * part that idle ones of its age are in: after closing, and at most a third of idle and a little more.
+ */
+static inline __u32 sluice_flow_counted_at(const struct sluice_flow *flow,
+					   const volatile struct sluice_timeouts *timeouts)
+{
+	const __u32 idle = timeouts->idle, closing = timeouts->closing;
+
+	if (closing < idle &&
+	    ((flow->in_marks & SLUICE_IN_FIN) || (flow->out_marks & SLUICE_OUT_FIN)))
+		return flow->touched - (idle - closing);
+	return flow->touched;
 }
 
 /* Has the flow been without a packet for longer than its state allows? */

@@ -115,6 +115,7 @@ static const struct {
 	{ "spread", cases_read_spread },   { "flow", cases_read_flow },
 	{ "flows", cases_read_flows },	   { "check", cases_read_check },
 	{ "scan", cases_read_short },	   { "leftover", cases_read_short },
+	{ "recount", cases_read_short },
 };
 
 static char *join(char **words, unsigned count)

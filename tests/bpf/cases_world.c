@@ -190,7 +190,7 @@ int cases_read_set(struct reader *reader, struct step *step)
 	return 0;
 }
 
-/* scan | leftover */
+/* scan | recount | leftover */
 static int read_word(struct reader *reader, struct step *step, enum step_kind kind)
 {
 	step->kind = kind;
@@ -201,6 +201,8 @@ int cases_read_short(struct reader *reader, struct step *step)
 {
 	if (!strcmp(reader->words[0], "scan"))
 		return read_word(reader, step, STEP_SCAN);
+	if (!strcmp(reader->words[0], "recount"))
+		return read_word(reader, step, STEP_RECOUNT);
 	if (!strcmp(reader->words[0], "leftover"))
 		return read_word(reader, step, STEP_LEFTOVER);
 	if (!strcmp(reader->words[0], "tear")) {

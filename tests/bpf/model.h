@@ -44,6 +44,7 @@ struct model_flow {
 	bool has_syn; /* syn can be sent again */
 	struct frame syn;
 	unsigned redispatched;
+	bool counts_late; /* as seen: it closes, its time is over, and it may still be counted */
 };
 
 /* The places of the two tables; 0: more than there can be flows. */
@@ -160,6 +161,14 @@ struct model_outcome model_out(struct model *model, const struct frame *packet, 
 
 /* So much time passes. */
 void model_age(struct model *model, uint32_t age_ms);
+
+/*
+ * Whether a connection that closes is counted still, for a while after its time is over: the programs may do either. NULL if that
+ * is no question.
+ */
+bool *model_counts_late(struct model *model, struct model_flow *flow);
+/* After that has changed. */
+void model_recount(struct model *model);
 
 /*
  * A table has forgotten the flow. False: that must not have been, for the last packet has put no other flow into that table.

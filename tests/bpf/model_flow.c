@@ -43,6 +43,11 @@ static bool is_over(const struct model_flow *flow)
 	       ((flow->in_marks & SLUICE_IN_FIN_ACKED) && (flow->out_marks & SLUICE_OUT_FIN_ACKED));
 }
 
+static bool is_closing(const struct model_flow *flow)
+{
+	return (flow->in_marks & SLUICE_IN_FIN) || (flow->out_marks & SLUICE_OUT_FIN);
+}
+
 bool model_is_closed(const struct model *model, const struct model_flow *flow)
 {
 	if (is_over(flow))
@@ -60,7 +65,7 @@ bool model_is_expired(const struct model *model, const struct model_flow *flow)
 		return idle_ms > model->timeouts.closed_ms;
 	if (!flow->done)
 		return false;
-	if ((flow->in_marks & SLUICE_IN_FIN) || (flow->out_marks & SLUICE_OUT_FIN))
+	if (is_closing(flow))
 		return idle_ms > model->timeouts.closing_ms;
 	return idle_ms > model->timeouts.idle_ms;
 }
@@ -74,7 +79,37 @@ static bool counts_still(uint64_t age_ms, uint64_t timeout_ms)
 	return age_ms <= timeout_ms + timeout_ms / 6;
 }
 
-static void recount(struct model *model)
+/*
+ * Those that close, and are quiet for longer than that may last, are counted with idle ones that have as much time left: for up
+ * to a third of the idle time more, which is long, so ages do lie in between.
+ */
+bool *model_counts_late(struct model *model, struct model_flow *flow)
+{
+	const uint64_t quiet_ms = model->now_ms - flow->touched_ms;
+	const struct timeouts *timeouts = &model->timeouts;
+
+	if (!flow->used || !flow->lives_in_est || !is_closing(flow) ||
+	    timeouts->closing_ms >= timeouts->idle_ms || quiet_ms <= timeouts->closing_ms ||
+	    quiet_ms > timeouts->closing_ms + timeouts->idle_ms / 3 + timeouts->idle_ms / 100)
+		return NULL;
+	return &flow->counts_late;
+}
+
+static bool counts_active(struct model *model, struct model_flow *flow)
+{
+	const uint64_t quiet_ms = model->now_ms - flow->touched_ms;
+	const bool *late = model_counts_late(model, flow);
+
+	if (!flow->lives_in_est)
+		return false;
+	if (late)
+		return *late;
+	if (is_closing(flow) && model->timeouts.closing_ms < model->timeouts.idle_ms)
+		return quiet_ms <= model->timeouts.closing_ms;
+	return counts_still(quiet_ms, model->timeouts.idle_ms);
+}
+
+void model_recount(struct model *model)
 {
 	const struct model_ghost *ghost;
 	struct model_backend *backend;
@@ -86,9 +121,7 @@ static void recount(struct model *model)
 		backend = flow->used ? model_backend_of(model, flow) : NULL;
 		if (!backend)
 			continue;
-		backend->active +=
-			flow->lives_in_est &&
-			counts_still(model->now_ms - flow->touched_ms, model->timeouts.idle_ms);
+		backend->active += counts_active(model, flow);
 		backend->half_open +=
 			!flow->done && !is_over(flow) &&
 			counts_still(model->now_ms - flow->picked_ms, model->timeouts.half_open_ms);
@@ -144,7 +177,7 @@ bool model_forgotten(struct model *model, struct model_flow *flow)
 void model_age(struct model *model, uint32_t age_ms)
 {
 	model->now_ms += age_ms;
-	recount(model);
+	model_recount(model);
 }
 
 /* --- picks --- */
@@ -187,7 +220,7 @@ enum model_pick model_pick(struct model *model, unsigned service, unsigned exclu
 		return MODEL_PICK_UNSYNCED;
 	if (set->torn)
 		return MODEL_PICK_TORN;
-	recount(model);
+	model_recount(model);
 	for (i = 0; i < set->len; i++) {
 		if (!is_candidate(model, set->table[i], service, exclude))
 			continue;
@@ -257,13 +290,13 @@ void model_begin(struct model *model, struct model_flow *flow, unsigned slot, ui
 	flow->done = false;
 	flow->picked_ms = flow->touched_ms = model->now_ms;
 	model->stats[slot].picks++;
-	recount(model);
+	model_recount(model);
 }
 
 void model_remove(struct model *model, struct model_flow *flow)
 {
 	flow->used = false;
-	recount(model);
+	model_recount(model);
 }
 
 struct model_flow *model_forget(struct model *model, struct model_flow *flow)
@@ -366,7 +399,7 @@ void model_settle(struct model *model, struct model_flow *flow)
 	}
 	if (flow->lives_in_est)
 		flow->has_syn = false;
-	recount(model);
+	model_recount(model);
 }
 
 void model_complete(struct model *model, struct model_flow *flow)
@@ -493,7 +526,7 @@ void model_hear_half_open(struct model *model, struct model_flow *flow, const st
 		if (!is_over(flow))
 			model->reasons[SLUICE_REASON_CLOSED]++;
 		flow->out_marks |= SLUICE_OUT_RST;
-		recount(model);
+		model_recount(model);
 		return;
 	}
 	flow->out_marks &= (uint8_t)~SLUICE_OUT_RST;
@@ -514,7 +547,7 @@ void model_hear_half_open(struct model *model, struct model_flow *flow, const st
 		flow->server_isn = packet->seq;
 		flow->server_next = end_of(packet);
 		flow->out_marks |= SLUICE_OUT_SYNACK;
-		recount(model);
+		model_recount(model);
 		return;
 	}
 	if (is_later(end_of(packet), flow->server_next))
@@ -525,5 +558,5 @@ void model_hear_half_open(struct model *model, struct model_flow *flow, const st
 	}
 	if (packet->payload_len)
 		model_complete(model, flow);
-	recount(model);
+	model_recount(model);
 }

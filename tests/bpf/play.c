@@ -252,6 +252,9 @@ static enum play_result play_other(struct play *play, const struct step *step)
 	case STEP_AGE:
 		err = world_age(play->world, step->age_ms);
 		break;
+	case STEP_RECOUNT:
+		err = world_recount(play->world);
+		break;
 	case STEP_SCAN:
 		err = world_scan(play->world, play->report);
 		return err > 0 ? play_fail(play, "scan and programs count otherwise")

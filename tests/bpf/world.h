@@ -123,6 +123,14 @@ unsigned world_count_flows(struct world *world, bool established);
  * difference; 0; or negative errno.
  */
 int world_scan(struct world *world, FILE *report);
+/* The daemon's scan, and what it puts right. 0 or negative errno. */
+int world_recount(struct world *world);
+
+/*
+ * Is a connection that closes, and whose time is over, in a part of the counts that is still in force? It depends on where a
+ * period ends.
+ */
+bool world_counts_late(const struct world *world, const struct sluice_flow *flow);
 
 int world_read_reasons(struct world *world, uint64_t counts[SLUICE_REASON_COUNT]);
 int world_read_stats(struct world *world, bool of_service, unsigned index,

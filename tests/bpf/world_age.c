@@ -137,6 +137,16 @@ static void count_one(uint32_t part[SLUICE_TALLY_PARTS], uint32_t stamp, uint32_
 		part[period % SLUICE_TALLY_PARTS]++;
 }
 
+/* A connection that closes has less time left than one that is idle, and is counted so. */
+static uint32_t older_by(const struct world *world, const struct sluice_flow *flow)
+{
+	const struct sluice_timeouts *timeouts = timeouts_of(world);
+	const bool closing = (flow->in_marks & SLUICE_IN_FIN) || (flow->out_marks & SLUICE_OUT_FIN);
+
+	return closing && timeouts->closing < timeouts->idle ? timeouts->idle - timeouts->closing
+							     : 0;
+}
+
 static int read_table(struct world *world, unsigned family, bool established,
 		      struct counted *counts)
 {
@@ -153,7 +163,8 @@ static int read_table(struct world *world, unsigned family, bool established,
 		if (world->maps->backends[flow->slot].generation != flow->generation)
 			continue;
 		if (established)
-			count_one(counts->active_part[flow->slot], flow->touched, now,
+			count_one(counts->active_part[flow->slot],
+				  flow->touched - older_by(world, flow), now,
 				  timeouts_of(world)->idle_periods);
 		else if (!flow->done && !sluice_flow_is_over(flow))
 			count_one(counts->half_open_part[flow->slot], flow->picked, now,

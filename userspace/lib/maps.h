@@ -166,6 +166,8 @@ struct maps_flow_counts {
 	/* as the programs count them (sluice_flow_counts_as): by period modulo their number, and clients of this host */
 	uint32_t half_open_part[SLUICE_MAX_BACKENDS + 1][SLUICE_TALLY_PARTS];
 	uint32_t active_part[SLUICE_MAX_BACKENDS + 1][SLUICE_TALLY_PARTS];
+	/* not among active_part: quiet for too long, and taken back by nobody yet */
+	uint32_t expired_part[SLUICE_MAX_BACKENDS + 1][SLUICE_TALLY_PARTS];
 	uint32_t local[SLUICE_MAX_BACKENDS + 1];
 	uint32_t now; /* jiffies when the scan began */
 };
@@ -176,6 +178,8 @@ int maps_count(const struct maps *maps, struct maps_flow_counts *counts,
 
 /* The sum of a slot's active parts and clients of this host: what the programs should say. */
 uint32_t maps_counted_active(const struct maps_flow_counts *counts, unsigned slot);
+/* Those that the programs may say besides, until publish_counts() or time has taken them back. */
+uint32_t maps_counted_expired(const struct maps_flow_counts *counts, unsigned slot);
 /* The same of its half-open parts. */
 uint32_t maps_counted_half_open(const struct maps_flow_counts *counts, unsigned slot);
 

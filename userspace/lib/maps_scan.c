@@ -263,14 +263,18 @@ static void count_part(uint32_t parts[SLUICE_TALLY_PARTS], uint32_t stamp, uint3
 		parts[period % SLUICE_TALLY_PARTS]++;
 }
 
+/* What has been quiet for too long is found apart: the programs count it until its part's time is over. */
 static void count_as_programs(struct maps_flow_counts *counts, const struct maps_flow *found,
-			      const struct sluice_timeouts *timeouts)
+			      uint32_t now, const struct sluice_timeouts *timeouts)
 {
 	const struct sluice_flow *flow = found->flow;
 
 	switch (sluice_flow_counts_as(flow, found->established)) {
 	case SLUICE_COUNT_ACTIVE:
-		count_part(counts->active_part[flow->slot], flow->touched, counts->now,
+		count_part(sluice_flow_is_expired(flow, now, timeouts)
+				   ? counts->expired_part[flow->slot]
+				   : counts->active_part[flow->slot],
+			   sluice_flow_counted_at(flow, timeouts), counts->now,
 			   timeouts->idle_periods);
 		break;
 	case SLUICE_COUNT_HALF_OPEN:
@@ -297,7 +301,7 @@ static void count_flow(const struct count *count, const struct maps_flow *found,
 	if (found->origin != SLUICE_ORIGIN_NETWORK)
 		counts->local[flow->slot]++;
 	else
-		count_as_programs(counts, found, timeouts);
+		count_as_programs(counts, found, now, timeouts);
 	switch (sluice_flow_state(flow, now, timeouts)) {
 	case SLUICE_FLOW_HALF_OPEN:
 		counts->half_open[flow->slot]++;
@@ -370,6 +374,15 @@ uint32_t maps_counted_active(const struct maps_flow_counts *counts, unsigned slo
 
 	for (unsigned i = 0; i < SLUICE_TALLY_PARTS; i++)
 		sum += counts->active_part[slot][i];
+	return sum;
+}
+
+uint32_t maps_counted_expired(const struct maps_flow_counts *counts, unsigned slot)
+{
+	uint32_t sum = 0;
+
+	for (unsigned i = 0; i < SLUICE_TALLY_PARTS; i++)
+		sum += counts->expired_part[slot][i];
 	return sum;
 }
 
