@@ -181,6 +181,17 @@ static void a_slot_brings_nothing_along(void **unused)
 	close_memory(&maps);
 }
 
+/* As the scan does when it begins. */
+static void note_before(struct maps_flow_counts *counts, const struct maps *maps, unsigned slot)
+{
+	const struct sluice_backend *backend = &maps->backends[slot];
+
+	memcpy(counts->before[slot].active, backend->active.part, sizeof(backend->active.part));
+	memcpy(counts->before[slot].half_open, backend->half_open.part,
+	       sizeof(backend->half_open.part));
+	counts->before[slot].local = backend->local;
+}
+
 static void counts_are_put_right(void **unused)
 {
 	struct maps_flow_counts *counts = calloc(1, sizeof(*counts));
@@ -199,6 +210,7 @@ static void counts_are_put_right(void **unused)
 	counts->active_part[slot][0] = 7;
 	counts->half_open_part[slot][0] = 5;
 	counts->local[slot] = 4;
+	note_before(counts, &maps, slot);
 	publish_counts(&maps, counts);
 	assert_int_equal(maps_active(&maps, &maps.backends[slot]), 11);
 	assert_int_equal(maps_half_open(&maps, &maps.backends[slot]), 5);
@@ -206,9 +218,47 @@ static void counts_are_put_right(void **unused)
 	assert_int_equal(maps.backends[slot + 1].active.part[0], 3);
 	counts->active_part[slot][0] = counts->half_open_part[slot][0] = counts->local[slot] = 0;
 	maps.backends[slot].active.part[0] = -1;
+	note_before(counts, &maps, slot);
 	publish_counts(&maps, counts);
 	assert_int_equal(maps_active(&maps, &maps.backends[slot]), 0);
 	assert_int_equal(maps_half_open(&maps, &maps.backends[slot]), 0);
+	free(counts);
+	close_memory(&maps);
+}
+
+/* The scan has seen none of the ten that have opened since it began, nor that five have closed. */
+static void what_moves_while_it_is_counted_stays(void **unused)
+{
+	struct maps_flow_counts *counts = calloc(1, sizeof(*counts));
+	struct wanted_backend b = up("t1", 31000);
+	struct sluice_backend *backend;
+	struct maps maps;
+	unsigned slot;
+
+	(void)unused;
+	assert_non_null(counts);
+	open_memory(&maps);
+	turn(&maps, &b, 1, 1000);
+	slot = maps.hports[31000].slot;
+	backend = &maps.backends[slot];
+	backend->active.part[0] = backend->half_open.part[0] = 20;
+	backend->local = 20;
+	note_before(counts, &maps, slot);
+	counts->active_part[slot][0] = 20;
+	counts->half_open_part[slot][0] = 20;
+	counts->local[slot] = 20;
+	backend->active.part[0] = 30;
+	backend->half_open.part[0] = 15;
+	backend->local = 19;
+	publish_counts(&maps, counts);
+	assert_int_equal(backend->active.part[0], 30);
+	assert_int_equal(backend->half_open.part[0], 15);
+	assert_int_equal(backend->local, 19);
+	/* and what stands still is exact, also if it is off by one */
+	counts->active_part[slot][0] = 29;
+	note_before(counts, &maps, slot);
+	publish_counts(&maps, counts);
+	assert_int_equal(backend->active.part[0], 29);
 	free(counts);
 	close_memory(&maps);
 }
@@ -234,6 +284,7 @@ static void a_tally_is_advanced_by_the_programs_alone(void **unused)
 	maps.meta.timeouts.idle_periods = 4096; /* jiffies are 0 here: this is period 0 */
 	backend->active = (struct sluice_tally){ .part = { 40, 41, 42, 43 }, .period = 4094 };
 	counts->active_part[slot][2] = 7;
+	note_before(counts, &maps, slot);
 	publish_counts(&maps, counts);
 	assert_int_equal(backend->active.period, 4094);
 	/* the newest part, and the one before; the other two are over, and 0 and 3 become period 0's and 4095's */
@@ -256,6 +307,7 @@ int main(void)
 		cmocka_unit_test(changes_are_recorded),
 		cmocka_unit_test(a_slot_brings_nothing_along),
 		cmocka_unit_test(counts_are_put_right),
+		cmocka_unit_test(what_moves_while_it_is_counted_stays),
 		cmocka_unit_test(a_tally_is_advanced_by_the_programs_alone),
 	};
 

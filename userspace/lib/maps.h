@@ -169,6 +169,11 @@ struct maps_flow_counts {
 	/* not among active_part: quiet for too long, and taken back by nobody yet */
 	uint32_t expired_part[SLUICE_MAX_BACKENDS + 1][SLUICE_TALLY_PARTS];
 	uint32_t local[SLUICE_MAX_BACKENDS + 1];
+	/* what the programs said when the scan began */
+	struct {
+		__s32 active[SLUICE_TALLY_PARTS], half_open[SLUICE_TALLY_PARTS];
+		__s32 local;
+	} before[SLUICE_MAX_BACKENDS + 1];
 	uint32_t now; /* jiffies when the scan began */
 };
 int maps_count_flows(const struct maps *maps, struct maps_flow_counts *counts);

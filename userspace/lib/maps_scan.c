@@ -328,6 +328,27 @@ static bool count_entry(void *ctx, const struct maps_flow *found)
 	return true;
 }
 
+static void note_parts(__s32 parts[SLUICE_TALLY_PARTS], const struct sluice_tally *tally)
+{
+	for (unsigned i = 0; i < SLUICE_TALLY_PARTS; i++)
+		parts[i] = __atomic_load_n(&tally->part[i], __ATOMIC_RELAXED);
+}
+
+/* Before the first table is looked at: what moves from here on shows in what is said afterwards. */
+static void begin_counts(const struct maps *maps, struct maps_flow_counts *counts)
+{
+	memset(counts, 0, sizeof(*counts));
+	counts->now = maps_jiffies(maps);
+	for (unsigned slot = 1; slot <= SLUICE_MAX_BACKENDS; slot++) {
+		const struct sluice_backend *backend = &maps->backends[slot];
+
+		note_parts(counts->before[slot].active, &backend->active);
+		note_parts(counts->before[slot].half_open, &backend->half_open);
+		counts->before[slot].local = __atomic_load_n(&backend->local, __ATOMIC_RELAXED);
+	}
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
 int maps_count(const struct maps *maps, struct maps_flow_counts *counts,
 	       struct maps_occupancy tables[MAPS_TABLES])
 {
@@ -339,10 +360,8 @@ int maps_count(const struct maps *maps, struct maps_flow_counts *counts,
 	int err = 0;
 	size_t i;
 
-	if (counts) {
-		memset(counts, 0, sizeof(*counts));
-		counts->now = maps_jiffies(maps);
-	}
+	if (counts)
+		begin_counts(maps, counts);
 	describe_tables(maps, scans);
 	for (i = 0; i < MAPS_TABLES && !err; i++) {
 		count.table = &tables[i];

@@ -16,9 +16,6 @@
 #include "changes.h"
 #include "maps.h"
 
-/* Corrections below this are the scan's own blur: flows come and go while it runs. */
-#define COUNT_BLUR 2
-
 /* What stays may be the label's own text. */
 static void put_text(char *to, size_t len, const char *from)
 {
@@ -161,15 +158,14 @@ int publish_apply(struct maps *maps, const struct plan *plan, uint64_t now_boot_
 	return 0;
 }
 
-/* Not if the programs have counted meanwhile: the next scan does it. */
-static void correct(__s32 *count, uint32_t exact)
+/*
+ * Only what has stood still while the tables were walked: of what has moved nobody can tell whether
+ * the scan has seen it before or after. The next scan does it, or time.
+ */
+static void correct(__s32 *count, __s32 before, uint32_t exact)
 {
-	__s32 said = __atomic_load_n(count, __ATOMIC_RELAXED);
-	const __s32 error = (__s32)exact - said;
-
-	if (error > COUNT_BLUR || error < -COUNT_BLUR || !exact)
-		__atomic_compare_exchange_n(count, &said, (__s32)exact, false, __ATOMIC_RELAXED,
-					    __ATOMIC_RELAXED);
+	__atomic_compare_exchange_n(count, &before, (__s32)exact, false, __ATOMIC_RELAXED,
+				    __ATOMIC_RELAXED);
 }
 
 /*
@@ -177,8 +173,9 @@ static void correct(__s32 *count, uint32_t exact)
  * programs advance a tally: we might be preempted in it, and drop what they have counted since. A
  * part that is no longer in force is theirs to drop too.
  */
-static void correct_tally(struct sluice_tally *tally, const uint32_t exact[SLUICE_TALLY_PARTS],
-			  uint32_t scanned, uint32_t now, uint32_t periods)
+static void correct_tally(struct sluice_tally *tally, const __s32 before[SLUICE_TALLY_PARTS],
+			  const uint32_t exact[SLUICE_TALLY_PARTS], uint32_t scanned, uint32_t now,
+			  uint32_t periods)
 {
 	const uint32_t newest = __atomic_load_n(&tally->period, __ATOMIC_RELAXED);
 	const uint32_t late =
@@ -188,7 +185,7 @@ static void correct_tally(struct sluice_tally *tally, const uint32_t exact[SLUIC
 		return;
 	for (unsigned i = 0; i < SLUICE_TALLY_PARTS; i++)
 		if (sluice_tally_mask(i, newest, late))
-			correct(&tally->part[i], exact[i]);
+			correct(&tally->part[i], before[i], exact[i]);
 }
 
 void publish_counts(struct maps *maps, const struct maps_flow_counts *counts)
@@ -201,10 +198,11 @@ void publish_counts(struct maps *maps, const struct maps_flow_counts *counts)
 
 		if (!backend->generation)
 			continue;
-		correct_tally(&backend->active, counts->active_part[slot], counts->now, now,
-			      timeouts->idle_periods);
-		correct_tally(&backend->half_open, counts->half_open_part[slot], counts->now, now,
+		correct_tally(&backend->active, counts->before[slot].active,
+			      counts->active_part[slot], counts->now, now, timeouts->idle_periods);
+		correct_tally(&backend->half_open, counts->before[slot].half_open,
+			      counts->half_open_part[slot], counts->now, now,
 			      timeouts->half_open_periods);
-		correct(&backend->local, counts->local[slot]);
+		correct(&backend->local, counts->before[slot].local, counts->local[slot]);
 	}
 }
