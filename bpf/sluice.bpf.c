@@ -256,13 +256,30 @@ static __always_inline int tc_direct_in(struct __sk_buff *skb, struct scratch *s
 	return TC_ACT_SHOT;
 }
 
+/*
+ * The same for the packet that an ICMP error quotes: drivers that pull no more than the headers leave
+ * it behind the first piece. As much as the longest IP header and the ports need.
+ */
+static __always_inline int tc_parse_quote(struct __sk_buff *skb, struct scratch *scratch,
+					  enum family family)
+{
+	const __u32 most = scratch->packet.l4_off + ICMP_QUOTE + 60 + 8;
+	__u32 linear = skb->data_end - skb->data;
+
+	if (!icmp_parse_quote(scratch, skb_data(skb), skb_data_end(skb), family))
+		return 0;
+	if (linear >= most || linear >= skb->len ||
+	    bpf_skb_pull_data(skb, skb->len < most ? skb->len : most))
+		return -1;
+	return icmp_parse_quote(scratch, skb_data(skb), skb_data_end(skb), family);
+}
+
 static __always_inline int tc_icmp_in(struct __sk_buff *skb, struct scratch *scratch,
 				      enum family family)
 {
 	struct icmp_change change;
 
-	if (icmp_parse_quote(scratch, skb_data(skb), skb_data_end(skb), family) ||
-	    !service_on(scratch->quote.sport) ||
+	if (tc_parse_quote(skb, scratch, family) || !service_on(scratch->quote.sport) ||
 	    icmp_in(scratch, family, &change) != VERDICT_REWRITE)
 		return TC_ACT_UNSPEC;
 	return tc_rewritten(
@@ -308,7 +325,7 @@ static __always_inline int tc_icmp_out(struct __sk_buff *skb, struct scratch *sc
 	struct icmp_change change;
 	__be16 service_port;
 
-	if (icmp_parse_quote(scratch, skb_data(skb), skb_data_end(skb), family))
+	if (tc_parse_quote(skb, scratch, family))
 		return TC_ACT_UNSPEC;
 	service_port = service_port_of(scratch->quote.dport);
 	if (!service_port)
