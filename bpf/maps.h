@@ -44,6 +44,11 @@ const volatile struct sluice_timeouts sluice_timeouts = {
 const volatile __u64 sluice_host_netns = 0;
 /* Has the kernel bpf_skc_to_mptcp_sock() (Linux 5.19) for the programs on a cgroup? */
 const volatile bool sluice_knows_mptcp = false;
+/*
+ * Does the kernel take a tail call from a program that has functions of its own? Not without a JIT, and
+ * before Linux 6.0 on x86-64 alone. What is never reached is not judged, so asking is enough.
+ */
+const volatile bool sluice_calls_writer = false;
 
 #define SLUICE_SLOTS (SLUICE_MAX_BACKENDS + 1)
 #define SLUICE_INDEXES (SLUICE_MAX_SERVICES + 1)

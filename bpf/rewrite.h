@@ -95,10 +95,12 @@ struct {
 	.values = { [0] = &sluice_tc_write },
 };
 
-/* Does not come back, if there is a writer. */
+/* Does not come back, if there is a writer and the kernel lets us call it. */
 static __always_inline void rewrite_directly(struct __sk_buff *skb, const struct packet *packet,
 					     __u32 ports, __u32 check)
 {
+	if (!sluice_calls_writer)
+		return;
 	skb->cb[REWRITE_L4_OFF] = packet->l4_off;
 	skb->cb[REWRITE_PORTS] = ports;
 	skb->cb[REWRITE_CHECK] = check;
