@@ -167,7 +167,8 @@ static void check_json(const struct faults_order *order, const char *text, size_
 	cJSON_Delete(document);
 	if (!order->at)
 		*quotes = count(text, '"');
-	assert_true(!*text || count(text, '"') == *quotes);
+	/* what it says of a source that lost its answers for want of memory may be longer */
+	assert_true(!*text || !rig_is_settled() || count(text, '"') == *quotes);
 }
 
 static const char *ask_admin(const struct faults_order *order, const char *request)
@@ -213,6 +214,12 @@ static void play_drain(const struct faults_order *order)
 	kernel_override(RIG_PLAYED_PORT, &(struct sluice_override){ .drain = drained });
 	check_json(order, ask_admin(order, "overrides\n"), &quotes);
 	rig_until(operator_is_heard);
+}
+
+/* The page has the tables of flows from then on. */
+static bool is_scanned(void)
+{
+	return rig.daemon.reconcile.tables[MAPS_TABLES - 1].capacity != 0;
 }
 
 /* All of the page, or an error, or no answer; never a part. */
@@ -300,6 +307,7 @@ void plays_asked(void **state)
 	faults_each_alive("status", 60, play_status);
 	faults_each_alive("why", 60, play_why);
 	faults_each_alive("drain", 40, play_drain);
+	rig_until(is_scanned);
 	faults_each_alive("a scrape", 60, play_scrape);
 	rig_stop();
 }
