@@ -235,6 +235,73 @@ clock_is_off() {
 	scale /web 4
 }
 
+# limits JSON: of slave1's agent from here on
+limits() {
+	echo "{\"limits\": $1}" >"$LAB_WORK/slave1/consul.d/limits.json"
+	kill -HUP "$(host_pid slave1 consul)"
+}
+
+# said_since LINE REGEX: sluiced has logged it
+said_since() {
+	tail -n "+$1" "$LAB_WORK/log/slave1-sluiced.log" | grep -qE "$2"
+}
+
+@test "Consul's agent limits its calls to the servers: no request fails, all are registered in the end" {
+	local line
+	line=$(wc -l <"$LAB_WORK/log/slave1-sluiced.log")
+	load
+	# its own synchronisation takes of that, too: two lists at once are refused for good
+	limits '{"rpc_rate": 0.5, "rpc_max_burst": 1}'
+	scale /web 6
+	wait_for "sluiced has been refused a call" said_since "$line" "HTTP 429"
+	lasts 1 60
+	wait_for "all are registered" registered 8
+	web_count 6
+	limits '{}'
+	wait_for "sluiced is connected" sources_connected
+	no_failure
+}
+
+@test "Consul's agent limits its connections, and others hold them: no request fails, all are registered in the end" {
+	local before holder line
+	before=$(backends_of web)
+	line=$(wc -l <"$LAB_WORK/log/slave1-sluiced.log")
+	mkfifo "$BATS_TEST_TMPDIR/hold"
+	load
+	lab kill slave1 sluiced
+	limits '{"http_max_conns_per_client": 3}'
+	# as many as there may be: until one is closed, which says that the limit holds
+	on slave1 python3 -c 'import socket, sys
+held = []
+while True:
+    held.append(socket.create_connection(("127.0.0.1", 8500)))
+    held[-1].settimeout(0.3)
+    try:
+        if not held[-1].recv(1):
+            break
+    except TimeoutError:
+        pass
+    except ConnectionResetError:
+        break
+print("held", flush=True)
+sys.stdin.read()' <"$BATS_TEST_TMPDIR/hold" >"$BATS_TEST_TMPDIR/held" &
+	holder=$!
+	exec 9>"$BATS_TEST_TMPDIR/hold"
+	wait_for "all connections are held" grep -q held "$BATS_TEST_TMPDIR/held"
+	lab start slave1 sluiced
+	wait_for "sluiced has been turned away" said_since "$line" 'source=consul error=.*(reset by peer|Empty reply)'
+	lasts 1 60
+	same_web "$before"
+	scale /web 7
+	exec 9>&-
+	wait "$holder"
+	limits '{}' # else what the killed daemon asked counts on until its wait is over
+	wait_for "sluiced is connected" sources_connected
+	wait_for "all are registered" registered 9
+	no_failure
+	scale /web 4
+}
+
 # version N: the app's definition with something that makes it another version
 version() {
 	jq -n --arg n "$1" '{cpus: 0.1, mem: 32, args: ["--on-term", "lameduck:1000"], env: {VERSION: $n}, taskKillGracePeriodSeconds: 5,
