@@ -19,7 +19,7 @@
 
 /* A test makes programs of another ABI by -DSLUICE_ABI: that number alone may differ. */
 #ifndef SLUICE_ABI
-#define SLUICE_ABI 4
+#define SLUICE_ABI 5
 #endif
 #define SLUICE_MAGIC 0x534c5543u /* "SLUC" */
 
