@@ -10,7 +10,7 @@
 
 #include <sluice/abi.h>
 
-#define SLUICE_REDISPATCH_MAX 8	  /* moves of a SYN: so many backends may be dead at once */
+#define SLUICE_REDISPATCH_MAX 3	  /* moves of a SYN: so many backends may be dead at once */
 #define SLUICE_RST_LINGER_MS 2000 /* a client's RST that the backend did not answer ends the flow */
 #define SLUICE_SYN_PATIENCE_MS 800 /* how long a backend may leave a SYN unanswered */
 #define SLUICE_SUSPECT_MS 1000	   /* how long a suspect is skipped */
