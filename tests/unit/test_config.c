@@ -541,6 +541,24 @@ static void test_no_file(void **state)
 	assert_string_equal(error, "/tmp: Is a directory");
 }
 
+/* Edited and not read again yet, or gone: it is another one, whatever of it is the same. */
+static void test_file_that_has_changed(void **state)
+{
+	struct config *config = config_file_load("[node]\nname = me\n");
+	FILE *file;
+
+	(void)state;
+	assert_true(config_file_is_same(config));
+	file = fopen(config_file, "ae");
+	assert_non_null(file);
+	fputs("[service web]\nport = 80\n", file);
+	fclose(file);
+	assert_false(config_file_is_same(config));
+	assert_int_equal(unlink(config_file), 0);
+	assert_false(config_file_is_same(config));
+	config_free(config);
+}
+
 static void test_default_file(void **state)
 {
 	(void)state;
@@ -734,15 +752,25 @@ static void test_secrets(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_defaults),       cmocka_unit_test(test_whole_node),
-		cmocka_unit_test(test_whole_services), cmocka_unit_test(test_whole_sources),
-		cmocka_unit_test(test_empty_values),   cmocka_unit_test(test_bad_structure),
-		cmocka_unit_test(test_bad_services),   cmocka_unit_test(test_too_many_services),
-		cmocka_unit_test(test_bad_values),     cmocka_unit_test(test_bad_combinations),
-		cmocka_unit_test(test_bad_bytes),      cmocka_unit_test(test_no_file),
-		cmocka_unit_test(test_default_file),   cmocka_unit_test(test_fill_defaults),
-		cmocka_unit_test(test_keep_names),     cmocka_unit_test(test_keep_addresses),
-		cmocka_unit_test(test_names_fit),      cmocka_unit_test(test_secrets),
+		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_whole_node),
+		cmocka_unit_test(test_whole_services),
+		cmocka_unit_test(test_whole_sources),
+		cmocka_unit_test(test_empty_values),
+		cmocka_unit_test(test_bad_structure),
+		cmocka_unit_test(test_bad_services),
+		cmocka_unit_test(test_too_many_services),
+		cmocka_unit_test(test_bad_values),
+		cmocka_unit_test(test_bad_combinations),
+		cmocka_unit_test(test_bad_bytes),
+		cmocka_unit_test(test_no_file),
+		cmocka_unit_test(test_file_that_has_changed),
+		cmocka_unit_test(test_default_file),
+		cmocka_unit_test(test_fill_defaults),
+		cmocka_unit_test(test_keep_names),
+		cmocka_unit_test(test_keep_addresses),
+		cmocka_unit_test(test_names_fit),
+		cmocka_unit_test(test_secrets),
 	};
 
 	return cmocka_run_group_tests(tests, config_file_set_up, config_file_tear_down);

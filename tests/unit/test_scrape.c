@@ -194,6 +194,40 @@ static void a_request_in_pieces_is_one(void **unused)
 	end(world);
 }
 
+static void who_half_closes_gets_the_whole_page(void **unused)
+{
+	static const char request[] = "GET /metrics HTTP/1.1\r\n\r\n";
+	struct world *world = begin();
+	int fd = call(world);
+
+	(void)unused;
+	world->page_bytes = LARGE;
+	assert_int_equal(send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL), sizeof(request) - 1);
+	assert_int_equal(shutdown(fd, SHUT_WR), 0);
+	assert_int_equal(strlen(strstr(read_answer(world, fd), "\r\n\r\n")), 4 + LARGE);
+	end(world);
+}
+
+/* One byte at a time keeps no place for ever: the call as a whole has its time. */
+static void who_never_ends_is_ended(void **unused)
+{
+	struct world *world = begin();
+	int fd = call(world);
+	char byte;
+	ssize_t len;
+
+	(void)unused;
+	do {
+		send(fd, "x", 1, MSG_NOSIGNAL);
+		usleep(50000);
+		event_base_loop(world->base, EVLOOP_NONBLOCK);
+		len = recv(fd, &byte, 1, MSG_DONTWAIT);
+	} while (len < 0 && errno == EAGAIN);
+	assert_int_equal(world->written, 0);
+	close(fd);
+	end(world);
+}
+
 /* Those that say nothing leave no room; when one of them goes there is some. */
 static void callers_are_few(void **unused)
 {
@@ -222,6 +256,8 @@ int main(void)
 		cmocka_unit_test(a_page_that_cannot_be_written_is_a_500),
 		cmocka_unit_test(others_are_told),
 		cmocka_unit_test(a_request_in_pieces_is_one),
+		cmocka_unit_test(who_half_closes_gets_the_whole_page),
+		cmocka_unit_test(who_never_ends_is_ended),
 		cmocka_unit_test(callers_are_few),
 	};
 

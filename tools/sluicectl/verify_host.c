@@ -222,12 +222,13 @@ void verify_flows(struct verify *verify)
 		const struct sluice_backend *backend = &verify->maps->backends[slot];
 		const int32_t active = maps_active(verify->maps, backend);
 		const uint32_t counted = maps_counted_active(counts, slot);
+		/* those are taken back by the daemon's next scans, part by part, or by time */
+		const uint32_t most = counted + maps_counted_expired(counts, slot);
 
 		if (!backend->generation)
 			continue;
-		/* those are taken back by the next scan of the daemon's, or by time */
-		if (is_off(active, counted) &&
-		    is_off(active, counted + maps_counted_expired(counts, slot)))
+		if ((active < (int64_t)counted && is_off(active, counted)) ||
+		    (active > (int64_t)most && is_off(active, most)))
 			add_count(verify, slot, "count.active", "connections", active, counted);
 		check_half_open(verify, slot, before[slot], maps_counted_half_open(counts, slot));
 	}

@@ -390,6 +390,7 @@ struct config *config_load(const char *file, char *error)
 		snprintf(error, CONFIG_ERROR_LEN, "%.200s: %s", file, strerror(err));
 		goto out;
 	}
+	config->stamped = !fstat(fileno(parse->file), &config->stamp);
 	err = read_file(parse);
 	fclose(parse->file);
 out:
@@ -401,6 +402,17 @@ out:
 	config_free(config);
 	errno = err;
 	return NULL;
+}
+
+bool config_file_is_same(const struct config *config)
+{
+	const struct stat *old = &config->stamp;
+	struct stat now;
+
+	return config->stamped && !stat(config->file, &now) && now.st_dev == old->st_dev &&
+	       now.st_ino == old->st_ino && now.st_size == old->st_size &&
+	       now.st_mtim.tv_sec == old->st_mtim.tv_sec &&
+	       now.st_mtim.tv_nsec == old->st_mtim.tv_nsec;
 }
 
 const char *config_default_file(void)

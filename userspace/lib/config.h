@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 #include <sluice/abi.h>
 
@@ -77,6 +78,9 @@ struct config_guards {
 
 struct config {
 	char *file;
+	struct stat stamp; /* of the file when it was read; valid if stamped */
+	bool stamped;
+
 	/* [node] */
 	char *name[CONFIG_MAX_NAMES];
 	unsigned name_count; /* 0: config_fill_defaults() puts FQDN, hostname and global addresses */
@@ -133,6 +137,12 @@ const char *config_default_file(void);
  */
 struct config *config_load(const char *file, char *error);
 void config_free(struct config *config);
+
+/*
+ * Is the file still the one that was read, by device, inode, size and time of change? What only follows the network must not bring an
+ * edit into force that nobody has asked for yet, or that is half written.
+ */
+bool config_file_is_same(const struct config *config);
 
 /*
  * Put what the host says where the file says nothing: names, the default route's interface. 0 or

@@ -159,6 +159,19 @@ static bool same_names(const struct config *a, const struct config *b)
 	return same;
 }
 
+/*
+ * The names that the host has by now, in what is in force already: NULL and error if the file is another one by now, which waits
+ * for whoever has changed it.
+ */
+static struct config *read_names(const struct daemon *daemon, char *error)
+{
+	if (config_file_is_same(daemon->config))
+		return read_next_config(daemon, error);
+	snprintf(error, CONFIG_ERROR_LEN, "%.200s: changed, and waits for a reload",
+		 daemon->config->file);
+	return NULL;
+}
+
 /* Takes config over. */
 static void take_names(struct daemon *daemon, struct config *config)
 {
@@ -181,7 +194,7 @@ void daemon_renew_names(struct daemon *daemon, const char *called)
 		address[i] = daemon->address[i];
 	if (config_names_fit(daemon->config, address, (size_t)daemon->address_count, called))
 		return;
-	config = read_next_config(daemon, error);
+	config = read_names(daemon, error);
 	if (!config)
 		log_event(LOG_WARNING, "names-kept", " error=\"%s\"", error);
 	else if (config->names_defaulted && !same_names(config, daemon->config))
@@ -205,8 +218,10 @@ static bool on_hostname(void *ctx)
 {
 	struct daemon *daemon = ctx;
 	char error[CONFIG_ERROR_LEN];
-	struct config *config = read_next_config(daemon, error);
+	struct config *config = read_names(daemon, error);
 
+	if (!config)
+		log_event(LOG_WARNING, "names-kept", " error=\"%s\"", error);
 	if (!config || config->names_unsure) {
 		config_free(config);
 		return false;

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
+#include <event2/event.h>
 #include <event2/listener.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -20,14 +21,16 @@
 
 #define MAX_HEAD 8192
 #define MAX_CALLERS 32
-#define PATIENCE_S 5
+#define PATIENCE_S 10 /* for the whole call, however slowly it goes */
 #define CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
 struct caller {
 	LIST_ENTRY(caller) link;
 	struct scrape *scrape;
 	struct bufferevent *stream;
+	struct event *deadline;
 	bool answered; /* what still comes is thrown away, so that the answer is not lost by a reset */
+	bool half_closed; /* nothing comes any more, and the answer is not out yet */
 };
 
 struct scrape {
@@ -44,6 +47,8 @@ static void end_caller(struct caller *caller)
 {
 	caller->scrape->caller_count--;
 	LIST_REMOVE(caller, link);
+	if (caller->deadline)
+		event_free(caller->deadline);
 	bufferevent_free(caller->stream);
 	free(caller);
 }
@@ -142,13 +147,27 @@ static void on_written(struct bufferevent *stream, void *arg)
 {
 	struct caller *caller = arg;
 
-	if (caller->answered)
+	if (caller->half_closed)
+		end_caller(caller);
+	else if (caller->answered)
 		shutdown(bufferevent_getfd(stream), SHUT_WR);
 }
 
 static void on_event(struct bufferevent *stream, short what, void *arg)
 {
-	(void)stream;
+	struct caller *caller = arg;
+
+	/* who half-closes after the request is still sent the answer: on_written() ends the call */
+	if ((what & BEV_EVENT_EOF) && caller->answered &&
+	    evbuffer_get_length(bufferevent_get_output(stream)))
+		caller->half_closed = true;
+	else
+		end_caller(caller);
+}
+
+static void on_deadline(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
 	(void)what;
 	end_caller(arg);
 }
@@ -176,7 +195,8 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
 	scrape->caller_count++;
 	LIST_INSERT_HEAD(&scrape->callers, caller, link);
 	bufferevent_setcb(caller->stream, on_read, on_written, on_event, caller);
-	if (bufferevent_set_timeouts(caller->stream, &patience, &patience) ||
+	caller->deadline = evtimer_new(evconnlistener_get_base(listener), on_deadline, caller);
+	if (!caller->deadline || evtimer_add(caller->deadline, &patience) ||
 	    bufferevent_enable(caller->stream, EV_READ | EV_WRITE))
 		end_caller(caller);
 }
