@@ -74,10 +74,26 @@ __noinline int sluice_recount(__u32 slot, __u32 before, __u32 after)
 	return 0;
 }
 
-/* before: flow_counted_at() before the packet changed anything. */
-static __always_inline void flow_recount(const struct owned *owned, __u32 before)
+/*
+ * What a flow is counted by, as this packet found it. Another CPU may change the flow meanwhile, and moves it itself: what it has
+ * done must not be taken for this packet's, or the flow is moved twice.
+ */
+static __always_inline struct sluice_flow flow_as_found(const struct owned *owned)
 {
-	const __u32 after = flow_counted_at(owned->flow);
+	const volatile struct sluice_flow *flow = owned->flow;
+
+	return (struct sluice_flow){
+		.touched = flow->touched,
+		.in_marks = flow->in_marks,
+		.out_marks = flow->out_marks,
+	};
+}
+
+/* is: the same with what the packet has changed. */
+static __always_inline void flow_recount(const struct owned *owned, const struct sluice_flow *was,
+					 const struct sluice_flow *is)
+{
+	const __u32 before = flow_counted_at(was), after = flow_counted_at(is);
 
 	if (before != after && !owned->half && owned->backend &&
 	    sluice_tally_period(before, sluice_timeouts.idle_periods) !=
@@ -247,9 +263,12 @@ static __always_inline void flow_promote(const struct owned *owned, const union 
 		return;
 	}
 	fresh = flow_lookup(key, family);
-	if (fresh && flow_is_still(owned))
+	if (fresh && flow_is_still(owned)) {
 		flow_carry(fresh, owned->flow);
-	stamp = flow_counted_at(fresh ? fresh : &copy); /* a FIN may have been carried over */
+		copy.in_marks |= owned->flow->in_marks; /* a FIN may have been carried over */
+		copy.out_marks |= owned->flow->out_marks;
+	}
+	stamp = flow_counted_at(&copy); /* what another CPU changes in fresh it counts itself */
 	flow_delete(key, true, family);
 	if (err)
 		return;
@@ -303,11 +322,14 @@ static __always_inline void flow_settle(const struct owned *owned, const union f
 	}
 }
 
-static __always_inline void flow_touch(const struct owned *owned, __u32 now)
+/* True if the stamp is another one by now. */
+static __always_inline bool flow_touch(const struct owned *owned, __u32 now)
 {
 	/* At most four writes a second, so that the line stays clean on a busy flow. */
-	if (sluice_age(now, owned->flow->touched) >= sluice_hz / 4)
-		owned->flow->touched = now;
+	if (sluice_age(now, owned->flow->touched) < sluice_hz / 4)
+		return false;
+	owned->flow->touched = now;
+	return true;
 }
 
 /*
@@ -408,21 +430,27 @@ static __always_inline void flow_hear_backend(const struct owned *owned,
 static __always_inline void flow_from_client(const struct owned *owned, const struct packet *packet,
 					     __u32 now)
 {
-	const __u32 before = flow_counted_at(owned->flow);
+	const struct sluice_flow was = flow_as_found(owned);
+	struct sluice_flow is = was;
 
-	flow_touch(owned, now);
+	if (flow_touch(owned, now))
+		is.touched = now;
 	flow_hear_client(owned, packet, now);
-	flow_recount(owned, before);
+	is.in_marks = owned->flow->in_marks;
+	flow_recount(owned, &was, &is);
 }
 
 static __always_inline void flow_from_backend(const struct owned *owned,
 					      const struct packet *packet, __u32 now)
 {
-	const __u32 before = flow_counted_at(owned->flow);
+	const struct sluice_flow was = flow_as_found(owned);
+	struct sluice_flow is = was;
 
-	flow_touch(owned, now);
+	if (flow_touch(owned, now))
+		is.touched = now;
 	flow_hear_backend(owned, packet);
-	flow_recount(owned, before);
+	is.out_marks = owned->flow->out_marks;
+	flow_recount(owned, &was, &is);
 }
 
 #endif
