@@ -63,7 +63,8 @@ static __always_inline bool egress_is_near(const struct sluice_flow *flow,
 enum egress_owner {
 	EGRESS_OWN,
 	EGRESS_DIRECT, /* of a direct connection */
-	EGRESS_STALE, /* of a direct connection, and it proves that the backend's kernel knows nothing of the flow */
+	/* of a direct connection, and it proves that the backend's kernel knows nothing of the flow */
+	EGRESS_STALE,
 };
 
 static __always_inline enum egress_owner egress_owner(const struct sluice_flow *flow,

@@ -75,8 +75,8 @@ __noinline int sluice_recount(__u32 slot, __u32 before, __u32 after)
 }
 
 /*
- * What a flow is counted by, as this packet found it. Another CPU may change the flow meanwhile, and moves it itself: what it has
- * done must not be taken for this packet's, or the flow is moved twice.
+ * What a flow is counted by, as this packet found it. Another CPU may change the flow meanwhile, and
+ * moves it itself: what that has done must not be taken for this packet's, or it is moved twice.
  */
 static __always_inline struct sluice_flow flow_as_found(const struct owned *owned)
 {
@@ -89,7 +89,7 @@ static __always_inline struct sluice_flow flow_as_found(const struct owned *owne
 	};
 }
 
-/* is: the same with what the packet has changed. */
+/* was: flow_as_found(); is: the same with what the packet has changed. */
 static __always_inline void flow_recount(const struct owned *owned, const struct sluice_flow *was,
 					 const struct sluice_flow *is)
 {

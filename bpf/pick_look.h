@@ -91,8 +91,9 @@ static __always_inline bool pick_is_better(const struct pick_candidate *candidat
 /*
  * Looks at one entry of the table. What the daemon may change meanwhile is copied once and then
  * judged; the generation is read first and compared last, so a slot that is given away in between
- * is not taken. backend: what slot has, NULL: nothing. moved: another has refused this connection. alone, a compile-time constant: the
- * first that is acceptable will do, and its load is not asked for.
+ * is not taken. backend: what slot has, NULL: nothing. moved: another has refused this connection.
+ * alone, a compile-time constant: the first that is acceptable will do, and its load is not asked
+ * for.
  */
 static __always_inline void pick_look(struct pick_walk *walk, struct sluice_backend *backend,
 				      __u32 slot, __u32 service, __u32 exclude, __u32 now,
@@ -183,7 +184,7 @@ struct {
 
 __noinline int sluice_consider_at(__u32 slot, __u64 cookie)
 {
-	/* Both looks before anything is read from the desk: it would take place on a stack that is full. */
+	/* Both looks before anything is read from the desk: the stack is full, and has no place. */
 	struct pick_desk *desk = bpf_map_lookup_elem(&sluice_desks, &cookie);
 	struct sluice_backend *backend = bpf_map_lookup_elem(&sluice_backends, &slot);
 

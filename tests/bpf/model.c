@@ -75,7 +75,10 @@ static struct model_outcome unserved(struct model *model, unsigned service, cons
 	return reset(model, syn, SLUICE_REASON_EMPTY_RESET);
 }
 
-/* before: the connection that these ports carried before, whose backend may hold it still; not done: none is known. */
+/*
+ * before: the connection that these ports carried before, whose backend may hold it still; not done:
+ * none is known.
+ */
 static struct model_outcome first_syn(struct model *model, unsigned service,
 				      const struct frame *syn, const struct model_flow *before,
 				      unsigned seen)

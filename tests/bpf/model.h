@@ -163,15 +163,16 @@ struct model_outcome model_out(struct model *model, const struct frame *packet, 
 void model_age(struct model *model, uint32_t age_ms);
 
 /*
- * Whether a connection that closes is counted still, for a while after its time is over: the programs may do either. NULL if that
- * is no question.
+ * Whether a connection that closes is counted still, for a while after its time is over: the
+ * programs may do either. NULL if that is no question.
  */
 bool *model_counts_late(struct model *model, struct model_flow *flow);
 /* After that has changed. */
 void model_recount(struct model *model);
 
 /*
- * A table has forgotten the flow. False: that must not have been, for the last packet has put no other flow into that table.
+ * A table has forgotten the flow. False: that must not have been, for the last packet has put no
+ * other flow into that table.
  */
 bool model_forgotten(struct model *model, struct model_flow *flow);
 /* The same while the world was aged, which counts what is left anew. */

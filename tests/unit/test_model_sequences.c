@@ -5,6 +5,7 @@
  */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -56,20 +57,37 @@ static unsigned length(uint64_t *state)
 	return below(state, 16) ? 4 + below(state, 24) : 200;
 }
 
+/* Each sequence adds what it sees to *seen, of the form's own kind. False: too few to judge by. */
+static bool play_all(const struct run *run, void *seen,
+		     void (*play)(const struct oracle_chance *chance, unsigned steps, void *seen))
+{
+	for (unsigned long i = 0; i < run->count; i++) {
+		uint64_t state = run->first + i;
+		const struct oracle_chance chance = { .ctx = &state, .below = below };
+
+		say(run->first + i);
+		play(&chance, length(&state), seen);
+	}
+	return run->count >= SEQUENCES;
+}
+
+static void play_oracle(const struct oracle_chance *chance, unsigned steps, void *seen)
+{
+	oracle_sequence(chance, steps, seen);
+}
+
+static void play_alone(const struct oracle_chance *chance, unsigned steps, void *seen)
+{
+	alone_sequence(chance, steps, seen);
+}
+
 static void no_sequence_finds_a_forbidden_state(void **unused)
 {
 	const struct run run = run_of_today();
 	struct oracle_seen seen = { 0 };
 
 	(void)unused;
-	for (unsigned long i = 0; i < run.count; i++) {
-		uint64_t state = run.first + i;
-		const struct oracle_chance chance = { .ctx = &state, .below = below };
-
-		say(run.first + i);
-		oracle_sequence(&chance, length(&state), &seen);
-	}
-	if (run.count < SEQUENCES)
+	if (!play_all(&run, &seen, play_oracle))
 		return;
 	/* the test saw both sides of each rule */
 	assert_true(seen.emptied > run.count / 100);
@@ -88,14 +106,7 @@ static void no_move_of_an_id_does(void **unused)
 	struct alone_seen seen = { 0 };
 
 	(void)unused;
-	for (unsigned long i = 0; i < run.count; i++) {
-		uint64_t state = run.first + i;
-		const struct oracle_chance chance = { .ctx = &state, .below = below };
-
-		say(run.first + i);
-		alone_sequence(&chance, length(&state), &seen);
-	}
-	if (run.count < SEQUENCES)
+	if (!play_all(&run, &seen, play_alone))
 		return;
 	assert_true(seen.moved > run.count / 100);
 	assert_true(seen.both > run.count / 100);

@@ -139,8 +139,9 @@ struct config *config_load(const char *file, char *error);
 void config_free(struct config *config);
 
 /*
- * Is the file still the one that was read, by device, inode, size and time of change? What only follows the network must not bring an
- * edit into force that nobody has asked for yet, or that is half written.
+ * Is the file still the one that was read, by device, inode, size and time of change? What only
+ * follows the network must not bring an edit into force that nobody has asked for yet, or that is
+ * half written.
  */
 bool config_file_is_same(const struct config *config);
 

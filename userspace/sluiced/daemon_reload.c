@@ -160,8 +160,8 @@ static bool same_names(const struct config *a, const struct config *b)
 }
 
 /*
- * The names that the host has by now, in what is in force already: NULL and error if the file is another one by now, which waits
- * for whoever has changed it.
+ * The names that the host has by now, in what is in force already. NULL and error: the file is
+ * another one by now, which waits for whoever has changed it, or cannot be read.
  */
 static struct config *read_names(const struct daemon *daemon, char *error)
 {
