@@ -3,11 +3,13 @@
 """A client that uses its source port again at once, for every way the old connection can stand in the new one's way.
 
 usage: reuse.py ADDRESS PORT HOST-PORT NETNS FIRST-SOURCE-PORT SECONDS. HOST-PORT is where the server listens, in network namespace NETNS. Who
-closes first, whether the new sequence number is above or below the old ones, timestamps on and off: each with a source port of its own, and
-each new connection must be answered within SECONDS. Prints a line each: who closed first, above|below, timestamps, milliseconds of connect(2).
-Changes settings of its own network namespace, which must be one of a test's.
+closes first, whether the new sequence number is above or below the old ones, timestamps on and off: each with a source port of its own. Each new
+connection must be answered within SECONDS, and to no more SYNs than the two kernels need among themselves; since a busy machine may answer one
+late, that holds if it does in one of three tries. Prints a line each: who closed first, above|below, timestamps, SYNs, milliseconds of
+connect(2). Changes settings of its own network namespace, which must be one of a test's.
 """
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -15,6 +17,7 @@ import time
 TCP_REPAIR, TCP_REPAIR_QUEUE, TCP_QUEUE_SEQ = 19, 20, 21
 SEND_QUEUE = 2
 FIRST_ISN, STEP = 1_000_000_000, 50_000_000
+TRIES = 3
 
 
 def setting(name, value):
@@ -67,23 +70,53 @@ def wait_for_server(server_first, *which):
         time.sleep(0.01)
 
 
-def main(address, port, host_port, netns, first_source_port, seconds):
-    source_port = int(first_source_port)
+def syns_sent(client):
+    """How many SYNs connect(2) took: the first one and, where nothing else was sent, tcpi_total_retrans."""
+    return 1 + struct.unpack_from("=I", client.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104), 100)[0]
+
+
+def syns_needed(server_first, timestamps, step):
+    """TIME-WAIT takes a SYN with a later number or a later timestamp. Else it answers with what it acknowledged last, the client resets that
+    connection (RFC 9293 section 3.10.7.3) and its kernel sends the SYN again, 10 ms later (tcp_rcv_synsent_state_process())."""
+    return 2 if server_first and not timestamps and step < 0 else 1
+
+
+class Reuse:
+    def __init__(self, address, port, host_port, netns, first_source_port, seconds):
+        self._target, self._server, self._seconds = (address, int(port)), (netns, host_port), float(seconds)
+        self._source_port = int(first_source_port)
+
+    def _once(self, server_first, step):
+        """SYNs and milliseconds of a second connection"""
+        source_port, self._source_port = self._source_port, self._source_port + 1
+        close(connect(self._target, source_port, FIRST_ISN, 30), server_first)
+        wait_for_server(server_first, *self._server, source_port)
+        begin = time.monotonic()
+        again = connect(self._target, source_port, FIRST_ISN + step, self._seconds)
+        took = time.monotonic() - begin
+        syns = syns_sent(again)
+        exchange(again, False)
+        again.close()
+        return syns, took * 1000
+
+    def tried(self, server_first, timestamps, step):
+        needed, seen = syns_needed(server_first, timestamps, step), []
+        while not seen or seen[-1][0] != needed:
+            assert len(seen) < TRIES, (server_first, timestamps, step, needed, seen)
+            seen.append(self._once(server_first, step))
+        return seen[-1]
+
+
+def main(*args):
+    reuse = Reuse(*args)
     setting("tcp_max_tw_buckets", 0)  # the client's own kernel has forgotten the connection
     for timestamps in (1, 0):
         setting("tcp_timestamps", timestamps)
         for server_first in (True, False):
             for step in (STEP, -STEP):
-                close(connect((address, int(port)), source_port, FIRST_ISN, 30), server_first)
-                wait_for_server(server_first, netns, host_port, source_port)
-                begin = time.monotonic()
-                again = connect((address, int(port)), source_port, FIRST_ISN + step, float(seconds))
-                took = time.monotonic() - begin
-                exchange(again, False)
-                again.close()
+                syns, ms = reuse.tried(server_first, timestamps, step)
                 print("server" if server_first else "client", "above" if step > 0 else "below", "on" if timestamps else "off",
-                      f"{took * 1000:.1f}", flush=True)
-                source_port += 1
+                      syns, f"{ms:.1f}", flush=True)
     setting("tcp_timestamps", 1)
 
 
