@@ -24,13 +24,13 @@ up_ports() {
 	ctl --json backends | jq -r '.[] | select(.state == "up") | .port'
 }
 
-# rejects TOOL REJECT_WITH ADDRESS CLIENT: new connections of the client's to one host-port are rejected; nobody else's
+# rejects TOOL REJECT_WITH ADDRESS FROM: new connections of that client's to one host-port are rejected; nobody else's
 rejects() {
-	local tool=$1 with=$2 url="http://$3/" client=$4 port before
+	local tool=$1 with=$2 url="http://$3/" from=$4 port before
 	[[ $(up_ports | wc -l) == 3 ]]
 	port=$(up_ports | head -n 1)
 	before=$(counter redispatch)
-	on slave1 "$tool" -A INPUT -s "$client" -p tcp --syn --dport "$port" -j REJECT --reject-with "$with"
+	on slave1 "$tool" -A INPUT -s "$from" -p tcp --syn --dport "$port" -j REJECT --reject-with "$with"
 	SECONDS=0
 	# one that the test before has made a suspect is not asked for a second
 	while (($(counter redispatch) == before)); do
