@@ -11,6 +11,7 @@
 
 #include "maps.h"
 #include "sluice.skel.h"
+#include "tail_calls.h"
 
 #define BACKENDS_LEN ((SLUICE_MAX_BACKENDS + 1) * sizeof(struct sluice_backend)) /* bytes */
 
@@ -72,7 +73,8 @@ static int prepare_maps(struct explain_copy *copy)
 	return err;
 }
 
-static void prepare_program(struct explain_copy *copy)
+/* As loader.c, which has to make the same program of it: is_attached_program() compares them. */
+static int prepare_program(struct explain_copy *copy)
 {
 	const struct sluice_meta *meta = &copy->live->meta;
 	struct bpf_program *program;
@@ -84,6 +86,7 @@ static void prepare_program(struct explain_copy *copy)
 	copy->skel->rodata->sluice_port_max = meta->port_max;
 	copy->skel->rodata->sluice_hz = meta->hz;
 	copy->skel->rodata->sluice_timeouts = meta->timeouts;
+	return tail_calls_mix() ? 0 : tail_calls_drop(copy->skel->progs.sluice_tc_in);
 }
 
 static int adopt_maps(struct explain_copy *copy)
@@ -133,7 +136,9 @@ int explain_copy_new(struct explain_copy **copy, const struct maps *live, int ra
 	err = made->skel ? 0 : -errno;
 	if (err)
 		goto out;
-	prepare_program(made);
+	err = prepare_program(made);
+	if (err)
+		goto out;
 	err = prepare_maps(made);
 	if (err)
 		goto out;

@@ -15,6 +15,7 @@
 #include "jiffies.h"
 #include "pins.h"
 #include "sluice.skel.h"
+#include "tail_calls.h"
 
 /* libbpf's print function has no context. The first warning of a load is nearly always the cause. */
 static char first_warning[256];
@@ -291,49 +292,28 @@ static struct bpf_program *cgroup_program(const struct loader *loader, enum cgro
 	return NULL;
 }
 
-/*
- * Does the kernel take a tail call and a call of a function in one program? Tried, because it depends on the architecture,
- * the JIT and the version: kernel/bpf/verifier.c, allow_tail_call_in_subprogs().
- */
-static bool knows_mixed_calls(void)
+/* The program that writes is called by a tail call, see bpf/rewrite.h. Without it the other two write themselves. */
+static int prepare_writer(struct loader *loader)
 {
-	const int map = bpf_map_create(BPF_MAP_TYPE_PROG_ARRAY, "sluice_probe", sizeof(__u32),
-				       sizeof(__u32), 1, NULL);
-	const struct bpf_insn program[] = {
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = BPF_REG_6, .src_reg = BPF_REG_1 },
-		{ .code = BPF_JMP | BPF_CALL, .src_reg = BPF_PSEUDO_CALL, .imm = 7 },
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = BPF_REG_1, .src_reg = BPF_REG_6 },
-		{ .code = BPF_LD | BPF_IMM | BPF_DW,
-		  .dst_reg = BPF_REG_2,
-		  .src_reg = BPF_PSEUDO_MAP_FD,
-		  .imm = map },
-		{ .code = 0 },
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_3 },
-		{ .code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_tail_call },
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
-		{ .code = BPF_JMP | BPF_EXIT },
-		/* the function */
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
-		{ .code = BPF_JMP | BPF_EXIT },
-	};
-	const int fd = map < 0 ? -1
-			       : bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "sluice_probe", "GPL",
-					       program, sizeof(program) / sizeof(program[0]), NULL);
+	int err = 0;
 
-	if (fd >= 0)
-		close(fd);
-	if (map >= 0)
-		close(map);
-	return fd >= 0;
+	loader->skel->rodata->sluice_calls_writer = tail_calls_mix();
+	if (!loader->skel->rodata->sluice_calls_writer) {
+		err = tail_calls_drop(loader->skel->progs.sluice_tc_in);
+		if (!err)
+			err = tail_calls_drop(loader->skel->progs.sluice_tc_out);
+	}
+	return err;
 }
 
 static int open_object(struct loader *loader, const struct loader_options *options, uint32_t hz,
 		       char *error, size_t len)
 {
+	int err;
+
 	loader->skel = sluice_bpf__open();
 	if (!loader->skel) {
-		int err = -errno;
-
+		err = -errno;
 		snprintf(error, len, "cannot open the BPF object: %s (%s)", strerror(-err),
 			 warning());
 		return err;
@@ -343,12 +323,14 @@ static int open_object(struct loader *loader, const struct loader_options *optio
 	loader->skel->rodata->sluice_hz = hz;
 	loader->skel->rodata->sluice_timeouts = wanted_timeouts(options, hz);
 	loader->skel->rodata->sluice_host_netns = options->host_netns;
-	loader->skel->rodata->sluice_calls_writer = knows_mixed_calls();
 	loader->skel->rodata->sluice_knows_mptcp = options->local && cgroup_knows_mptcp();
 	for (int hook = 0; hook < CGROUP_HOOKS; hook++)
 		bpf_program__set_autoload(cgroup_program(loader, (enum cgroup_hook)hook),
 					  options->local);
-	return 0;
+	err = prepare_writer(loader);
+	if (err)
+		snprintf(error, len, "cannot prepare the BPF programs: %s", strerror(-err));
+	return err;
 }
 
 int loader_load(struct loader *loader, const struct loader_options *options, char *error,
