@@ -200,6 +200,28 @@ static void ownership(void **state)
 	",\"Meta\":{\"sluice_app\":\"/a\",\"sluice_task\":\"" key "\",\"sluice_boot\":\"" boot     \
 	"\"}}"
 
+#define OUR_CHECK(output) \
+	"[" CHECK("service:sluice:a:0", "sluice:a:0", "critical", output, "7", "9") "]"
+
+/*
+ * Old agents (1.5.3 is one) tell no check's type, and call all critical after a restart or reload.
+ * Those that we have registered never end without a word.
+ */
+static void our_checks_have_no_type(void **state)
+{
+	static const char services[] = SERVICES(OURS("a", "[]", "now"));
+	struct facts_consul answer;
+
+	(void)state;
+	assert_int_equal(parse(services, OUR_CHECK(""), &answer), 0);
+	assert_true(answer.entries[0].ours && answer.entries[0].has_checks);
+	assert_int_equal(answer.entries[0].status, FACTS_STATUS_NONE);
+	facts_consul_release(&answer);
+	assert_int_equal(parse(services, OUR_CHECK("refused"), &answer), 0);
+	assert_int_equal(answer.entries[0].status, FACTS_STATUS_CRITICAL);
+	facts_consul_release(&answer);
+}
+
 /* Another host that shares the agent has entries like ours, and they are neither ours nor local. */
 static void other_hosts_entries(void **state)
 {
@@ -313,7 +335,7 @@ int main(void)
 		cmocka_unit_test(sum_of_checks), cmocka_unit_test(output_is_cut),
 		cmocka_unit_test(ownership),	 cmocka_unit_test(other_hosts_entries),
 		cmocka_unit_test(refusals),	 cmocka_unit_test(odd_ports),
-		cmocka_unit_test(self),
+		cmocka_unit_test(self),		 cmocka_unit_test(our_checks_have_no_type),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -280,6 +280,7 @@ static int apply_check(const struct check *check, struct facts_consul *answer,
 {
 	for (size_t i = 0; i < answer->entry_count; i++) {
 		struct facts_entry *entry = &answer->entries[i];
+		enum facts_status status = check->status;
 		bool own = check->service && strcmp(check->service, entry->id) == 0;
 		bool node = check->status == FACTS_STATUS_MAINT &&
 			    (!check->service || !*check->service);
@@ -287,8 +288,11 @@ static int apply_check(const struct check *check, struct facts_consul *answer,
 
 		if (!own && !node)
 			continue;
-		entry->has_checks |= check->status != FACTS_STATUS_MAINT;
-		err = apply(entry, &verdicts[i], check->status, check->output);
+		entry->has_checks |= status != FACTS_STATUS_MAINT;
+		/* ours are all HTTP or TCP, see has_not_run(), also where an old agent does not say so */
+		if (entry->ours && status == FACTS_STATUS_CRITICAL && !*check->output)
+			status = FACTS_STATUS_NONE;
+		err = apply(entry, &verdicts[i], status, check->output);
 		if (err)
 			return err;
 	}
