@@ -52,6 +52,26 @@ static void an_answer_can_be_waited_for(void **unused)
 	close(readable.fd);
 }
 
+/*
+ * A resolver may need longer than anybody who reads names has time for, as where the first of its
+ * servers is dead. What it said to one who could wait is known from then on.
+ */
+static void its_last_word_is_known(void **unused)
+{
+	struct pollfd readable = { .fd = canonical_ask("127.0.0.2"), .events = POLLIN };
+	char name[64] = "left over";
+
+	(void)unused;
+	assert_true(readable.fd >= 0);
+	assert_int_equal(poll(&readable, 1, 60000), 1);
+	assert_int_equal(canonical_answer(readable.fd, NULL, 0), 0);
+	close(readable.fd);
+	for (int i = 0; i < 100; i++) {
+		assert_int_equal(canonical_name("127.0.0.2", 0, name, sizeof(name)), 0);
+		assert_string_equal(name, "127.0.0.2");
+	}
+}
+
 /* A thread that could not write leaves the end of the pipe. */
 static void no_answer_is_no_word_of_the_resolver(void **unused)
 {
@@ -158,6 +178,7 @@ int main(void)
 		cmocka_unit_test(a_silent_resolver_is_waited_for_as_long_as_was_said),
 		cmocka_unit_test(no_patience_is_no_wait),
 		cmocka_unit_test(a_host_with_a_silent_resolver_has_its_plain_name),
+		cmocka_unit_test(its_last_word_is_known),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
