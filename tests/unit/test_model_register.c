@@ -102,6 +102,63 @@ static void a_scaled_app_has_the_checks_it_had(void **unused)
 	world_stop(&w);
 }
 
+/* A short answer's absence and the kernel's word free the slot at once; the registration waits for a second answer, which is asked for. */
+static void an_entry_whose_task_has_left_is_not_left_standing(void **unused)
+{
+	struct world w;
+
+	(void)unused;
+	world_start_up(&w, 2);
+	w.listed[1] = w.listens[1] = false;
+	world_kernel_says(&w);
+	world_marathon_says(&w);
+	w.now += 1;
+	world_flows(&w, 1, 0, w.now);
+	world_tick(&w);
+	assert_state(&w, 1, FREE);
+	assert_true(!world_registration(&w, "t1") || !world_registration(&w, "t1")->gone_proved);
+	assert_true(model_wants_answer(w.model));
+	world_pass(&w, MODEL_SECOND_MS);
+	world_consul_says(&w); /* an answer of Consul's, which lists it, proves nothing */
+	assert_true(model_wants_answer(w.model));
+	world_marathon_says(&w);
+	assert_true(world_registration(&w, "t1")->gone_proved);
+	assert_false(model_wants_answer(w.model)); /* what is left is the agent's to answer */
+	w.registered[1] = false;
+	world_consul_says(&w);
+	assert_null(world_registration(&w, "t1"));
+	assert_false(model_wants_answer(w.model));
+	world_stop(&w);
+}
+
+/* Nothing is asked for where nothing waits for the answer: no registrations of ours, or Marathon has named the end. */
+static void what_waits_for_no_answer_asks_for_none(void **unused)
+{
+	struct world w;
+
+	(void)unused;
+	for (int how = 0; how < 3; how++) {
+		world_start(&w, true, true);
+		world_healthy(&w, 2);
+		w.config.consul_register = how != 0;
+		w.ours = how != 1;
+		world_everybody_says(&w);
+		w.listens[1] = false;
+		if (how == 2)
+			w.state[1] = FACTS_TASK_GONE;
+		else
+			w.listed[1] = false;
+		world_kernel_says(&w);
+		world_marathon_says(&w);
+		w.now += 1;
+		world_flows(&w, 1, 0, w.now);
+		world_tick(&w);
+		assert_state(&w, 1, FREE);
+		assert_false(model_wants_answer(w.model));
+		world_stop(&w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -109,6 +166,8 @@ int main(void)
 		cmocka_unit_test(tasks_without_a_version_keep_their_checks),
 		cmocka_unit_test(unknown_checks_leave_what_consul_holds),
 		cmocka_unit_test(a_scaled_app_has_the_checks_it_had),
+		cmocka_unit_test(an_entry_whose_task_has_left_is_not_left_standing),
+		cmocka_unit_test(what_waits_for_no_answer_asks_for_none),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

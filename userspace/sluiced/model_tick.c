@@ -353,12 +353,23 @@ static void write_service(struct model *model, size_t s, int64_t now_ms)
 	}
 }
 
+/* Its slot is free, and its registration waits for one more answer without it: is_proved_gone(), once and no more. */
+static bool is_half_proved(const struct model *model, const struct model_service *service,
+			   const struct model_backend *b)
+{
+	return b->retired && b->m_last == STATE_M_GONE && !b->m_terminal && b->m_lacks < 2 &&
+	       b->c_present && b->c_ours && model->config->consul_register &&
+	       model_by_marathon(model, service) && model_by_consul(model, service);
+}
+
 /* May it be waited for that an answer says more of this backend? */
 static bool wants_answer(const struct model *model, const struct model_service *service,
 			 const struct model_backend *b)
 {
 	if (!b->retired && b->unready && b->m_last == STATE_M_STARTING)
 		return true; /* no event tells when it is */
+	if (is_half_proved(model, service, b))
+		return true;
 	if (b->retired || b->m_last != STATE_M_GONE)
 		return false;
 	if (b->m_lacks < 2 || b->missing_mass)
