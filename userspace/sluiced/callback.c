@@ -38,6 +38,7 @@
 #define MAX_STRANGERS 8 /* that are told why before they are let go */
 #define CALL_MS 10000	/* a whole call, from accept to close */
 #define STRANGER_MS 1000
+#define ANSWER_BYTES 256 /* the longest is shorter */
 
 /* A connection: its request's head is read, then its body; then it is answered and let go. */
 struct call {
@@ -163,6 +164,8 @@ static void reply(struct call *call, const char *status)
 	evbuffer_add_printf(output,
 			    "HTTP/1.1 %s\r\nContent-Length: 0\r\n%sConnection: close\r\n\r\n",
 			    status, strncmp(status, "405", 3) == 0 ? "Allow: POST\r\n" : "");
+	/* where it lacked memory for a callback of its own, libevent 2.1 begins no writing by itself */
+	bufferevent_enable(call->stream, EV_WRITE);
 }
 
 static void refuse_for_now(struct call *call)
@@ -372,7 +375,9 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
 	LIST_INSERT_HEAD(&callback->calls, call, link);
 	bufferevent_setcb(call->stream, on_read, on_written, on_event, call);
 	call->deadline = evtimer_new(callback->base, on_deadline, call);
+	/* room for the answer, so that an event which is taken can be said to be */
 	if (!call->deadline || evtimer_add(call->deadline, &patience) ||
+	    evbuffer_expand(bufferevent_get_output(call->stream), ANSWER_BYTES) ||
 	    bufferevent_enable(call->stream, EV_READ | EV_WRITE)) {
 		end_call(call);
 		if (!stranger)

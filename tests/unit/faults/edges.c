@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -184,13 +185,27 @@ static void on_lost(void *ctx)
 	((struct receiver *)ctx)->lost++;
 }
 
-/* An event that there was no memory for is not lost in silence. */
+/* What the caller has been told by the time its connection ends or begins to speak: its status line's beginning, or "". */
+static void hear(struct event_base *base, int fd, char *said, size_t size)
+{
+	struct pollfd answer = { .fd = fd, .events = POLLIN };
+	ssize_t len;
+
+	do {
+		event_base_loop(base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+		poll(&answer, 1, 10);
+		len = recv(fd, said, size - 1, MSG_DONTWAIT);
+	} while (len < 0 && errno == EAGAIN);
+	said[len > 0 ? len : 0] = '\0';
+}
+
+/* An event that there was no memory for is not lost in silence, and one that was taken is said to be. */
 static void play_callback(const struct faults_order *order)
 {
 	static const char post[] = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}";
 	struct sockaddr_in at = { .sin_family = AF_INET,
 				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	char listen[32];
+	char listen[32], said[16];
 	struct config config = { .callback_listen = listen, .callback_from_count = 1 };
 	struct receiver receiver = { 0 };
 	const struct callback_handler handler = { .ctx = &receiver,
@@ -216,6 +231,8 @@ static void play_callback(const struct faults_order *order)
 	faults_disarm();
 	if (!faults_hit())
 		assert_true(receiver.events == 1 && !receiver.lost);
+	hear(base, fd, said, sizeof(said));
+	assert_int_equal(!strncmp(said, "HTTP/1.1 200 ", 13), receiver.events == 1);
 	close(fd);
 	callback_free(callback);
 	event_free(deadline);
