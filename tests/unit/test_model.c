@@ -343,9 +343,14 @@ static void consul_only_answers_empty(void **unused)
 	w.listens[0] = false;
 	world_kernel_says(&w);
 	assert_int_equal(world_count_up(&w), 1);
-	w.registered[0] = true; /* one comes back: the other's absence is believed */
+	/* one comes back: the other's absence has yet to be seen beside it */
+	w.registered[0] = true;
 	w.listens[0] = true;
 	world_everybody_says(&w);
+	assert_int_equal(world_count_up(&w), 2);
+	assert_true(world_guarded(&w, "mass-removal"));
+	world_pass(&w, 5000);
+	world_consul_says(&w);
 	assert_state(&w, 0, UP);
 	assert_int_equal(world_count_up(&w), 1);
 	world_stop(&w);

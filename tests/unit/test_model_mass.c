@@ -232,13 +232,25 @@ static void a_service_of_two(void **unused)
 	assert_int_equal(world_count_up(&w), 2);
 	assert_false(world_guarded(&w, "mass-removal"));
 	assert_true(world_guarded(&w, "last-backend"));
-	w.now += 1000; /* one is back: one that is missing is no mass, and both answers lack it */
+	w.now += 1000; /* one is back: a registry that fills up again has the other with the next */
+	marathon_lists(&w, true, false);
+	assert_int_equal(world_count_up(&w), 2);
+	assert_true(world_guarded(&w, "mass-removal"));
+	assert_true(model_wants_answer(w.model));
+	w.now += 4999;
+	marathon_lists(&w, true, false);
+	assert_int_equal(world_count_up(&w), 2);
+	w.now += 1; /* if it has not, it is believed by now */
 	marathon_lists(&w, true, false);
 	assert_state(&w, 0, UP);
 	assert_state(&w, 1, DRAINING);
-	w.now += 1000; /* a registry that fills up again has it back with the next */
+	assert_false(model_wants_answer(w.model));
+	w.now += 1000;
 	marathon_lists(&w, true, true);
 	assert_int_equal(world_count_up(&w), 2);
+	w.now += 1000; /* what went with it is over: one of two is no mass again */
+	marathon_lists(&w, true, false);
+	assert_state(&w, 1, DRAINING);
 	world_stop(&w);
 }
 

@@ -44,6 +44,10 @@ static bool is_confirmed(const struct model_service *service, const struct model
 	return backend->m_lately_ms - since >= AGAIN_MS;
 }
 
+/*
+ * Those that went missing as a mass stay one for as long as another guard keeps them: when somebody is back the rest is few enough to be
+ * none, and has yet to be seen missing by answers of that kind.
+ */
 void guard_mass_removal(const struct model *model, struct model_service *service)
 {
 	const struct config_guards *guards = &model->config->guards;
@@ -52,7 +56,8 @@ void guard_mass_removal(const struct model *model, struct model_service *service
 
 	for (b = service->backends; b; b = b->next) {
 		before += b->was_usable && !b->port_taken;
-		b->missing_mass &= is_missing(model, service, b) && !is_confirmed(service, b);
+		b->missing_mass &= is_missing(model, service, b);
+		b->mass_held = false;
 		missing += is_missing(model, service, b) && !is_confirmed(service, b);
 	}
 	for (b = service->backends; b; b = b->next) {
@@ -62,6 +67,7 @@ void guard_mass_removal(const struct model *model, struct model_service *service
 				   missing * 100 > before * guards->mass_share;
 		if (!b->missing_mass)
 			continue;
+		b->mass_held = true;
 		b->state = SLUICE_BACKEND_UP;
 		b->guard = "mass-removal";
 		model_set_reason(b, "guard", "most of the service is missing at once: %s",

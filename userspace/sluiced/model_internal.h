@@ -39,6 +39,7 @@ struct model_backend {
 	int64_t started_ms;  /* wall clock; 0: unknown */
 	bool m_terminal;     /* listed with a terminal state, not merely absent */
 	bool missing_mass;   /* most of the service went missing with it, in one answer */
+	bool mass_held;	     /* this tick: guard_mass_removal() keeps it for that */
 	bool unready;	     /* runs, and its readiness check has not passed */
 	bool m_killed;	     /* was listed as being killed before it was missing */
 	unsigned m_lacks;    /* good answers in a row that lack it, MODEL_SECOND_MS apart */

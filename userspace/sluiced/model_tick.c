@@ -372,7 +372,7 @@ static bool wants_answer(const struct model *model, const struct model_service *
 		return true;
 	if (b->retired || b->m_last != STATE_M_GONE)
 		return false;
-	if (b->m_lacks < 2 || b->missing_mass)
+	if (b->m_lacks < 2 || b->mass_held)
 		return true;
 	return model_by_consul(model, service) && b->c_ever && !b->c_present && b->c_lacks < 2;
 }
