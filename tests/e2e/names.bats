@@ -88,6 +88,14 @@ tagged() {
 			length == $n and all(.[]; index("slave1-lab") != null)'
 }
 
+balance() {
+	ctl --json services | jq -r '.[] | select(.name == "web") | .balance'
+}
+
+in_force() {
+	[[ $(balance) == "$1" ]]
+}
+
 @test "a reload while the resolver is silent, or knows nobody, takes no name away" {
 	local mode before reloads=0
 	before=$(up)
@@ -117,6 +125,28 @@ tagged() {
 	scale /web 4
 	scale /web 3
 	wait_for "all are registered under that name" tagged 3
+}
+
+@test "a file that was edited waits for its reload, whatever names the host learns meanwhile" {
+	local before reloads
+	before=$(up)
+	reloads=$(grep -c 'reloaded config=' "$WORLD/log") || true
+	[[ $(balance) == roundrobin ]]
+	cp "$LAB_CONFIG" "$WORLD/kept.conf"
+	sed -i 's/^balance = .*/balance = leastconn/' "$LAB_CONFIG"
+	grep -q '^balance = leastconn' "$LAB_CONFIG"
+	on slave1 ip address add 10.80.7.8/32 dev eth0
+	wait_for "it has seen the edit" said 1 'names-kept .*changed, and waits for a reload'
+	more_answers 2
+	[[ $(balance) == roundrobin && $(up) == "$before" ]]
+	said $((reloads + 1)) 'reloaded config=' && false
+	kill -HUP "$(<"$WORLD/pid")"
+	wait_for "it is in force" in_force leastconn
+	on slave1 ip address del 10.80.7.8/32 dev eth0
+	cat "$WORLD/kept.conf" >"$LAB_CONFIG"
+	kill -HUP "$(<"$WORLD/pid")"
+	wait_for "the old one is in force" in_force roundrobin
+	[[ $(up) == "$before" ]]
 }
 
 @test "an address that the host gets is one of its names at once; one that it has lost is none, since Marathon uses another (LONG=1)" {

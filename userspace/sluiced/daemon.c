@@ -205,6 +205,9 @@ static void on_second(evutil_socket_t fd, short what, void *ctx)
 	}
 	if (daemon->failed) /* a reload has left no source */
 		return;
+	/* a reload lacked the memory, and has said so */
+	if (daemon->config->names_unsure && !daemon->hostname)
+		daemon_ask_for_name(daemon, message, sizeof(message));
 	if (now - daemon->scan_ms >=
 	    (model_is_draining(daemon->model) ? SCAN_DRAINING_MS : SCAN_MS)) {
 		daemon->scan_ms = now;

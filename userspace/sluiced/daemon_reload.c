@@ -131,7 +131,7 @@ static int reload_with(struct daemon *daemon, struct config *config, char *error
 		 daemon->needs_attach);
 	log_event(LOG_NOTICE, "reloaded", " config=%s needs_attach=%s", daemon->config->file,
 		  daemon->needs_attach[0] ? daemon->needs_attach : "-");
-	if (daemon_ask_for_name(daemon, error, CONFIG_ERROR_LEN)) /* the next reload tries again */
+	if (daemon_ask_for_name(daemon, error, CONFIG_ERROR_LEN)) /* the next second tries again */
 		log_event(LOG_ERR, "names-unknown", " error=\"%s\"", error);
 	daemon_learn_addresses(daemon);
 	daemon->facts_changed = true;
@@ -207,6 +207,7 @@ static void end_question(struct daemon *daemon)
 {
 	hostname_free(daemon->hostname);
 	daemon->hostname = NULL;
+	daemon->config->names_unsure = false;
 	model_names_known(daemon->model, true);
 }
 

@@ -19,8 +19,11 @@
 #include <cmocka.h>
 
 #include "alloc.h"
+#include "config.h"
+#include "hostname.h"
 #include "kernel.h"
 #include "marathon.h"
+#include "model.h"
 #include "rig.h"
 
 #define BIT (1u << RIG_PLAYED)
@@ -271,6 +274,30 @@ static void play_reload(const struct faults_order *order)
 	assert_true(kernel_serves(RIG_PLAYED_PORT));
 }
 
+static bool name_is_asked_for(void)
+{
+	return rig.daemon.hostname;
+}
+
+/* As after a reload that heard nothing of the resolver: without memory for the question it is asked a little later. */
+static void play_name(const struct faults_order *order)
+{
+	struct daemon *daemon = &rig.daemon;
+	char error[CONFIG_ERROR_LEN];
+	int err;
+
+	daemon->config->names_unsure = true;
+	faults_arm(order);
+	err = daemon_ask_for_name(daemon, error, sizeof(error));
+	faults_disarm();
+	assert_int_equal(err != 0, faults_hit());
+	rig_until(name_is_asked_for);
+	hostname_free(daemon->hostname); /* before the next round, in which a thread would ask */
+	daemon->hostname = NULL;
+	daemon->config->names_unsure = false;
+	model_names_known(daemon->model, true);
+}
+
 /* --- all of them --- */
 
 void plays_running(void **state)
@@ -317,5 +344,6 @@ void plays_reload(void **state)
 	(void)state;
 	rig_start("sse", 20);
 	faults_each_alive("reload", 20, play_reload);
+	faults_each_alive("the question for the host's name", 20, play_name);
 	rig_stop();
 }
