@@ -265,6 +265,30 @@ static void last_one_that_marathon_misses_goes_in_the_end(void **unused)
 	world_stop(&w);
 }
 
+/* How short its connections may last says nothing of how long an answer may be wrong. */
+static void a_drain_of_no_time_proves_nothing(void **unused)
+{
+	struct world w;
+
+	(void)unused;
+	for (int consul = 0; consul < 2; consul++) {
+		world_start(&w, true, consul);
+		w.service.drain_timeout_ms = 0;
+		world_healthy(&w, 1);
+		world_everybody_says(&w);
+		w.listed[0] = false;
+		for (int i = 0; i < 9; i++, world_pass(&w, 1000)) {
+			world_marathon_says(&w);
+			assert_state(&w, 0, UP);
+			assert_true(world_guarded(&w, "last-backend"));
+		}
+		world_pass(&w, 1000);
+		world_marathon_says(&w);
+		assert_int_equal(world_count_up(&w), 0);
+		world_stop(&w);
+	}
+}
+
 static void an_answer_without_the_app_starts_anew(void **unused)
 {
 	struct world w;
@@ -293,6 +317,7 @@ int main(void)
 		cmocka_unit_test(what_only_a_hint_drains_is_given_back),
 		cmocka_unit_test(a_hint_gives_nothing_back_that_others_drain),
 		cmocka_unit_test(last_one_that_marathon_misses_goes_in_the_end),
+		cmocka_unit_test(a_drain_of_no_time_proves_nothing),
 		cmocka_unit_test(an_answer_without_the_app_starts_anew),
 	};
 

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LEAST_PROOF_MS 10000
+
 void guard_hint(struct model_backend *backend, int64_t now_ms)
 {
 	backend->hinted = false;
@@ -104,6 +106,23 @@ bool guard_both_lack(const struct model_backend *backend)
 }
 
 /*
+ * How long an absence must last to prove anything: as long as a drain may take. But a short one, or none, is about connections, and
+ * says nothing of how long a registry may be wrong.
+ */
+static int64_t proof_ms(const struct model_service *service)
+{
+	int64_t drain_ms = (int64_t)service->config->drain_timeout_ms;
+
+	return drain_ms > LEAST_PROOF_MS ? drain_ms : LEAST_PROOF_MS;
+}
+
+static bool is_gone_for_long(const struct model_service *service,
+			     const struct model_backend *backend, int64_t now_ms)
+{
+	return backend->gone_ms && now_ms - backend->gone_ms >= proof_ms(service);
+}
+
+/*
  * Marathon has said for as long as a drain may take that it has ended, or has named its app without it. A stranger on its port may well pass
  * our own check of it: without this, that keeps it for ever.
  */
@@ -114,9 +133,9 @@ static bool is_long_ended(const struct model *model, const struct model_service 
 	    !service->marathon_fresh)
 		return false;
 	if (backend->m_terminal)
-		return model_has_waited(service, backend, now_ms);
-	return backend->m_named_ms && backend->m_lately_ms - backend->m_named_ms >=
-					      (int64_t)service->config->drain_timeout_ms;
+		return is_gone_for_long(service, backend, now_ms);
+	return backend->m_named_ms &&
+	       backend->m_lately_ms - backend->m_named_ms >= proof_ms(service);
 }
 
 /*
@@ -158,13 +177,13 @@ static bool proved(const struct model *model, const struct model_service *servic
 		if (c == STATE_C_PASSING || c == STATE_C_WARNING)
 			return false;
 		if (two && c != STATE_C_SILENT && guard_both_lack(backend))
-			return k != STATE_K_YES || model_has_waited(service, backend, now_ms);
+			return k != STATE_K_YES || is_gone_for_long(service, backend, now_ms);
 		/* our own registration without a check proves nothing, and it stays until this backend is gone */
 		if (two && (c == STATE_C_SILENT ||
 			    (backend->c_ever && !(backend->c_present && backend->c_ours))))
 			return false;
 		return k == STATE_K_UNKNOWN && backend->m_lacks >= 2 &&
-		       model_has_waited(service, backend, now_ms);
+		       is_gone_for_long(service, backend, now_ms);
 	case 10:
 		return model_health(model, backend) == FACTS_HEALTH_BAD &&
 		       model->marathon_connected && service->marathon_fresh;
