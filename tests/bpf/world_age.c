@@ -2,7 +2,7 @@
 /*
  * The time that passes in the maps: what carries a stamp becomes older, and what was counted goes with
  * its flows. Counts are made here by the rules of <sluice/tally.h> and not by the daemon's scan
- * (maps_scan.c), so that a misunderstanding between the two shows.
+ * (maps_count.c), so that a misunderstanding between the two shows.
  */
 #include "world.h"
 

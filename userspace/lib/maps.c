@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Opening the pinned maps, and reading what is small. Sets are maps_sets.c's, flows maps_scan.c's.
+ * Opening the pinned maps, and reading what is small. Sets are maps_sets.c's, flows maps_scan.c's and maps_count.c's.
  *
  * Descriptors are never 0, 1 or 2, so that a zeroed struct maps can be released.
  */
@@ -298,6 +298,20 @@ void maps_release(struct maps *maps)
 			close(*fd_of(maps, kind));
 	}
 	*maps = (struct maps){};
+}
+
+int maps_clear_percpu(int fd, uint32_t entries, size_t value_size)
+{
+	const int cpus = libbpf_num_possible_cpus();
+	void *zeros = cpus > 0 ? calloc((size_t)cpus, (value_size + 7) / 8 * 8) : NULL;
+	int err = zeros ? 0 : -ENOMEM;
+	uint32_t i;
+
+	for (i = 0; i < entries && !err; i++)
+		if (bpf_map_update_elem(fd, &i, zeros, BPF_ANY))
+			err = -errno;
+	free(zeros);
+	return err;
 }
 
 int maps_lookup(int fd, const void *key, void *value)
