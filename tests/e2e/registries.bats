@@ -250,13 +250,14 @@ said_since() {
 	local line
 	line=$(wc -l <"$LAB_WORK/log/slave1-sluiced.log")
 	load
-	# its own synchronisation takes of that, too: two lists at once are refused for good
+	# its own synchronisation takes of that, too: there is never room for two lists at once
 	limits '{"rpc_rate": 0.5, "rpc_max_burst": 1}'
 	scale /web 6
 	wait_for "sluiced has been refused a call" said_since "$line" "HTTP 429"
 	lasts 1 60
 	wait_for "all are registered" registered 8
 	web_count 6
+	DEADLINE=90 wait_for "sluiced has both lists all the same" source_is consul true
 	limits '{}'
 	wait_for "sluiced is connected" sources_connected
 	no_failure

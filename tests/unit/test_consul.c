@@ -38,7 +38,8 @@ struct world {
 	unsigned index;
 	bool registered;   /* the service is there */
 	bool checks_known; /* to those who ask without an index; after one has, to all */
-	unsigned lists, answers;
+	unsigned lists, answers, selves;
+	unsigned refuse; /* bit n: the list's call n, from 0, is one too many. If any is, nothing else changes */
 	size_t entries;
 };
 
@@ -48,11 +49,24 @@ static void on_request(struct evhttp_request *request, void *ctx)
 	const char *path = evhttp_uri_get_path(uri), *query = evhttp_uri_get_query(uri);
 	struct evbuffer *out = evbuffer_new();
 	struct world *world = ctx;
+	bool list = strcmp(path, "/v1/agent/self") != 0;
 	char index[16];
 
+	if (list && world->refuse >> world->lists & 1) {
+		world->lists++;
+		evhttp_send_reply(request, 429, "Too Many Requests", out);
+		evbuffer_free(out);
+		return;
+	}
+	if (list && world->refuse && query) { /* it waits for news */
+		world->lists++;
+		evbuffer_free(out);
+		return;
+	}
+	world->selves += !list;
 	snprintf(index, sizeof(index), "%u", ++world->index);
 	evhttp_add_header(evhttp_request_get_output_headers(request), "X-Consul-Index", index);
-	if (!strcmp(path, "/v1/agent/self")) {
+	if (!list) {
 		evbuffer_add_printf(
 			out,
 			"{\"Config\":{\"NodeName\":\"n\"},\"Member\":{\"Addr\":\"10.0.0.1\"}}");
@@ -85,9 +99,10 @@ static void take_answer(void *ctx, const struct facts_consul *answer, int64_t no
 
 static void take_source(void *ctx, const struct facts_source *source, int64_t now_ms)
 {
-	(void)ctx;
+	const struct world *world = ctx;
+
 	(void)now_ms;
-	assert_true(source->connected);
+	assert_true(source->connected || world->refuse);
 }
 
 static void open_world(struct world *world)
@@ -163,11 +178,33 @@ static void same_answers(void **state)
 	close_world(&world);
 }
 
+/* An agent with room for one call at a time: to begin with both lists again would be to begin for ever. */
+static void a_refused_list_is_asked_for_alone(void **state)
+{
+	/* to wait for other services; the checks; both of these; the services, and both */
+	static const unsigned refused[] = { 0x2, 0x4, 0x6, 0xd };
+	struct world world;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		open_world(&world);
+		world.refuse = refused[i];
+		world.registered = true;
+		while (!world.answers)
+			turn(&world);
+		assert_int_equal(world.entries, 1);
+		assert_true(consul_source(world.consul)->connected);
+		assert_int_equal(world.selves, 1);
+		close_world(&world);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(services_wait_for_their_checks),
 		cmocka_unit_test(same_answers),
+		cmocka_unit_test(a_refused_list_is_asked_for_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

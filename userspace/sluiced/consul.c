@@ -4,7 +4,9 @@
  * documentation wants them: the index comes from good answers only, one that goes backwards is
  * dropped, an answer is compared by content since waking up does not mean change; what has not
  * changed is still delivered now and then, since the receiver counts good answers too. Whatever
- * fails starts the whole source again after a pause: who am I, then both lists.
+ * fails starts the whole source again after a pause: who am I, then both lists. Only a call that the
+ * agent's own limit refuses is made again alone: where there is room for one at a time, one that has
+ * come must not be asked for anew.
  *
  * The lists are two questions, and a service without its checks looks like one that has none. So
  * other services than before are delivered only with checks that were asked for after them.
@@ -36,6 +38,7 @@
 #define BLOCKING_MS (WAIT_S * 1000 * 17 / 16 + 10000) /* the server adds up to a 16th */
 #define PLAIN_MS 12000	/* without a leader the agent answers after 7 s */
 #define STABLE_MS 60000 /* after so long without failure the next pause is short again */
+#define TOO_MANY 429	/* calls: limits.rpc_rate of the agent */
 #define MAX_PATH 1024
 #define MAX_URL (MAX_PATH + 512)
 
@@ -48,6 +51,7 @@ struct list {
 	struct http_call *call;
 	struct event *next;
 	struct pace pace;
+	bool refused;	/* by the agent's limit of calls; asked again after a pause */
 	uint64_t index; /* 0: ask without one */
 	char *body;	/* of the last good answer, NULL if none since the last start */
 	size_t body_len;
@@ -87,6 +91,7 @@ static void forget_list(struct list *list)
 	list->body = NULL;
 	list->body_len = 0;
 	list->index = 0;
+	list->refused = false;
 }
 
 static void stop(struct consul *consul)
@@ -99,16 +104,55 @@ static void stop(struct consul *consul)
 		forget_list(&consul->list[i]);
 }
 
-static void fail(struct consul *consul, const char *what, const char *why)
+/* Says so. How long to wait, in ms. */
+static uint32_t note_failure(struct consul *consul, const char *what, const char *why)
 {
 	int64_t now_ms = clock_ms();
 
-	stop(consul);
 	if (consul->source.connected && now_ms - consul->source.since_ms > STABLE_MS)
 		consul->backoff.failures = 0;
 	source_down(&consul->source, consul->sink, now_ms, "%s: %s: %s", consul->config->consul_url,
 		    what, why);
-	schedule(consul->restart, backoff_next_ms(&consul->backoff));
+	return backoff_next_ms(&consul->backoff);
+}
+
+static void fail(struct consul *consul, const char *what, const char *why)
+{
+	stop(consul);
+	schedule(consul->restart, note_failure(consul, what, why));
+}
+
+/*
+ * The other list stands, or goes on. A refusal to wait for news takes nothing from the last answer; what has to be asked for
+ * anew is not known until it has come.
+ */
+static void ask_alone(struct list *list, const char *why)
+{
+	struct consul *consul = list->consul;
+	char text[sizeof(consul->source.error)];
+
+	list->refused = true;
+	if (list->index) {
+		snprintf(text, sizeof(text), "%s: %s", list->what, why);
+		source_note(&consul->source, consul->sink, clock_ms(), text);
+		schedule(list->next, backoff_next_ms(&consul->backoff));
+	} else {
+		schedule(list->next, note_failure(consul, list->what, why));
+	}
+}
+
+static void end_refusal(struct list *list)
+{
+	struct consul *consul = list->consul;
+
+	list->refused = false;
+	if (!consul->list[SERVICES].refused && !consul->list[CHECKS].refused)
+		source_note(&consul->source, consul->sink, clock_ms(), "");
+}
+
+static bool is_lacking(const struct list *list)
+{
+	return !list->body || (list->refused && !list->index);
 }
 
 /*
@@ -169,7 +213,7 @@ static void deliver(struct consul *consul)
 	int64_t now_ms = clock_ms();
 	int err;
 
-	if (!services->body || !checks->body || consul->checks_due)
+	if (is_lacking(services) || is_lacking(checks) || consul->checks_due)
 		return;
 	json_error_init(&service_error, services->path);
 	json_error_init(&check_error, checks->path);
@@ -253,10 +297,15 @@ static void on_list(void *ctx, const struct http_answer *answer)
 	int news;
 
 	list->call = NULL;
+	if (why && !answer->error[0] && answer->status == TOO_MANY) {
+		ask_alone(list, why);
+		return;
+	}
 	if (why) {
 		fail(consul, list->what, why);
 		return;
 	}
+	end_refusal(list);
 	consul->source.last_event_ms = clock_ms();
 	news = take_in(list, answer);
 	if (news < 0) {
@@ -275,7 +324,8 @@ static void on_list(void *ctx, const struct http_answer *answer)
 	} else if (news == OTHER) {
 		renew_checks(consul);
 	}
-	if (news == OTHER || clock_ms() - consul->delivered_ms >= WAIT_S * 1000)
+	if (news == OTHER || !consul->source.connected ||
+	    clock_ms() - consul->delivered_ms >= WAIT_S * 1000)
 		deliver(consul);
 }
 
