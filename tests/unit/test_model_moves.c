@@ -217,6 +217,42 @@ static void a_claim_that_came_to_nothing_cuts_no_connections(void **unused)
 	world_stop(&w);
 }
 
+/*
+ * Two ids that swap ports are, by what can be known, two new tasks: a name on a port is a process, and the kernel tells which ports are
+ * listened on, not by whom, nor of an end and a beginning between two dumps. What the old ones had ends at once, or their connections
+ * would be handed to whoever took the port; neither port misses a turn.
+ */
+static void two_ids_that_swap_ports_are_new_tasks(void **unused)
+{
+	struct facts_entry entries[2];
+	struct world w;
+
+	(void)unused;
+	begin(&w);
+	entries[0] = world_foreign(id, OLD, FACTS_STATUS_PASSING);
+	entries[1] = world_foreign(other_id, NEW, FACTS_STATUS_PASSING);
+	world_say(&w, entries, 2);
+	scan(&w, OLD, 3); /* connections that live */
+	assert_int_equal(world_count_up(&w), 2);
+	entries[0] = world_foreign(id, NEW, FACTS_STATUS_PASSING);
+	entries[1] = world_foreign(other_id, OLD, FACTS_STATUS_PASSING);
+	world_say(&w, entries, 2);
+	assert_int_equal(world_count_up(&w), 2);
+	assert_true(serves(&w, NEW));
+	assert_int_equal(at(&w, other_id, OLD)->state, SLUICE_BACKEND_UP);
+	assert_null(at(&w, id, OLD));
+	assert_null(at(&w, other_id, NEW));
+	assert_int_equal(w.wanted->backend_count, 2);
+	/* until one can serve, the port is the one's that does: nothing is cut for a name alone */
+	entries[0] = world_foreign(id, OLD, FACTS_STATUS_NONE);
+	entries[1] = world_foreign(other_id, NEW, FACTS_STATUS_NONE);
+	entries[0].has_checks = entries[1].has_checks = true;
+	world_say(&w, entries, 2);
+	assert_true(serves(&w, NEW));
+	assert_int_equal(at(&w, other_id, OLD)->state, SLUICE_BACKEND_UP);
+	world_stop(&w);
+}
+
 /* SERVICE/PORT names one of the two. */
 static void the_operators_word_is_of_one_port(void **unused)
 {
@@ -252,6 +288,7 @@ int main(void)
 		cmocka_unit_test(it_may_come_back),
 		cmocka_unit_test(a_restart_adopts_both),
 		cmocka_unit_test(a_claim_that_came_to_nothing_cuts_no_connections),
+		cmocka_unit_test(two_ids_that_swap_ports_are_new_tasks),
 		cmocka_unit_test(the_operators_word_is_of_one_port),
 	};
 
