@@ -238,7 +238,7 @@ static __always_inline bool egress_is_challenge(const struct packet *packet)
 static __always_inline bool egress_is_taken(const struct owned *owned, const struct packet *packet,
 					    __u32 now)
 {
-	return egress_is_challenge(packet) && redispatch_may(owned) &&
+	return egress_is_challenge(packet) && redispatch_may(owned, FLOW_TAKEN) &&
 	       !(owned->flow->out_marks & SLUICE_OUT_SYNACK) &&
 	       !flow_passed(now, owned->flow->picked, SLUICE_SYN_PATIENCE_MS);
 }

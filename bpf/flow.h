@@ -186,8 +186,9 @@ static __always_inline void flow_suspect(struct sluice_backend *backend, __u32 n
 
 /* Why a flow leaves its backend. */
 enum flow_cause {
-	FLOW_SILENT,  /* no answer */
-	FLOW_REFUSED, /* nobody listens there */
+	FLOW_SILENT,	  /* no answer */
+	FLOW_REFUSED,	  /* nobody listens there */
+	FLOW_UNREACHABLE, /* the same by an ICMP error */
 	FLOW_TAKEN, /* a direct connection has the client's ports there; no fault of the backend's */
 };
 
@@ -212,7 +213,7 @@ static __always_inline int flow_move(const struct owned *owned, struct pick *pic
 	flow_count_half(old, picked, -1);
 	/* Silence alone is no proof: anybody can send a SYN that a kernel drops. */
 	if (old && cause != FLOW_TAKEN &&
-	    (cause == FLOW_REFUSED || !old->answered ||
+	    (cause != FLOW_SILENT || !old->answered ||
 	     sluice_age(pick->now, old->answered) >= sluice_age(pick->now, picked)))
 		flow_suspect(old, pick->now);
 	flow_begin(owned->flow, pick, owned->cookie, isn, payload);

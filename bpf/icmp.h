@@ -122,7 +122,7 @@ static __always_inline enum verdict icmp_refused(struct scratch *scratch, const 
 	if (!flow->done && !(flow->out_marks & SLUICE_OUT_SYNACK)) {
 		*half = owned->half;
 		return seq == flow->client_isn && redispatch_syn(owned, &scratch->key, family,
-								 FLOW_REFUSED, flow_now())
+								 FLOW_UNREACHABLE, flow_now())
 			       ? VERDICT_REDISPATCH
 			       : VERDICT_REWRITE;
 	}

@@ -6,7 +6,7 @@
  * hook makes the SYN out of the packet that said so (answer.h).
  *
  * Nothing but a packet that names the SYN's own number is believed, and a SYN goes round at most
- * SLUICE_REDISPATCH_MAX times.
+ * SLUICE_REDISPATCH_MAX times, or SLUICE_REDISPATCH_FEW.
  */
 #ifndef SLUICE_BPF_REDISPATCH_H
 #define SLUICE_BPF_REDISPATCH_H
@@ -56,12 +56,13 @@ static __always_inline void redispatch_remember(struct scratch *scratch, enum fa
 }
 
 /* May the flow's own SYN go to somebody else? */
-static __always_inline bool redispatch_may(const struct owned *owned)
+static __always_inline bool redispatch_may(const struct owned *owned, enum flow_cause cause)
 {
 	const struct sluice_half *half = owned->half;
 
 	return half && !half->flow.done && !sluice_flow_is_over(&half->flow) && half->tcp_flags &&
-	       half->redispatched < SLUICE_REDISPATCH_MAX;
+	       half->redispatched <
+		       (cause == FLOW_REFUSED ? SLUICE_REDISPATCH_MAX : SLUICE_REDISPATCH_FEW);
 }
 
 /* To another backend, if there is one. */
@@ -76,9 +77,10 @@ static __always_inline bool redispatch_move(const struct owned *owned, const uni
 	enum sluice_reason reason;
 	__u8 redispatched;
 
-	if (!redispatch_may(owned))
+	if (!redispatch_may(owned, cause))
 		return false;
 	redispatched = owned->half->redispatched;
+	pick.trusted = redispatched >= SLUICE_REDISPATCH_ANY;
 	if (flow_move(owned, &pick, cause) != PICK_OK)
 		return false;
 	owned->half->redispatched = redispatched + 1;
@@ -94,7 +96,7 @@ static __always_inline bool redispatch_syn(const struct owned *owned, const unio
 {
 	if (redispatch_move(owned, key, family, cause, now))
 		return true;
-	if (cause == FLOW_REFUSED && !owned->flow->done && !sluice_flow_is_over(owned->flow)) {
+	if (cause != FLOW_TAKEN && !owned->flow->done && !sluice_flow_is_over(owned->flow)) {
 		count_reason(SLUICE_REASON_REFUSED);
 		event_tell(SLUICE_REASON_REFUSED, owned->slot, 0);
 	}

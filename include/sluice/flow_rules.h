@@ -10,7 +10,15 @@
 
 #include <sluice/abi.h>
 
-#define SLUICE_REDISPATCH_MAX 3	  /* moves of a SYN: so many backends may be dead at once */
+/*
+ * How often a SYN goes to another backend. Resets cost nobody anything, and who sends one is a suspect
+ * from then on: so many backends may be dead at once. Linux sends six ICMP errors at once to one
+ * address, then one a second (icmp_ratelimit): the last one is for the client. After the first two
+ * moves no suspect is taken any more, lest the SYN goes round among them.
+ */
+#define SLUICE_REDISPATCH_MAX 16
+#define SLUICE_REDISPATCH_FEW 5	  /* by ICMP errors, or away from direct connections */
+#define SLUICE_REDISPATCH_ANY 2	  /* moves that take a suspect where there is nobody else */
 #define SLUICE_RST_LINGER_MS 2000 /* a client's RST that the backend did not answer ends the flow */
 #define SLUICE_SYN_PATIENCE_MS 800 /* how long a backend may leave a SYN unanswered */
 #define SLUICE_SUSPECT_MS 1000	   /* how long a suspect is skipped */

@@ -93,7 +93,7 @@ static struct model_outcome first_syn(struct model *model, unsigned service,
 		return counted(model, MODEL_PASS, SLUICE_REASON_LEAVING);
 	if (!model_may_connect(model, service, syn))
 		return counted(model, MODEL_DROP, SLUICE_REASON_DENIED);
-	result = model_pick(model, service, 0, seen, &slot);
+	result = model_pick(model, service, 0, false, seen, &slot);
 	model->may_refuse_port = result == MODEL_PICK_OK && model->sees_bad_port;
 	if (result != MODEL_PICK_OK) { /* all were looked at */
 		model->reasons[SLUICE_REASON_OUT_OF_RANGE] += model->sees_bad_port;
@@ -409,7 +409,7 @@ static bool is_challenge(const struct model_flow *flow, const struct frame *pack
 
 static bool may_move(const struct model *model, const struct model_flow *flow)
 {
-	return flow->has_syn && flow->redispatched < SLUICE_REDISPATCH_MAX &&
+	return flow->has_syn && flow->redispatched < SLUICE_REDISPATCH_FEW &&
 	       model->now_ms - flow->picked_ms < SLUICE_SYN_PATIENCE_MS;
 }
 
@@ -488,7 +488,7 @@ static bool icmp_moves(struct model *model, struct model_flow *flow, const struc
 	if (quote->seq != flow->client_isn ||
 	    !refused_moves(model, flow,
 			   flow->has_syn && !(flow->out_marks & SLUICE_OUT_RST) &&
-				   flow->redispatched < SLUICE_REDISPATCH_MAX,
+				   flow->redispatched < SLUICE_REDISPATCH_FEW,
 			   seen))
 		return false;
 	*result = again(model, flow, SLUICE_REASON_REDISPATCH);

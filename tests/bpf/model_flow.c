@@ -208,8 +208,8 @@ static bool is_less(const struct model *model, unsigned a, unsigned b)
 	       (uint64_t)(other->active + other->half_open) * one->weight;
 }
 
-enum model_pick model_pick(struct model *model, unsigned service, unsigned exclude, unsigned seen,
-			   unsigned *slot)
+enum model_pick model_pick(struct model *model, unsigned service, unsigned exclude, bool trusted,
+			   unsigned seen, unsigned *slot)
 {
 	const struct model_set *set = &model->sets[service];
 	unsigned good[32], good_count = 0, doubtful[32], doubtful_count = 0, i;
@@ -239,7 +239,7 @@ enum model_pick model_pick(struct model *model, unsigned service, unsigned exclu
 	}
 	if (!good_count) { /* better a suspect than nobody */
 		memcpy(good, doubtful, sizeof(good));
-		good_count = doubtful_count;
+		good_count = trusted ? 0 : doubtful_count;
 	} else if (set->balance == SLUICE_BALANCE_LEASTCONN) {
 		for (i = 0; i < good_count; i++)
 			if (good[i] != seen && is_less(model, good[i], seen))
@@ -311,10 +311,12 @@ enum model_pick model_move(struct model *model, struct model_flow *flow, enum mo
 			   unsigned seen)
 {
 	struct model_backend *old = &model->backends[flow->slot];
+	/* The client's own SYN may try anybody, and one that has gone round twice nobody in doubt. */
+	const bool trusted = cause != MODEL_SILENT && flow->redispatched >= SLUICE_REDISPATCH_ANY;
 	enum model_pick result;
 	unsigned slot;
 
-	result = model_pick(model, flow->service, flow->slot, seen, &slot);
+	result = model_pick(model, flow->service, flow->slot, trusted, seen, &slot);
 	if (result != MODEL_PICK_OK)
 		return result;
 	/* Silence is a proof only if it has answered nobody since. */
@@ -369,7 +371,7 @@ enum model_pick model_move_newer(struct model *model, struct model_flow *flow, u
 	enum model_pick result;
 	unsigned slot;
 
-	result = model_pick(model, flow->service, flow->slot, seen, &slot);
+	result = model_pick(model, flow->service, flow->slot, false, seen, &slot);
 	if (result != MODEL_PICK_OK)
 		return result;
 	old->suspect = true;

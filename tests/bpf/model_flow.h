@@ -22,9 +22,12 @@ bool model_has_room(struct model *model, const struct model_flow *flow, bool est
 /* Host-ports that a packet may be sent to. */
 enum { MODEL_PORT_MIN = 31000, MODEL_PORT_MAX = 32000 };
 
-/* Somebody for a new connection, but not `exclude`; seen is taken if that is allowed. */
-enum model_pick model_pick(struct model *model, unsigned service, unsigned exclude, unsigned seen,
-			   unsigned *slot);
+/*
+ * Somebody for a new connection, but not `exclude`, and if trusted no suspect; seen is taken if that is
+ * allowed.
+ */
+enum model_pick model_pick(struct model *model, unsigned service, unsigned exclude, bool trusted,
+			   unsigned seen, unsigned *slot);
 
 /* NULL if the flow's generation is retired. */
 struct model_backend *model_backend_of(struct model *model, const struct model_flow *flow);
