@@ -15,15 +15,6 @@
 
 #define EGRESS_SYN_DATA 1460 /* data that a SYN can bring */
 
-/* Does the packet acknowledge the flow's SYN, with the data on it or without? */
-static __always_inline bool egress_answers(const struct sluice_flow *flow,
-					   const struct packet *packet)
-{
-	return (packet->flags & TCP_ACK) &&
-	       (packet->ack == flow->client_isn + 1 ||
-		packet->ack == flow->client_isn + 1 + flow->syn_payload);
-}
-
 static __always_inline bool egress_answers_new_syn(const struct sluice_flow *flow,
 						   const struct packet *packet)
 {
@@ -71,7 +62,7 @@ static __always_inline enum egress_owner egress_owner(const struct sluice_flow *
 						      const struct packet *packet)
 {
 	if (egress_is_answer(packet)) {
-		if (egress_answers(flow, packet) || egress_answers_new_syn(flow, packet))
+		if (flow_is_answered(flow, packet) || egress_answers_new_syn(flow, packet))
 			return EGRESS_OWN;
 		/* a reset may be a firewall's, for a SYN that anybody can forge */
 		return flow->done && (packet->flags & TCP_SYN) ? EGRESS_STALE : EGRESS_DIRECT;
@@ -211,7 +202,7 @@ static __always_inline enum verdict egress_refused(struct scratch *scratch,
 
 	if (packet->payload_len || !egress_is_answer(packet))
 		return VERDICT_REWRITE;
-	if (egress_answers(owned->flow, packet)) {
+	if (flow_is_answered(owned->flow, packet)) {
 		*half = owned->half;
 		return redispatch_syn(owned, &scratch->key, family, FLOW_REFUSED, now)
 			       ? VERDICT_REDISPATCH
@@ -304,7 +295,7 @@ static __always_inline enum verdict egress(struct scratch *scratch, __be16 servi
 			return verdict;
 	}
 	count_out(owned.slot, owned.service, packet->ip_len);
-	if ((packet->flags & TCP_SYN) && !egress_answers(owned.flow, packet)) {
+	if ((packet->flags & TCP_SYN) && !flow_is_answered(owned.flow, packet)) {
 		egress_reopen(&owned, scratch, family, now);
 		return VERDICT_REWRITE;
 	}

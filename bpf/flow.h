@@ -373,9 +373,19 @@ static __always_inline void flow_hear_client(const struct owned *owned, const st
 		count_reason(SLUICE_REASON_CLOSED);
 }
 
+/* Does the packet acknowledge the flow's SYN, with the data on it or without? */
+static __always_inline bool flow_is_answered(const struct sluice_flow *flow,
+					     const struct packet *packet)
+{
+	return (packet->flags & TCP_ACK) &&
+	       (packet->ack == flow->client_isn + 1 ||
+		packet->ack == flow->client_isn + 1 + flow->syn_payload);
+}
+
 /*
  * Does the reset say that the connection is over? A kernel that resets what it holds acknowledges what
- * it has of the client. To a segment that it cannot place it answers with nothing but the segment's own
+ * it has of the client. With the number 0 it refuses a SYN, and if that is not the flow's own anybody
+ * may have sent it. To a segment that it cannot place it answers with nothing but the segment's own
  * number (RFC 9293 section 3.10.7.1), and anybody can send one: behind Docker this host answers so
  * whatever conntrack calls invalid, while the connection lives. Such a reset proves something only with
  * a number that its client may await (RFC 5961 section 3.2) and nobody else knows: after the SYN-ACK, or
@@ -387,7 +397,7 @@ static __always_inline bool flow_is_ended(const struct sluice_flow *flow,
 					  const struct packet *packet)
 {
 	if (packet->flags & TCP_ACK)
-		return true;
+		return packet->seq || flow->client_rst || flow_is_answered(flow, packet);
 	if ((flow->out_marks & SLUICE_OUT_FIN) && flow->server_fin - packet->seq <= 1)
 		return true;
 	return packet->seq == flow->server_isn + 1 || packet->seq == flow->server_isn_before + 1;

@@ -35,20 +35,35 @@ struct {
 	__type(value, struct sluice_half);
 } sluice_syns6 SEC(".maps");
 
+static __always_inline struct sluice_half *redispatch_kept(const union flow_key *key,
+							   enum family family)
+{
+	if (family == FAMILY_4)
+		return bpf_map_lookup_elem(&sluice_syns4, &key->v4);
+	return bpf_map_lookup_elem(&sluice_syns6, &key->v6);
+}
+
 /*
- * Keep the SYN, whose options lie in scratch->half already, while the backend is asked about it.
+ * Keep the SYN, whose options lie in scratch->half already, while the backend is asked about it. Its
+ * redispatched says how often the client has been asked; the same SYN once more changes nothing of that.
  */
 static __always_inline void redispatch_remember(struct scratch *scratch, enum family family)
 {
+	const struct sluice_half *kept = redispatch_kept(&scratch->key, family);
+	const __u32 cookie = flow_cookie(&scratch->key, family);
 	const struct packet *packet = &scratch->packet;
 	struct sluice_half *half = &scratch->half;
+	__u8 asked = 0;
 
+	if (kept && kept->flow.cookie == cookie && kept->flow.client_isn == packet->seq)
+		asked = kept->redispatched;
 	half->flow = (struct sluice_flow){
-		.cookie = flow_cookie(&scratch->key, family),
+		.cookie = cookie,
 		.client_isn = packet->seq,
 		.syn_payload = packet->payload_len,
 	};
 	flow_keep_syn(half, packet);
+	half->redispatched = asked;
 	if (family == FAMILY_4)
 		bpf_map_update_elem(&sluice_syns4, &scratch->key.v4, half, BPF_ANY);
 	else
@@ -118,12 +133,10 @@ static __always_inline bool redispatch_newer(struct scratch *scratch, const stru
 		.client = flow_client(key, family),
 		.exclude = owned->slot,
 	};
-	struct sluice_half *half = &scratch->half, *kept;
+	struct sluice_half *half = &scratch->half, *kept = redispatch_kept(key, family);
 	__u16 payload;
 	__u32 isn;
 
-	kept = family == FAMILY_4 ? bpf_map_lookup_elem(&sluice_syns4, &key->v4)
-				  : bpf_map_lookup_elem(&sluice_syns6, &key->v6);
 	if (!kept)
 		return false;
 	*half = *kept;
@@ -149,11 +162,28 @@ static __always_inline bool redispatch_newer(struct scratch *scratch, const stru
 	return true;
 }
 
+/* Has the client been asked about its newer SYN as often as it may? If not, now it is. */
+static __always_inline bool redispatch_has_asked(const struct scratch *scratch,
+						 const struct owned *owned, enum family family)
+{
+	struct sluice_half *kept = redispatch_kept(&scratch->key, family);
+
+	if (!kept || kept->flow.cookie != owned->cookie ||
+	    kept->flow.client_isn != owned->flow->next_isn)
+		return false;
+	if (kept->redispatched >= SLUICE_CHALLENGE_MAX)
+		return true;
+	kept->redispatched++;
+	return false;
+}
+
 /*
  * Nobody has ended the connection that the refused SYN met: is the SYN forged, and a firewall turned
  * it away, or has the backend's kernel forgotten the connection? The client knows. It is asked as a
  * kernel would ask it, by a challenge ACK (RFC 5961 section 4.2). If the SYN was its own, it resets
  * the old connection (RFC 9293 section 3.10.7.3), which marks the flow, and sends the SYN again.
+ * A client behind a firewall that hides such an ACK sends its SYN again and says nothing: then the
+ * refusal is let out, which a client whose connection lives does not believe (nor does flow_is_ended()).
  * After VERDICT_CHALLENGE scratch->half is the flow as it is.
  */
 static __always_inline enum verdict redispatch_refused(struct scratch *scratch,
@@ -163,6 +193,8 @@ static __always_inline enum verdict redispatch_refused(struct scratch *scratch,
 	if (!owned->flow->done || owned->flow->client_rst)
 		return redispatch_newer(scratch, owned, family, now) ? VERDICT_REDISPATCH
 								     : VERDICT_REWRITE;
+	if (redispatch_has_asked(scratch, owned, family))
+		return VERDICT_REWRITE;
 	scratch->half.flow = *owned->flow;
 	count_reason(SLUICE_REASON_CHALLENGED);
 	return VERDICT_CHALLENGE;

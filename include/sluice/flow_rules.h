@@ -19,6 +19,7 @@
 #define SLUICE_REDISPATCH_MAX 16
 #define SLUICE_REDISPATCH_FEW 5	  /* by ICMP errors, or away from direct connections */
 #define SLUICE_REDISPATCH_ANY 2	  /* moves that take a suspect where there is nobody else */
+#define SLUICE_CHALLENGE_MAX 2	  /* a client is asked about one SYN: a question may be lost */
 #define SLUICE_RST_LINGER_MS 2000 /* a client's RST that the backend did not answer ends the flow */
 #define SLUICE_SYN_PATIENCE_MS 800 /* how long a backend may leave a SYN unanswered */
 #define SLUICE_SUSPECT_MS 1000	   /* how long a suspect is skipped */

@@ -437,6 +437,8 @@ static bool newer_refused(struct model *model, struct model_flow *flow, unsigned
 	enum model_pick picked;
 
 	if (flow->done && !flow->client_rst) {
+		if (!model_asks(model, flow)) /* it hears what the backend says */
+			return false;
 		model->reasons[SLUICE_REASON_CHALLENGED]++;
 		*result = outcome(MODEL_CHALLENGE, flow->service_port);
 		result->seq = flow->server_isn;

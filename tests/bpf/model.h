@@ -65,6 +65,7 @@ struct model_ghost {
 struct model_newer {
 	bool used;
 	struct frame syn;
+	unsigned asked; /* how often its client was */
 };
 
 struct model_backend {

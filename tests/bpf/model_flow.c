@@ -342,21 +342,37 @@ void model_keep_newer(struct model *model, const struct frame *syn)
 			       memcmp(newer->syn.src.bytes, syn->src.bytes, 16) ||
 			       memcmp(newer->syn.dst.bytes, syn->dst.bytes, 16)))
 		newer++;
+	if (!newer->used || newer->syn.seq != syn->seq)
+		newer->asked = 0;
 	newer->used = true;
 	newer->syn = *syn;
 }
 
-const struct frame *model_newer(struct model *model, const struct model_flow *flow)
+static struct model_newer *find_newer(struct model *model, const struct model_flow *flow)
 {
-	const struct model_newer *newer;
+	struct model_newer *newer;
 
 	for (newer = model->newer; newer < model->newer + MODEL_FLOWS; newer++)
 		if (newer->used && newer->syn.sport == flow->client_port &&
 		    newer->syn.dport == flow->service_port &&
 		    !memcmp(newer->syn.src.bytes, flow->client.bytes, 16) &&
 		    !memcmp(newer->syn.dst.bytes, flow->local.bytes, 16))
-			return &newer->syn;
+			return newer;
 	return NULL;
+}
+
+const struct frame *model_newer(struct model *model, const struct model_flow *flow)
+{
+	const struct model_newer *newer = find_newer(model, flow);
+
+	return newer ? &newer->syn : NULL;
+}
+
+bool model_asks(struct model *model, const struct model_flow *flow)
+{
+	struct model_newer *newer = find_newer(model, flow);
+
+	return !newer || newer->syn.seq != flow->next_isn || newer->asked++ < SLUICE_CHALLENGE_MAX;
 }
 
 void model_lost(struct model *model, struct model_flow *flow)
@@ -491,6 +507,10 @@ static bool is_reset_believed(const struct model_flow *flow, const struct frame 
 	const uint32_t last = flow->server_fin, before_last = last - 1;
 	const bool is_finished = flow->out_marks & SLUICE_OUT_FIN;
 
+	/* a refusal is of a SYN: of the connection's own, or of one that anybody can send */
+	if ((packet->flags & FRAME_ACK) && !packet->seq)
+		return flow->client_rst || packet->ack == flow->client_isn + 1 ||
+		       packet->ack == flow->client_isn + 1 + flow->syn_payload;
 	return (packet->flags & FRAME_ACK) || packet->seq == first || packet->seq == other_first ||
 	       (is_finished && (packet->seq == last || packet->seq == before_last));
 }

@@ -48,6 +48,8 @@ enum model_pick model_move(struct model *model, struct model_flow *flow, enum mo
 			   unsigned seen);
 /* The newest SYN that met a connection of these addresses and ports is kept beside the flow. */
 void model_keep_newer(struct model *model, const struct frame *syn);
+/* Is its client to be asked about it? It has been, then. */
+bool model_asks(struct model *model, const struct model_flow *flow);
 const struct frame *model_newer(struct model *model, const struct model_flow *flow);
 /* That SYN opens a flow with another backend, in place of the one that stands there. */
 enum model_pick model_move_newer(struct model *model, struct model_flow *flow, unsigned seen);
