@@ -222,15 +222,25 @@ static __always_inline bool egress_is_challenge(const struct packet *packet)
 	return (packet->flags & ~TCP_ECN) == TCP_ACK && !packet->payload_len;
 }
 
+/* Is it the challenge of the backend that had the client's last connection? */
+static __always_inline bool egress_is_before(const struct owned *owned, const struct packet *packet)
+{
+	return egress_is_challenge(packet) && flow_follows(owned->flow, packet->ack);
+}
+
 /*
  * May the SYN go to somebody else? It would not wait for long, and a direct connection loses nothing
- * but a repeated acknowledgement.
+ * but a repeated acknowledgement. But one that has been moved about, and is with the backend that had
+ * the client's last connection, stays: the client knows how to end that, and others may hold still
+ * older ones, which it does not know.
  */
 static __always_inline bool egress_is_taken(const struct owned *owned, const struct packet *packet,
 					    __u32 now)
 {
 	return egress_is_challenge(packet) && redispatch_may(owned, FLOW_TAKEN) &&
 	       !(owned->flow->out_marks & SLUICE_OUT_SYNACK) &&
+	       !(owned->half->redispatched >= SLUICE_REDISPATCH_ANY &&
+		 egress_is_before(owned, packet)) &&
 	       !flow_passed(now, owned->flow->picked, SLUICE_SYN_PATIENCE_MS);
 }
 
@@ -248,8 +258,7 @@ static __always_inline enum verdict egress_direct(struct scratch *scratch,
 		   redispatch_syn(owned, &scratch->key, family, FLOW_TAKEN, now)) {
 		*half = owned->half;
 		return VERDICT_REDISPATCH;
-	} else if (egress_is_challenge(&scratch->packet) &&
-		   flow_follows(owned->flow, scratch->packet.ack)) {
+	} else if (egress_is_before(owned, &scratch->packet)) {
 		count_out(owned->slot, owned->service, scratch->packet.ip_len);
 		flow_touch(owned, now);
 		return VERDICT_REWRITE;

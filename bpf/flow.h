@@ -202,6 +202,7 @@ static __always_inline int flow_move(const struct owned *owned, struct pick *pic
 	struct sluice_backend *old = owned->backend;
 	__u16 payload = owned->flow->syn_payload;
 	__u32 isn = owned->flow->client_isn, picked = owned->flow->picked;
+	__u32 before_ack = owned->flow->out_marks ? 0 : owned->flow->server_ack;
 	int result;
 
 	pick->exclude = owned->slot;
@@ -217,6 +218,7 @@ static __always_inline int flow_move(const struct owned *owned, struct pick *pic
 	     sluice_age(pick->now, old->answered) >= sluice_age(pick->now, picked)))
 		flow_suspect(old, pick->now);
 	flow_begin(owned->flow, pick, owned->cookie, isn, payload);
+	owned->flow->server_ack = before_ack;
 	/* The client has sent its SYN again: that one may go round as often as the first. */
 	if (cause == FLOW_SILENT && owned->half)
 		owned->half->redispatched = 0;

@@ -100,8 +100,7 @@ static __always_inline enum verdict ingress_first_syn(struct scratch *scratch, s
 
 	flow_begin(&half->flow, pick, flow_cookie(key, family), scratch->packet.seq,
 		   scratch->packet.payload_len);
-	if (pick->port == scratch->before_port)
-		half->flow.server_ack = scratch->before_ack;
+	half->flow.server_ack = scratch->before_ack; /* whoever it is: the SYN may yet go there */
 	flow_keep_syn(half, &scratch->packet);
 	*port = pick->port;
 	if (flow_insert_half(key, half, family)) {
@@ -282,12 +281,10 @@ static __always_inline enum verdict ingress_syn(struct scratch *scratch, struct 
 {
 	enum verdict verdict;
 
-	scratch->before_port = 0;
+	scratch->before_ack = 0;
 	if (owned->flow && ingress_is_forgotten(owned, pick->now)) {
-		if (owned->flow->done) {
-			scratch->before_port = owned->port;
+		if (owned->flow->done)
 			scratch->before_ack = owned->flow->server_ack;
-		}
 		flow_remove(owned, &scratch->key, family);
 		owned->flow = NULL;
 	}

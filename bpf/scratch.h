@@ -22,9 +22,9 @@ struct scratch {
 	union flow_key key;
 	struct sluice_half half; /* a new flow with its SYN */
 	struct answer answer;
-	__u32 before_ack; /* what a backend acknowledged last of the connection that a SYN follows */
-	__be16 before_port; /* and its port; 0: it follows none */
-	__u16 pad;
+	/* what a backend acknowledged last of the connection that a SYN follows; 0: it follows none */
+	__u32 before_ack;
+	__u32 pad;
 	struct admit_own own; /* the one thing that outlives the packet */
 };
 

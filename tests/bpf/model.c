@@ -109,7 +109,7 @@ static struct model_outcome first_syn(struct model *model, unsigned service,
 	flow->syn = *syn;
 	flow->has_syn = true;
 	model_begin(model, flow, slot, syn->seq, (uint16_t)syn->payload_len);
-	if (before->done && before->port == flow->port)
+	if (before->done)
 		flow->before_ack = before->server_ack;
 	model->reasons[SLUICE_REASON_NEW]++;
 	return outcome(MODEL_TO, flow->port);
@@ -407,9 +407,11 @@ static bool is_challenge(const struct model_flow *flow, const struct frame *pack
 	       !flow->out_marks;
 }
 
-static bool may_move(const struct model *model, const struct model_flow *flow)
+/* ack: of the challenge. The backend of the client's last connection is asked no third time. */
+static bool may_move(const struct model *model, const struct model_flow *flow, uint32_t ack)
 {
 	return flow->has_syn && flow->redispatched < SLUICE_REDISPATCH_FEW &&
+	       !(flow->redispatched >= SLUICE_REDISPATCH_ANY && is_of_before(flow, ack)) &&
 	       model->now_ms - flow->picked_ms < SLUICE_SYN_PATIENCE_MS;
 }
 
@@ -462,7 +464,7 @@ static struct model_outcome direct_out(struct model *model, struct model_flow *f
 	/* The answer to another SYN: the backend's kernel knows nothing of an established flow. */
 	if (is_answer(packet) && (packet->flags & FRAME_SYN) && flow->done)
 		model_remove(model, flow);
-	else if (is_challenge(flow, packet) && may_move(model, flow) &&
+	else if (is_challenge(flow, packet) && may_move(model, flow, packet->ack) &&
 		 model_move(model, flow, MODEL_TAKEN, seen) == MODEL_PICK_OK)
 		return again(model, flow, SLUICE_REASON_CONFLICT_MOVED);
 	if (is_challenge(flow, packet) && is_of_before(flow, packet->ack)) {

@@ -313,6 +313,7 @@ enum model_pick model_move(struct model *model, struct model_flow *flow, enum mo
 	struct model_backend *old = &model->backends[flow->slot];
 	/* The client's own SYN may try anybody, and one that has gone round twice nobody in doubt. */
 	const bool trusted = cause != MODEL_SILENT && flow->redispatched >= SLUICE_REDISPATCH_ANY;
+	const uint32_t before_ack = flow->out_marks ? 0 : flow->before_ack;
 	enum model_pick result;
 	unsigned slot;
 
@@ -329,6 +330,7 @@ enum model_pick model_move(struct model *model, struct model_flow *flow, enum mo
 		old->suspect_ms = model->now_ms;
 	}
 	model_begin(model, flow, slot, flow->client_isn, flow->syn_payload);
+	flow->before_ack = before_ack;
 	if (cause == MODEL_SILENT) /* it is the client who sent the SYN once more */
 		flow->redispatched = 0;
 	return MODEL_PICK_OK;
