@@ -291,9 +291,9 @@ static void test_bad_structure(void **state)
 	(void)state;
 	refuse("port = 80\n", "1: port: stands before the first [section]");
 	refuse("\n[nodes]\n",
-	       "2: [nodes]: no such section (node, service NAME, marathon, consul, admin)");
+	       "2: [nodes]: no such section (node, service NAME, marathon, consul, guards, admin)");
 	refuse("[service]\n",
-	       "1: [service]: no such section (node, service NAME, marathon, consul, admin)");
+	       "1: [service]: no such section (node, service NAME, marathon, consul, guards, admin)");
 	refuse("[service web\nport = 80\n", "1: a [section] without its ]");
 	refuse("[node] mode = tc\n", "1: something stands behind a [section]");
 	refuse("[node]\nmode\n", "2: neither [section], key = value nor a comment");
@@ -314,7 +314,7 @@ static void test_bad_services(void **state)
 {
 	(void)state;
 	refuse("[service ]\n",
-	       "1: [service]: no such section (node, service NAME, marathon, consul, admin)");
+	       "1: [service]: no such section (node, service NAME, marathon, consul, guards, admin)");
 	refuse("[service a b]\n",
 	       "1: [service a b]: a service's name has no characters other than letters, digits and . _ : -");
 	refuse("[service a/b]\n",
