@@ -144,7 +144,8 @@ static void begin_section(struct parse *parse, const char *title)
 		return;
 	}
 	fail(parse, parse->line,
-	     "[%.60s]: no such section (node, service NAME, marathon, consul, guards, admin)", title);
+	     "[%.60s]: no such section (node, service NAME, marathon, consul, guards, admin)",
+	     title);
 }
 
 /* --- lines --- */
