@@ -20,13 +20,12 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
 
+#include "callback_head.h"
 #include "clock.h"
 #include "config.h"
-#include "hint.h"
 #include "listen_at.h"
 #include "listen_pause.h"
 #include "pace.h"
@@ -170,7 +169,7 @@ static void reply(struct call *call, const char *status)
 
 static void refuse_for_now(struct call *call)
 {
-	reply(call, "503 Service Unavailable");
+	reply(call, CALLBACK_HEAD_BUSY);
 }
 
 static void take_body(struct call *call)
@@ -188,90 +187,13 @@ static void take_body(struct call *call)
 	reply(call, "200 OK");
 }
 
-/* Digits alone; -EINVAL for anything else. */
-static int read_length(const char *text, size_t *len)
-{
-	*len = 0;
-	if (!*text)
-		return -EINVAL;
-	for (; *text; text++) {
-		if (*text < '0' || *text > '9')
-			return -EINVAL;
-		if (*len <= HINT_MAX_BYTES) /* larger is too large, how much does not matter */
-			*len = *len * 10 + (*text - '0');
-	}
-	return 0;
-}
-
-struct head {
-	bool bad, has_length, coded, waits;
-	size_t len;
-};
-
-static void read_field(char *line, struct head *head)
-{
-	char *value = strchr(line, ':');
-	size_t len, end;
-
-	/* no name, a blank in it, or a folded line: what it means is in dispute */
-	if (!value || value == line || strcspn(line, " \t") < (size_t)(value - line)) {
-		head->bad = true;
-		return;
-	}
-	*value++ = '\0';
-	value += strspn(value, " \t");
-	for (end = strlen(value); end && strchr(" \t", value[end - 1]); end--)
-		value[end - 1] = '\0';
-	if (strcasecmp(line, "Content-Length") == 0) {
-		if (read_length(value, &len) || (head->has_length && len != head->len))
-			head->bad = true;
-		head->has_length = true;
-		head->len = len;
-	} else if (strcasecmp(line, "Transfer-Encoding") == 0) {
-		head->coded = true;
-	} else if (strcasecmp(line, "Expect") == 0) {
-		head->waits = strcasecmp(value, "100-continue") == 0;
-	}
-}
-
-/* What the request line alone is answered with; NULL: read on. */
-static const char *judge_line(const char *line)
-{
-	const char *version = strrchr(line, ' ');
-
-	if (!version || strncmp(version, " HTTP/1.", 8) != 0)
-		return "400 Bad Request";
-	return strncmp(line, "POST ", 5) == 0 ? NULL : "405 Method Not Allowed";
-}
-
 static void take_head(struct call *call)
 {
 	struct callback *callback = call->callback;
-	struct evbuffer *input = bufferevent_get_input(call->stream);
-	const char *status;
-	struct head head = {};
-	char *line;
+	struct callback_head head;
+	const char *status = callback_head_read(bufferevent_get_input(call->stream), &head);
 
 	call->has_head = true;
-	line = evbuffer_readln(input, NULL, EVBUFFER_EOL_CRLF);
-	status = line ? judge_line(line) : NULL;
-	while (line && *line) {
-		free(line);
-		line = evbuffer_readln(input, NULL, EVBUFFER_EOL_CRLF);
-		if (line && *line)
-			read_field(line, &head);
-	}
-	if (!line) { /* the empty line is there: no memory for one before it */
-		refuse_for_now(call);
-		return;
-	}
-	free(line);
-	if (!status && head.bad)
-		status = "400 Bad Request";
-	if (!status && (head.coded || !head.has_length))
-		status = "411 Length Required";
-	if (!status && head.len > HINT_MAX_BYTES)
-		status = "413 Content Too Large";
 	if (status) {
 		reply(call, status);
 		return;
