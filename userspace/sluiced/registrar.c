@@ -24,12 +24,12 @@
 #include "registrar_plan.h"
 #include "registrar_refusals.h"
 #include "registrar_wants.h"
+#include "registrations.h"
 
 #define WRITE_MS 15000 /* without a leader a register takes 7 s and counts */
 #define SETTLE_MS 50   /* changes come in groups: a task's start, then its health */
 #define MAX_ANSWER (1u << 20)
 #define MAX_URL 2048
-#define UNLISTED_AFTER 2 /* writes that no answer shows */
 
 struct step { /* owns its strings */
 	enum registrar_verb verb;
@@ -46,8 +46,7 @@ struct registrar {
 	struct pace pace;
 	char *tag, *boot_id, *address; /* address: NULL until the agent has told it */
 	struct registrar_wants wants;
-	struct registration *registrations; /* of wants, NULL: to be built */
-	size_t registration_count;
+	struct registrations registrations; /* of wants */
 	struct facts_consul held;
 	bool held_known;
 	bool doubted; /* the agent was away: what the catalog holds the agent may have lost */
@@ -55,7 +54,6 @@ struct registrar {
 	struct registrar_refusals refusals;
 	struct registrar_refusals written; /* and not in Consul's answers since */
 	bool answered;			   /* since the last write that was taken */
-	bool unlisted;			   /* said so already */
 	bool resting; /* the timer waits for refused ids only; any change comes before */
 	struct step *steps;
 	size_t step_count, step;
@@ -68,15 +66,6 @@ static void schedule(struct registrar *registrar, uint32_t wait_ms)
 	const struct timeval wait = { .tv_sec = wait_ms / 1000, .tv_usec = wait_ms % 1000 * 1000 };
 
 	evtimer_add(registrar->timer, &wait);
-}
-
-static void forget_registrations(struct registrar *registrar)
-{
-	for (size_t i = 0; i < registrar->registration_count; i++)
-		registration_release(&registrar->registrations[i]);
-	free(registrar->registrations);
-	registrar->registrations = NULL;
-	registrar->registration_count = 0;
 }
 
 static void forget_steps(struct registrar *registrar)
@@ -96,6 +85,14 @@ static void fail(const char *what, const char *id, const char *why)
 		  why);
 }
 
+/* The token may be another by now. */
+static void renew_token(struct registrar *registrar, const struct http_answer *answer)
+{
+	if (answer->status == 403 && agent_read_token(&registrar->agent))
+		log_event(LOG_WARNING, "token-file-unreadable", "file=%s",
+			  registrar->config->token_file);
+}
+
 /* What failed concerns all ids: a pause, then a new plan. */
 static void pause_after_failure(struct registrar *registrar)
 {
@@ -106,43 +103,6 @@ static void pause_after_failure(struct registrar *registrar)
 
 /* --- the plan --- */
 
-static int build_registrations(struct registrar *registrar)
-{
-	const struct registrar_host host = { .tag = registrar->tag,
-					     .boot_id = registrar->boot_id,
-					     .address = registrar->address };
-	const struct registrar_wants *wants = &registrar->wants;
-
-	forget_registrations(registrar);
-	registrar->registrations = calloc(wants->count + 1, sizeof(*registrar->registrations));
-	if (!registrar->registrations)
-		return -ENOMEM;
-	for (size_t i = 0; i < wants->count; i++) {
-		const struct registrar_entry *entry = &wants->entries[i];
-		struct registration *made =
-			&registrar->registrations[registrar->registration_count];
-		int err = registration_make(entry, &host, made);
-
-		if (err == -ENOMEM) {
-			forget_registrations(registrar);
-			return err;
-		}
-		if (err) {
-			log_event(LOG_WARNING, "registration-impossible",
-				  "task=%s index=%u service=%s", entry->task, entry->port_index,
-				  entry->service);
-			continue;
-		}
-		if (made->told.checks_unrun)
-			log_event(
-				LOG_INFO, "checks-not-translated",
-				"task=%s count=%zu reason=\"a command, or a port that is not on the host\"",
-				entry->task, made->told.checks_unrun);
-		registrar->registration_count++;
-	}
-	return 0;
-}
-
 static int copy_step(struct step *to, const struct registrar_step *from)
 {
 	to->verb = from->verb;
@@ -151,55 +111,28 @@ static int copy_step(struct step *to, const struct registrar_step *from)
 	return to->id && (!from->body || to->body) ? 0 : -ENOMEM;
 }
 
-/*
- * What was taken and is listed by no answer would be written again with each answer, for ever. The
- * first answer after a write may be older than the write; the next is not.
- */
-static void look_for_unlisted(struct registrar *registrar)
-{
-	const char *example = NULL;
-	size_t count = 0;
-
-	for (size_t i = 0; i < registrar->registration_count; i++) {
-		struct registration *registration = &registrar->registrations[i];
-		const struct registrar_step about = { .verb = REGISTRAR_REGISTER,
-						      .id = registration->id };
-
-		if (registrar_refusals_times(&registrar->written, &about) < UNLISTED_AFTER)
-			registration->told.unlisted = false;
-		if (!registration->told.unlisted)
-			continue;
-		example = example ? example : registration->id;
-		count++;
-	}
-	if (count && !registrar->unlisted)
-		log_event(
-			LOG_WARNING, "registered-not-listed",
-			"count=%zu id=%s reason=\"Consul took it and does not list it: the token lacks service_prefix \\\"sluice:\\\" { policy = \\\"read\\\" }\"",
-			count, example);
-	registrar->unlisted = count != 0;
-}
-
 static int make_plan(struct registrar *registrar)
 {
+	const struct registrar_host host = { .tag = registrar->tag,
+					     .boot_id = registrar->boot_id,
+					     .address = registrar->address };
+	struct registrations *made = &registrar->registrations;
 	struct registrar_step *planned;
 	size_t count;
 	int err = 0;
 
 	forget_steps(registrar);
-	if (!registrar->registrations)
-		err = build_registrations(registrar);
+	err = registrations_build(made, &registrar->wants, &host);
 	if (err)
 		return err;
-	planned = calloc(registrar->registration_count + registrar->held.entry_count + 1,
-			 sizeof(*planned));
+	planned = calloc(made->count + registrar->held.entry_count + 1, sizeof(*planned));
 	if (!planned)
 		return -ENOMEM;
-	count = registrar_plan(registrar->registrations, registrar->registration_count,
-			       &registrar->held, registrar->boot_id, planned);
-	look_for_unlisted(registrar);
-	for (size_t i = 0; i < registrar->registration_count && registrar->told; i++)
-		registrar->told(registrar->told_ctx, &registrar->registrations[i].told);
+	count = registrar_plan(made->list, made->count, &registrar->held, registrar->boot_id,
+			       planned);
+	registrations_judge_unlisted(made, &registrar->written);
+	for (size_t i = 0; i < made->count && registrar->told; i++)
+		registrar->told(registrar->told_ctx, &made->list[i].told);
 	count = registrar_refusals_filter(&registrar->refusals, planned, count, clock_ms());
 	count = registrar_refusals_filter(&registrar->written, planned, count,
 					  registrar->answered ? clock_ms() : INT64_MIN);
@@ -255,9 +188,7 @@ static void on_written(void *ctx, const struct http_answer *answer)
 			 answer->body);
 		fail(what, step->id, why);
 		remember(registrar, step, false);
-		if (answer->status == 403 && agent_read_token(&registrar->agent))
-			log_event(LOG_WARNING, "token-file-unreadable", "file=%s",
-				  registrar->config->token_file);
+		renew_token(registrar, answer);
 	}
 	registrar->step++;
 	schedule(registrar, pace_wait_ms(&registrar->pace, clock_ms()));
@@ -315,9 +246,7 @@ static void on_self(void *ctx, const struct http_answer *answer)
 	json_error_init(&error, "/v1/agent/self");
 	snprintf(why, sizeof(why), "HTTP %ld", answer->status);
 	if (answer->error[0] || answer->status != 200) {
-		if (answer->status == 403 && agent_read_token(&registrar->agent))
-			log_event(LOG_WARNING, "token-file-unreadable", "file=%s",
-				  registrar->config->token_file);
+		renew_token(registrar, answer);
 		fail("ask the agent", "-", answer->error[0] ? answer->error : why);
 		pause_after_failure(registrar);
 		return;
@@ -420,7 +349,7 @@ int registrar_want(struct registrar *registrar, const struct registrar_entry *en
 	changed = registrar_wants_set(&registrar->wants, entries, n);
 	if (changed <= 0)
 		return changed;
-	forget_registrations(registrar);
+	registrations_forget(&registrar->registrations);
 	note_change(registrar);
 	return 0;
 }
@@ -532,7 +461,7 @@ void registrar_free(struct registrar *registrar)
 		return;
 	http_cancel(registrar->call);
 	forget_steps(registrar);
-	forget_registrations(registrar);
+	registrations_forget(&registrar->registrations);
 	registrar_refusals_release(&registrar->refusals);
 	registrar_refusals_release(&registrar->written);
 	registrar_wants_release(&registrar->wants);
