@@ -301,7 +301,7 @@ struct sluice_label {
 	char task[SLUICE_TASK_LEN];
 	char app[SLUICE_APP_LEN];
 	char reason[SLUICE_REASON_LEN];
-	char source[16]; /* which source decided: marathon, consul, kernel, operator, guard */
+	char source[16]; /* which source decided: marathon, consul, kernel, operator, guard, event */
 	/*
 	 * the slot's counters, all CPUs, when the generation began: what people see is the
 	 * difference

@@ -173,19 +173,23 @@ static void an_event_hints(struct course *course)
 static void restart(struct course *course)
 {
 	enum sluice_backend_state state[PORTS];
+	const char *source[PORTS];
 	struct world *w = &course->w;
 
-	for (int i = 0; i < PORTS; i++)
-		state[i] = world_find(w, world_task_id(w, i)) ? world_state_of(w, i)
-							      : SLUICE_BACKEND_FREE;
+	for (int i = 0; i < PORTS; i++) {
+		const struct wanted_backend *found = world_find(w, world_task_id(w, i));
+
+		state[i] = found ? found->state : SLUICE_BACKEND_FREE;
+		source[i] = found ? found->source : ""; /* constant text: the model may go */
+	}
 	model_free(w->model);
 	w->model = model_new(&w->config, text_boot, w->now);
 	assert_non_null(w->model);
 	assert_int_equal(model_addresses(w->model, (const char *const[]){ text_address }, 1), 0);
 	for (int i = 0; i < PORTS; i++)
 		if (state[i] != SLUICE_BACKEND_FREE)
-			world_adopt(w, world_task_id(w, i), (uint16_t)(FIRST + i), state[i],
-				    "marathon");
+			world_adopt_since(w, world_task_id(w, i), (uint16_t)(FIRST + i), state[i],
+					  source[i], w->now - below(course, 2 * MODEL_HINT_MS));
 	if (course->before)
 		model_adopt_synced(w->model, "web");
 	/* what they said before is not known */

@@ -249,8 +249,8 @@ void world_forget(bool *what)
 
 /* --- the ordinary way --- */
 
-void world_adopt(struct world *w, const char *task, uint16_t port, enum sluice_backend_state state,
-		 const char *by)
+void world_adopt_since(struct world *w, const char *task, uint16_t port,
+		       enum sluice_backend_state state, const char *by, int64_t since_ms)
 {
 	struct model_adopted adopted = { .service = "web",
 					 .task = task,
@@ -259,9 +259,15 @@ void world_adopt(struct world *w, const char *task, uint16_t port, enum sluice_b
 					 .reason = "was so",
 					 .port = port,
 					 .state = state,
-					 .since_ms = w->now - 5000 };
+					 .since_ms = since_ms };
 
 	assert_int_equal(model_adopt(w->model, &adopted), 0);
+}
+
+void world_adopt(struct world *w, const char *task, uint16_t port, enum sluice_backend_state state,
+		 const char *by)
+{
+	world_adopt_since(w, task, port, state, by, w->now - 5000);
 }
 
 static struct model_identity identity_of(const struct world *w, int i)

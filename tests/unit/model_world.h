@@ -78,6 +78,8 @@ void world_two_services(struct world *w, struct config_service services[2]);
 void world_forget(bool *what);
 void world_adopt(struct world *w, const char *task, uint16_t port, enum sluice_backend_state state,
 		 const char *by);
+void world_adopt_since(struct world *w, const char *task, uint16_t port,
+		       enum sluice_backend_state state, const char *by, int64_t since_ms);
 /* The operator's word on task i, and what a scan found of it. */
 void world_override(struct world *w, int i, const struct sluice_override *override);
 void world_flows(struct world *w, int i, uint32_t flows, int64_t started_ms);

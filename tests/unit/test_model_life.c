@@ -153,6 +153,68 @@ static void a_killed_task_stays_so_over_a_restart(void **unused)
 	world_stop(&w);
 }
 
+/* What a removal hint alone drained: for the rest of its five seconds, never the last, and whatever the label calls its source. */
+static void a_hint_is_no_fact_after_a_restart(void **unused)
+{
+	static const char *const sources[] = { "event", "marathon" };
+	struct model_adopted adopted = {
+		.service = "web",
+		.task = "t0",
+		.app = "/web",
+		.reason = "an event says it is being removed, not yet confirmed",
+		.port = 31000,
+		.state = SLUICE_BACKEND_DRAINING
+	};
+	struct world w;
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++) {
+		for (int silent = 0; silent < 2; silent++) {
+			world_start(&w, true, true);
+			world_source(&w, "marathon", false);
+			model_adopt_synced(w.model, "web");
+			adopted.source = sources[i];
+			adopted.since_ms = w.now - 1000;
+			assert_int_equal(model_adopt(w.model, &adopted), 0);
+			world_adopt(&w, "t1", 31001, SLUICE_BACKEND_UP, "consul");
+			world_healthy(&w, 2);
+			if (silent)
+				world_source(&w, "consul", false);
+			else
+				world_consul_says(&w);
+			world_kernel_says(&w);
+			assert_state(&w, 0, DRAINING);
+			assert_state(&w, 1, UP);
+			w.listens[1] = false;
+			world_kernel_says(&w); /* nobody else is left */
+			assert_state(&w, 0, UP);
+			w.listens[1] = true;
+			world_kernel_says(&w);
+			assert_state(&w, 0, DRAINING);
+			world_pass(&w, 4000);
+			assert_state(&w, 0, UP);
+			world_hint(&w, "t0", "", text_name);
+			assert_state(&w, 0, UP); /* not believed twice, as before the restart */
+			world_stop(&w);
+		}
+	}
+}
+
+/* The label that a hint leaves behind is the one that the next daemon knows. */
+static void a_hint_has_a_source_of_its_own(void **unused)
+{
+	struct world w;
+
+	(void)unused;
+	world_start_up(&w, 2);
+	world_hint(&w, "t0", "", text_name);
+	assert_state(&w, 0, DRAINING);
+	assert_string_equal(world_find(&w, "t0")->source, "event");
+	assert_string_equal(world_find(&w, "t0")->reason,
+			    "an event says it is being removed, not yet confirmed");
+	world_stop(&w);
+}
+
 static void reload_keeps_backends(void **unused)
 {
 	struct world w;
@@ -381,6 +443,8 @@ int main(void)
 		cmocka_unit_test(a_veto_outlasts_a_restart),
 		cmocka_unit_test(restart_into_empty_answers),
 		cmocka_unit_test(a_killed_task_stays_so_over_a_restart),
+		cmocka_unit_test(a_hint_is_no_fact_after_a_restart),
+		cmocka_unit_test(a_hint_has_a_source_of_its_own),
 		cmocka_unit_test(reload_keeps_backends),
 		cmocka_unit_test(operator_drains_and_weighs),
 		cmocka_unit_test(an_ended_tasks_drain_ends),

@@ -18,8 +18,7 @@ void guard_hint(struct model_backend *backend, int64_t now_ms)
 		return;
 	backend->hinted = true;
 	backend->state = SLUICE_BACKEND_DRAINING;
-	model_set_reason(backend, "marathon",
-			 "an event says it is being removed, not yet confirmed");
+	model_set_reason(backend, MODEL_HINT_SOURCE, MODEL_HINT_REASON);
 }
 
 /* What its last entry made of it, or would have, had another row not come first. */

@@ -9,6 +9,14 @@
 #include <errno.h>
 #include <string.h>
 
+/* Labels of older versions call Marathon the source of these, too. */
+static bool is_hinted(const struct model_adopted *adopted)
+{
+	return adopted->state == SLUICE_BACKEND_DRAINING &&
+	       (!strcmp(adopted->source, MODEL_HINT_SOURCE) ||
+		!strcmp(adopted->reason, MODEL_HINT_REASON));
+}
+
 int model_adopt(struct model *model, const struct model_adopted *adopted)
 {
 	struct model_service *service = model_find_service(model, adopted->service);
@@ -28,6 +36,13 @@ int model_adopt(struct model *model, const struct model_adopted *adopted)
 	if (adopted->state == SLUICE_BACKEND_GONE) {
 		backend->m_last = STATE_M_GONE;
 		backend->gone_ms = adopted->since_ms;
+	}
+	/* The hint goes on for what is left of its time; it takes only what was up. */
+	if (is_hinted(adopted)) {
+		backend->evidence = SLUICE_BACKEND_UP;
+		backend->hint_until_ms = adopted->since_ms + MODEL_HINT_MS;
+		backend->hint_refuse_ms = backend->hint_until_ms + MODEL_HINT_REFUSE_MS;
+		return 0;
 	}
 	/* Until Marathon speaks; its health checks may well pass. */
 	if (!strcmp(adopted->source, "marathon") && adopted->state == SLUICE_BACKEND_DRAINING)

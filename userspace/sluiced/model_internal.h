@@ -11,6 +11,10 @@
 #include "model.h"
 #include "state.h"
 
+/* Of a drain that an event alone brought about: no registry has said so, and a restart must not make it a fact. */
+#define MODEL_HINT_SOURCE "event"
+#define MODEL_HINT_REASON "an event says it is being removed, not yet confirmed"
+
 struct model_checks {
 	size_t count;
 	struct facts_check *check; /* owned */
