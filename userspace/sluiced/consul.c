@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Two blocking queries about the own node, one for services and one for checks, as Consul's
- * documentation wants them: the index comes from good answers only, one that goes backwards is
- * dropped, an answer is compared by content since waking up does not mean change; what has not
- * changed is still delivered now and then, since the receiver counts good answers too. Whatever
- * fails starts the whole source again after a pause: who am I, then both lists. Only a call that the
- * agent's own limit refuses is made again alone: where there is room for one at a time, one that has
- * come must not be asked for anew.
+ * Two blocking queries about the own node, one for services and one for checks; consul_list.h says
+ * what is news in their answers. What has not changed is still delivered now and then, since the
+ * receiver counts good answers too. Whatever fails starts the whole source again after a pause: who
+ * am I, then both lists. Only a call that the agent's own limit refuses is made again alone: where
+ * there is room for one at a time, one that has come must not be asked for anew.
  *
  * The lists are two questions, and a service without its checks looks like one that has none. So
  * other services than before are delivered only with checks that were asked for after them.
@@ -18,17 +16,16 @@
 
 #include <errno.h>
 #include <event2/event.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "agent.h"
 #include "backoff.h"
 #include "clock.h"
 #include "config.h"
 #include "consul_json.h"
+#include "consul_list.h"
 #include "pace.h"
 #include "registrar.h"
 #include "registrar_plan.h"
@@ -47,14 +44,11 @@ enum { SERVICES, CHECKS, LISTS };
 struct list {
 	struct consul *consul;
 	const char *what;
-	char *path;
+	struct consul_list held;
 	struct http_call *call;
 	struct event *next;
 	struct pace pace;
-	bool refused;	/* by the agent's limit of calls; asked again after a pause */
-	uint64_t index; /* 0: ask without one */
-	char *body;	/* of the last good answer, NULL if none since the last start */
-	size_t body_len;
+	bool refused; /* by the agent's limit of calls; asked again after a pause */
 };
 
 struct consul {
@@ -85,12 +79,7 @@ static void forget_list(struct list *list)
 	http_cancel(list->call);
 	list->call = NULL;
 	evtimer_del(list->next);
-	free(list->path);
-	list->path = NULL;
-	free(list->body);
-	list->body = NULL;
-	list->body_len = 0;
-	list->index = 0;
+	consul_list_forget(&list->held);
 	list->refused = false;
 }
 
@@ -132,7 +121,7 @@ static void ask_alone(struct list *list, const char *why)
 	char text[sizeof(consul->source.error)];
 
 	list->refused = true;
-	if (list->index) {
+	if (list->held.index) {
 		snprintf(text, sizeof(text), "%s: %s", list->what, why);
 		source_note(&consul->source, consul->sink, clock_ms(), text);
 		schedule(list->next, backoff_next_ms(&consul->backoff));
@@ -152,34 +141,7 @@ static void end_refusal(struct list *list)
 
 static bool is_lacking(const struct list *list)
 {
-	return !list->body || (list->refused && !list->index);
-}
-
-/*
- * NULL if the answer is good as far as HTTP and the agent's headers go, else why not, in a static
- * buffer.
- */
-static const char *refusal(const struct http_answer *answer)
-{
-	static char why[160];
-	const char *value;
-	size_t len;
-
-	if (answer->error[0])
-		return answer->error;
-	if (answer->status != 200) {
-		len = strcspn(answer->body, "\r\n");
-		snprintf(why, sizeof(why), "HTTP %ld %.*s", answer->status,
-			 len < 100 ? (int)len : 100, answer->body);
-		return why;
-	}
-	value = http_header(answer, "X-Consul-Knownleader");
-	if (value && strcasecmp(value, "false") == 0)
-		return "the servers have no leader";
-	value = http_header(answer, "X-Consul-Results-Filtered-By-ACLs");
-	if (value && strcasecmp(value, "true") == 0)
-		return "the token may not read everything about this node (service:read and node:read)";
-	return NULL;
+	return !list->held.body || (list->refused && !list->held.index);
 }
 
 static int start_call(struct consul *consul, const char *path, unsigned total_ms, void *ctx,
@@ -204,7 +166,8 @@ static int start_call(struct consul *consul, const char *path, unsigned total_ms
 
 static void deliver(struct consul *consul)
 {
-	const struct list *services = &consul->list[SERVICES], *checks = &consul->list[CHECKS];
+	const struct consul_list *services = &consul->list[SERVICES].held;
+	const struct consul_list *checks = &consul->list[CHECKS].held;
 	struct json_error service_error, check_error;
 	struct consul_text service_text = { services->body, services->body_len, &service_error };
 	struct consul_text check_text = { checks->body, checks->body_len, &check_error };
@@ -213,7 +176,8 @@ static void deliver(struct consul *consul)
 	int64_t now_ms = clock_ms();
 	int err;
 
-	if (is_lacking(services) || is_lacking(checks) || consul->checks_due)
+	if (is_lacking(&consul->list[SERVICES]) || is_lacking(&consul->list[CHECKS]) ||
+	    consul->checks_due)
 		return;
 	json_error_init(&service_error, services->path);
 	json_error_init(&check_error, checks->path);
@@ -228,46 +192,6 @@ static void deliver(struct consul *consul)
 	source_up(&consul->source, consul->sink, now_ms);
 	consul->sink->consul(consul->sink->ctx, &answer, now_ms);
 	facts_consul_release(&answer);
-}
-
-static int keep_body(struct list *list, const struct http_answer *answer)
-{
-	char *body = malloc(answer->body_len + 1);
-
-	if (!body)
-		return -ENOMEM;
-	memcpy(body, answer->body, answer->body_len + 1);
-	free(list->body);
-	list->body = body;
-	list->body_len = answer->body_len;
-	return 0;
-}
-
-enum news { OLD_INDEX, SAME, OTHER };
-
-/* Take in a good answer: an enum news, or negative errno. */
-static int take_in(struct list *list, const struct http_answer *answer)
-{
-	const char *value = http_header(answer, "X-Consul-Index");
-	uint64_t index, sent = list->index;
-	bool same;
-
-	if (!value || consul_json_index(value, &index))
-		return -EPROTO;
-	if (index < sent) {
-		/*
-		 * the servers were restored or wiped: what they say now may be half filled, ask
-		 * anew
-		 */
-		list->index = 0;
-		return OLD_INDEX;
-	}
-	list->index = index ? index : 1;
-	same = list->body && list->body_len == answer->body_len &&
-	       memcmp(list->body, answer->body, answer->body_len) == 0;
-	if (same)
-		return SAME;
-	return keep_body(list, answer) ? -ENOMEM : OTHER;
 }
 
 static void ask_again(struct list *list)
@@ -285,7 +209,7 @@ static void renew_checks(struct consul *consul)
 	consul->checks_due = true;
 	http_cancel(checks->call);
 	checks->call = NULL;
-	checks->index = 0;
+	checks->held.index = 0;
 	ask_again(checks);
 }
 
@@ -293,7 +217,7 @@ static void on_list(void *ctx, const struct http_answer *answer)
 {
 	struct list *list = ctx;
 	struct consul *consul = list->consul;
-	const char *why = refusal(answer);
+	const char *why = consul_list_refusal(answer);
 	int news;
 
 	list->call = NULL;
@@ -307,7 +231,7 @@ static void on_list(void *ctx, const struct http_answer *answer)
 	}
 	end_refusal(list);
 	consul->source.last_event_ms = clock_ms();
-	news = take_in(list, answer);
+	news = consul_list_take(&list->held, answer);
 	if (news < 0) {
 		fail(consul, list->what,
 		     news == -EPROTO ? "no X-Consul-Index in the answer: not a Consul agent?"
@@ -315,16 +239,16 @@ static void on_list(void *ctx, const struct http_answer *answer)
 		return;
 	}
 	ask_again(list);
-	if (news == OLD_INDEX)
+	if (news == CONSUL_OLD_INDEX)
 		return;
 	consul->source.last_good_ms = clock_ms();
 	if (list == &consul->list[CHECKS]) {
-		news = consul->checks_due ? OTHER : news;
+		news = consul->checks_due ? CONSUL_OTHER : news;
 		consul->checks_due = false;
-	} else if (news == OTHER) {
+	} else if (news == CONSUL_OTHER) {
 		renew_checks(consul);
 	}
-	if (news == OTHER || !consul->source.connected ||
+	if (news == CONSUL_OTHER || !consul->source.connected ||
 	    clock_ms() - consul->delivered_ms >= WAIT_S * 1000)
 		deliver(consul);
 }
@@ -339,12 +263,8 @@ static void on_next(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	pace_take(&list->pace, clock_ms());
-	if (list->index)
-		snprintf(path, sizeof(path), "%s?index=%" PRIu64 "&wait=%ds", list->path,
-			 list->index, WAIT_S);
-	else
-		snprintf(path, sizeof(path), "%s", list->path);
-	err = start_call(consul, path, list->index ? BLOCKING_MS : PLAIN_MS, list, on_list,
+	consul_list_question(&list->held, WAIT_S, path, sizeof(path));
+	err = start_call(consul, path, list->held.index ? BLOCKING_MS : PLAIN_MS, list, on_list,
 			 &list->call);
 	if (err)
 		fail(consul, list->what, strerror(-err));
@@ -362,8 +282,8 @@ static int start_lists(struct consul *consul)
 	for (int i = 0; i < LISTS; i++) {
 		struct list *list = &consul->list[i];
 
-		if (asprintf(&list->path, "%s%s", prefix[i], node) < 0) {
-			list->path = NULL;
+		if (asprintf(&list->held.path, "%s%s", prefix[i], node) < 0) {
+			list->held.path = NULL;
 			free(node);
 			return -ENOMEM;
 		}
@@ -377,7 +297,7 @@ static int start_lists(struct consul *consul)
 static void on_self(void *ctx, const struct http_answer *answer)
 {
 	struct consul *consul = ctx;
-	const char *why = refusal(answer);
+	const char *why = consul_list_refusal(answer);
 	struct json_error error;
 	char *address;
 	int err;
