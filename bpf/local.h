@@ -195,6 +195,20 @@ static __always_inline int local_choose(struct bpf_sock_addr *ctx, const struct 
 
 /* --- what is remembered --- */
 
+/*
+ * May a connection to that port be remembered? Most sockets of a host need not be looked for: those that it has accepted have a
+ * client's port, and its clients mostly ask others than us.
+ */
+static __always_inline bool local_may_know(__be16 port)
+{
+	const __u16 number = bpf_ntohs(port);
+	__u32 index = 0;
+	const struct sluice_peers *peers = bpf_map_lookup_elem(&sluice_peers, &index);
+
+	return !peers || !peers->port_max ||
+	       (number >= peers->port_min && number <= peers->port_max);
+}
+
 static __always_inline void local_forget(__u64 cookie)
 {
 	const struct sluice_local *entry = bpf_map_lookup_elem(&sluice_local, &cookie);

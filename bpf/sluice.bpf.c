@@ -476,12 +476,16 @@ int sluice_connect6(struct bpf_sock_addr *ctx)
 	return 1;
 }
 
-/* The peer is who was asked for. */
+/* The peer is who was asked for. Every accept(2) that wants to know who it is comes by here too. */
 static __always_inline int local_peer(struct bpf_sock_addr *ctx)
 {
-	__u64 cookie = bpf_get_socket_cookie(ctx);
-	const struct sluice_local *entry = bpf_map_lookup_elem(&sluice_local, &cookie);
+	const struct sluice_local *entry;
+	__u64 cookie;
 
+	if (!local_may_know(ctx->user_port))
+		return 1;
+	cookie = bpf_get_socket_cookie(ctx);
+	entry = bpf_map_lookup_elem(&sluice_local, &cookie);
 	if (entry && (__be16)ctx->user_port == entry->port)
 		ctx->user_port = entry->service_port;
 	return 1;
@@ -499,11 +503,16 @@ int sluice_peer6(struct bpf_sock_addr *ctx)
 	return local_peer(ctx);
 }
 
-/* Every socket that is closed comes by here. */
+/*
+ * Every socket that is closed comes by here. One whose connect failed, or that was disconnected, has no port any more. (A
+ * program of somebody else's that changes the port behind our back would have us keep a connection for good.)
+ */
 SEC("cgroup/sock_release")
 int sluice_release(struct bpf_sock *ctx)
 {
-	if (ctx->protocol == IPPROTO_TCP)
+	const __be16 port = ctx->dst_port;
+
+	if (ctx->protocol == IPPROTO_TCP && (!port || local_may_know(port)))
 		local_forget(bpf_get_socket_cookie(ctx));
 	return 1;
 }

@@ -484,6 +484,16 @@ struct sluice_local {
 };
 _Static_assert(sizeof(struct sluice_local) == 64, "ABI");
 
+/*
+ * Map sluice_peers, one entry, written by attach: no connection in sluice_local has a port outside of these, whatever range of
+ * ports was in force when it began. Host order, both ends included; 0s: nobody knows, it may be any.
+ */
+struct sluice_peers {
+	__u16 port_min;
+	__u16 port_max;
+};
+_Static_assert(sizeof(struct sluice_peers) == 4, "ABI");
+
 /* Where a client is. */
 enum sluice_origin {
 	SLUICE_ORIGIN_NETWORK,	 /* its packets came by an interface */
@@ -553,5 +563,6 @@ _Static_assert(sizeof(struct sluice_event) == 72, "ABI");
 #define SLUICE_MAP_RATES "sluice_rates"
 #define SLUICE_MAP_CURSOR "sluice_cursor"
 #define SLUICE_MAP_WRITER "sluice_writer" /* without a pin the kernel would empty it */
+#define SLUICE_MAP_PEERS "sluice_peers"
 
 #endif

@@ -11,7 +11,7 @@ setup_file() {
 	export CGROUP
 	cat >"$BATS_FILE_TMPDIR/client.py" <<-'PY'
 		"""connect ADDRESS...: one line each, the peer as getpeername says it and the answer's port, or the error's name.
-		hold N ADDRESS: N connections that have been answered, until stdin ends.
+		hold N ADDRESS: N connections that have been answered, until stdin ends; then the ports that getpeername says they have.
 		many N ADDRESS: N connections, one after the other; host-port and how many it got."""
 		import collections, errno, re, socket, sys
 
@@ -41,6 +41,7 @@ setup_file() {
 		    print(*(ask(client) for client in got), flush=True)
 		    if verb == "hold":
 		        sys.stdin.read()
+		        print(*sorted({client.getpeername()[1] for client in got}), flush=True)
 		    else:
 		        counts = collections.Counter()
 		        for _ in range(int(rest[0])):
@@ -76,10 +77,14 @@ counted() {
 	ctl --json counters | jq --arg name "$1" '.[$name]'
 }
 
+# remembered N: so many stand in the table
+remembered() {
+	[[ $(PATH=$PATH:/usr/sbin bpftool -j map dump pinned "$(pin_dir)/sluice_local" | jq length) == "$1" ]]
+}
+
 # active N: so many connections, by the scan and by the sum that leastconn and maxconn go by
 active() {
-	[[ $(ctl --json backends | jq '[.[].active] | add // 0') == "$1" ]] &&
-		[[ $(PATH=$PATH:/usr/sbin bpftool -j map dump pinned "$(pin_dir)/sluice_local" | jq length) == "$1" ]]
+	[[ $(ctl --json backends | jq '[.[].active] | add // 0') == "$1" ]] && remembered "$1"
 }
 
 # hold NAME N ADDRESS / let_go NAME
@@ -149,6 +154,19 @@ let_go() {
 	kill -KILL "$(pgrep -f "$BATS_FILE_TMPDIR/client.py hold 4 ::1" | tail -n 1)"
 	let_go
 	wait_for "none is left" active 0
+}
+
+@test "held while other host-ports come into force: known as what they are, and forgotten when closed" {
+	hold one 3 127.0.0.1
+	active 3
+	lab config slave1 node.ports=33000-33100
+	remembered 3
+	let_go
+	[[ $(tail -n 1 "$BATS_TEST_TMPDIR/one.out") == 80 ]]
+	wait_for "none is remembered" remembered 0
+	lab config slave1 node.ports=31000-32000
+	wait_for "its containers are back" backends_hold '[.[] | select(.state == "up")] | length == 3'
+	[[ $(client connect 127.0.0.1) =~ ^"127.0.0.1 80 31" ]]
 }
 
 @test "a second connect of a socket, TCP Fast Open and Multipath TCP are counted once or not at all" {

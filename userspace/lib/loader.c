@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "jiffies.h"
+#include "peers.h"
 #include "pins.h"
 #include "sluice.skel.h"
 #include "tail_calls.h"
@@ -366,6 +367,12 @@ int loader_load(struct loader *loader, const struct loader_options *options, cha
 	err = adopt_maps(loader, error, len);
 	if (err)
 		goto out;
+	err = peers_widen(bpf_map__fd(loader->skel->maps.sluice_peers), &loader->maps,
+			  options->port_min, options->port_max);
+	if (err) {
+		snprintf(error, len, "map " SLUICE_MAP_PEERS ": %s", strerror(-err));
+		goto out;
+	}
 	err = fill_meta(loader, options, &jiffies);
 	if (!err && !options->pin_dir)
 		err = loader_write_meta(loader);

@@ -74,6 +74,7 @@ const struct maps_kind maps_root_kinds[MAPS_ROOT_COUNT] = {
 	{ SLUICE_MAP_CURSOR, 0, 0, sizeof(__u32), sizeof(struct sluice_cursor),
 	  SLUICE_MAX_SERVICES + 1, false },
 	{ SLUICE_MAP_WRITER, 0, 0, sizeof(__u32), sizeof(__u32), 1, false },
+	{ SLUICE_MAP_PEERS, 0, 0, sizeof(__u32), sizeof(struct sluice_peers), 1, false },
 };
 
 /* --- opening --- */

@@ -58,7 +58,7 @@ extern const struct maps_kind maps_kinds[MAPS_COUNT];
 /*
  * Maps that outlive a replaced program too, but belong to the programs and to root: no part of struct maps.
  */
-#define MAPS_ROOT_COUNT 4
+#define MAPS_ROOT_COUNT 5
 extern const struct maps_kind maps_root_kinds[MAPS_ROOT_COUNT];
 
 /*

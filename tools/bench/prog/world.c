@@ -18,6 +18,7 @@
 #include "bench_prog.skel.h"
 #include "cgroup.h"
 #include "jiffies.h"
+#include "peers.h"
 
 static int fail(const char *what, int err)
 {
@@ -140,9 +141,14 @@ static int adopt(struct world *world)
 		fds[i] = bpf_map__fd(
 			bpf_object__find_map_by_name(world->skel->obj, maps_kinds[i].name));
 	err = maps_adopt(&world->maps, fds, MAPS_ROOT, error, sizeof(error));
-	if (err)
+	if (err) {
 		fprintf(stderr, "bench-prog: %s\n", error);
-	return err;
+		return err;
+	}
+	err = peers_widen(bpf_map__fd(world->skel->maps.sluice_peers), &world->maps,
+			  world->skel->rodata->sluice_port_min,
+			  world->skel->rodata->sluice_port_max);
+	return err ? fail("map " SLUICE_MAP_PEERS, err) : 0;
 }
 
 /* --- services and backends --- */
