@@ -244,6 +244,34 @@ static void other_hosts_entries(void **state)
 	facts_consul_release(&answer);
 }
 
+#define MARKED(key, mark)                                                             \
+	"\"" key "\":{\"ID\":\"sluice:" key                                           \
+	":0\",\"Service\":\"a\",\"Port\":31000,\"Tags\":[\"former-name\"],\"Meta\":{" \
+	"\"sluice_task\":\"" key "\",\"sluice_boot\":\"old\",\"sluice_host\":\"" mark "\"}}"
+
+/* Renamed and booted: neither name nor boot tells its old entries any more, and its mark does. */
+static void a_renamed_host_knows_its_entries(void **state)
+{
+	static const char services[] =
+		SERVICES(MARKED("a", "here") "," MARKED("b", "elsewhere") "," MARKED("c", ""));
+	struct facts_consul answer;
+
+	(void)state;
+	host = (struct consul_host){
+		.node = NODE, .tag = "own-host", .boot_id = "now", .mark = "here"
+	};
+	assert_int_equal(parse(services, "[]", &answer), 0);
+	assert_int_equal(answer.entry_count, 1);
+	assert_string_equal(answer.entries[0].task, "a");
+	assert_true(answer.entries[0].ours && answer.entries[0].marked);
+	facts_consul_release(&answer);
+	host.mark = ""; /* a host without an id knows nobody by it */
+	assert_int_equal(parse(services, "[]", &answer), 0);
+	host = (struct consul_host){ .node = NODE };
+	assert_int_equal(answer.entry_count, 0);
+	facts_consul_release(&answer);
+}
+
 static void refusals(void **state)
 {
 	static const struct {
@@ -331,11 +359,17 @@ static void self(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(recorded),	 cmocka_unit_test(unknown_node),
-		cmocka_unit_test(sum_of_checks), cmocka_unit_test(output_is_cut),
-		cmocka_unit_test(ownership),	 cmocka_unit_test(other_hosts_entries),
-		cmocka_unit_test(refusals),	 cmocka_unit_test(odd_ports),
-		cmocka_unit_test(self),		 cmocka_unit_test(our_checks_have_no_type),
+		cmocka_unit_test(recorded),
+		cmocka_unit_test(unknown_node),
+		cmocka_unit_test(sum_of_checks),
+		cmocka_unit_test(output_is_cut),
+		cmocka_unit_test(ownership),
+		cmocka_unit_test(other_hosts_entries),
+		cmocka_unit_test(a_renamed_host_knows_its_entries),
+		cmocka_unit_test(refusals),
+		cmocka_unit_test(odd_ports),
+		cmocka_unit_test(self),
+		cmocka_unit_test(our_checks_have_no_type),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,6 +16,7 @@
 
 #include <cjson/cJSON.h>
 
+#include "host_mark.h"
 #include "registrar_plan.h"
 #include "registrar_refusals.h"
 #include "registrar_wants.h"
@@ -485,6 +486,33 @@ static void wants_are_kept(void **state)
 	registrar_wants_release(&wants);
 }
 
+/* By its mark a host that was renamed knows its registrations again; two daemons on one host have two. */
+static void the_hosts_mark(void **state)
+{
+	struct registrar_host marked = host;
+	struct registration without, with;
+	struct registrar_entry entry = { .task = "a.1", .app = "/a", .service = "a", .port = 31000 };
+	char *mark = host_mark("/sys/fs/bpf/sluice"), *same = host_mark("/sys/fs/bpf/sluice"),
+	     *other = host_mark("/sys/fs/bpf/sluice2");
+
+	(void)state;
+	assert_true(mark && same && other);
+	assert_string_equal(mark, same);
+	assert_true(!*mark || strcmp(mark, other) != 0); /* "": this host has no id */
+	marked.mark = "0123456789abcdef";
+	assert_int_equal(registration_make(&entry, &host, &without), 0);
+	assert_int_equal(registration_make(&entry, &marked, &with), 0);
+	assert_null(strstr(without.body, "sluice_host"));
+	assert_non_null(strstr(with.body, "\"sluice_host\":\"0123456789abcdef\""));
+	assert_string_not_equal(with.definition,
+				without.definition); /* so it is written to old ones */
+	registration_release(&without);
+	registration_release(&with);
+	free(mark);
+	free(same);
+	free(other);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -500,6 +528,7 @@ int main(void)
 		cmocka_unit_test(empty_agent_gets_everything),
 		cmocka_unit_test(plans_end),
 		cmocka_unit_test(wants_are_kept),
+		cmocka_unit_test(the_hosts_mark),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

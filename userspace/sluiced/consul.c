@@ -25,6 +25,7 @@
 #include "clock.h"
 #include "config.h"
 #include "consul_json.h"
+#include "host_mark.h"
 #include "consul_list.h"
 #include "pace.h"
 #include "registrar.h"
@@ -61,7 +62,7 @@ struct consul {
 	struct backoff backoff;
 	struct http_call *self;
 	char *node;
-	char *tag, *boot_id;
+	char *tag, *boot_id, *mark;
 	bool checks_due; /* the checks are older than the services: do not deliver */
 	int64_t delivered_ms;
 	struct list list[LISTS];
@@ -171,7 +172,8 @@ static void deliver(struct consul *consul)
 	struct json_error service_error, check_error;
 	struct consul_text service_text = { services->body, services->body_len, &service_error };
 	struct consul_text check_text = { checks->body, checks->body_len, &check_error };
-	const struct consul_host host = { consul->node, consul->tag, consul->boot_id };
+	const struct consul_host host = { consul->node, consul->tag, consul->boot_id,
+					  consul->mark };
 	struct facts_consul answer;
 	int64_t now_ms = clock_ms();
 	int err;
@@ -349,7 +351,8 @@ static int set_up(struct consul *consul, struct event_base *base)
 
 	consul->tag = registrar_tag(config->name_count ? config->name[0] : "unnamed");
 	consul->boot_id = registrar_boot_id();
-	if (!consul->tag || !consul->boot_id)
+	consul->mark = host_mark(config->pin_dir);
+	if (!consul->tag || !consul->boot_id || !consul->mark)
 		return -ENOMEM;
 	err = agent_init(&consul->agent, config);
 	if (err)
@@ -407,6 +410,7 @@ void consul_free(struct consul *consul)
 	free(consul->node);
 	free(consul->tag);
 	free(consul->boot_id);
+	free(consul->mark);
 	if (consul->restart)
 		event_free(consul->restart);
 	http_free(consul->http);

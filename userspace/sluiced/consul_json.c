@@ -20,10 +20,11 @@ static char *copy(const char *text)
 	return strdup(text ? text : "");
 }
 
-static int read_ours(const cJSON *service, const char *place, struct facts_entry *entry,
-		     struct json_error *error)
+static int read_ours(const cJSON *service, const struct consul_host *host, const char *place,
+		     struct facts_entry *entry, struct json_error *error)
 {
-	const char *task = NULL, *app = NULL, *index = NULL, *boot = NULL, *definition = NULL;
+	const char *task = NULL, *app = NULL, *index = NULL, *boot = NULL, *definition = NULL,
+		   *mark = NULL;
 	const cJSON *meta;
 	unsigned long number;
 	char *end;
@@ -37,9 +38,11 @@ static int read_ours(const cJSON *service, const char *place, struct facts_entry
 	     json_string(meta, CONSUL_META_APP, false, place, &app, error) ||
 	     json_string(meta, CONSUL_META_INDEX, false, place, &index, error) ||
 	     json_string(meta, CONSUL_META_BOOT, false, place, &boot, error) ||
+	     json_string(meta, CONSUL_META_HOST, false, place, &mark, error) ||
 	     json_string(meta, CONSUL_META_DEFINITION, false, place, &definition, error)))
 		return -EINVAL;
 	entry->ours = task && *task;
+	entry->marked = entry->ours && mark && host->mark && *mark && !strcmp(mark, host->mark);
 	entry->task = copy(entry->ours ? task : "");
 	entry->app = copy(entry->ours ? app : "");
 	entry->boot_id = copy(entry->ours ? boot : "");
@@ -77,7 +80,7 @@ static int is_foreign(const cJSON *service, const struct facts_entry *entry,
 		      struct json_error *error)
 {
 	*foreign = false;
-	if (!entry->ours || !host->tag ||
+	if (!entry->ours || !host->tag || entry->marked ||
 	    (host->boot_id && strcmp(entry->boot_id, host->boot_id) == 0))
 		return 0;
 	return has_other_tags(service, host->tag, place, foreign, error);
@@ -111,7 +114,7 @@ static int read_service(const cJSON *item, const char *place, const struct consu
 	entry->output = copy("");
 	if (!entry->id || !entry->service || !entry->address || !entry->output)
 		return -ENOMEM;
-	err = read_ours(item, place, entry, error);
+	err = read_ours(item, host, place, entry, error);
 	if (!err)
 		err = is_foreign(item, entry, host, place, &foreign, error);
 	if (err)

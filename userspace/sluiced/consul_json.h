@@ -22,6 +22,7 @@
 #define CONSUL_META_INDEX "sluice_index"
 #define CONSUL_META_BOOT "sluice_boot"
 #define CONSUL_META_DEFINITION "sluice_def"
+#define CONSUL_META_HOST "sluice_host"
 
 struct consul_text {
 	const char *text;
@@ -34,10 +35,11 @@ struct consul_host {
 	const char *node;
 	/*
 	 * The host's name as registrar_tag() makes it and its boot; NULL: every entry with our
-	 * prefix and meta is ours. Else one that carries only other tags and another boot id is
-	 * another host's (two share an agent) and left out: it is neither ours nor local.
+	 * prefix and meta is ours. Else one that carries only other tags, another boot id and not
+	 * the mark is another host's (two share an agent) and left out: it is neither ours nor
+	 * local. A host that was renamed is known by its mark (host_mark.h; "" or NULL: none).
 	 */
-	const char *tag, *boot_id;
+	const char *tag, *boot_id, *mark;
 };
 
 /*

@@ -149,6 +149,7 @@ struct facts_entry {
 	char *task;	 /* meta sluice_task, "" if not ours */
 	char *app;	 /* meta sluice_app, "" if not ours */
 	unsigned port_index;
+	bool marked;	  /* ours, and it carries this host's and this pin folder's mark */
 	char *boot_id;	  /* meta sluice_boot, "" if not ours */
 	char *definition; /* ours only: meta sluice_def, a digest of what we registered, "" if none */
 };

@@ -18,6 +18,7 @@
 #include "clock.h"
 #include "config.h"
 #include "consul_json.h"
+#include "host_mark.h"
 #include "http.h"
 #include "log.h"
 #include "pace.h"
@@ -44,7 +45,8 @@ struct registrar {
 	struct event *timer;
 	struct backoff backoff;
 	struct pace pace;
-	char *tag, *boot_id, *address; /* address: NULL until the agent has told it */
+	char *tag, *boot_id, *mark;
+	char *address; /* NULL until the agent has told it */
 	struct registrar_wants wants;
 	struct registrations registrations; /* of wants */
 	struct facts_consul held;
@@ -115,6 +117,7 @@ static int make_plan(struct registrar *registrar)
 {
 	const struct registrar_host host = { .tag = registrar->tag,
 					     .boot_id = registrar->boot_id,
+					     .mark = registrar->mark,
 					     .address = registrar->address };
 	struct registrations *made = &registrar->registrations;
 	struct registrar_step *planned;
@@ -415,7 +418,8 @@ static int set_up(struct registrar *registrar, struct event_base *base)
 	if (!registrar->boot_id)
 		return -errno;
 	registrar->tag = registrar_tag(config->name_count ? config->name[0] : "unnamed");
-	if (!registrar->tag)
+	registrar->mark = host_mark(config->pin_dir);
+	if (!registrar->tag || !registrar->mark)
 		return -ENOMEM;
 	err = agent_init(&registrar->agent, config);
 	if (err)
@@ -472,6 +476,7 @@ void registrar_free(struct registrar *registrar)
 	agent_release(&registrar->agent);
 	free(registrar->tag);
 	free(registrar->boot_id);
+	free(registrar->mark);
 	free(registrar->address);
 	free(registrar);
 }

@@ -166,6 +166,9 @@ static int describe(cJSON *body, const struct registrar_entry *entry,
 	    !add_text(meta, CONSUL_META_INDEX, "%u", entry->port_index) ||
 	    !cJSON_AddStringToObject(meta, CONSUL_META_BOOT, host->boot_id))
 		return -ENOMEM;
+	if (host->mark && *host->mark &&
+	    !cJSON_AddStringToObject(meta, CONSUL_META_HOST, host->mark))
+		return -ENOMEM;
 	return add_checks(body, entry, host, skipped);
 }
 

@@ -14,6 +14,7 @@ struct registrar_host {
 	const char *tag;     /* the host's name with dots turned into dashes */
 	const char *boot_id; /* of the kernel that runs */
 	const char *address; /* of the node, where checks go for entries without an address */
+	const char *mark;    /* host_mark(); "" or NULL: none */
 };
 
 /* An entry as it is to be registered. */

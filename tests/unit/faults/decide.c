@@ -300,7 +300,8 @@ void plays_questions(void **state)
 
 static void play_registrations(const struct faults_order *order)
 {
-	static const struct registrar_host host = { "slave-1-example-com", "boot-1", "10.80.0.2" };
+	static const struct registrar_host host = { "slave-1-example-com", "boot-1", "10.80.0.2",
+						    "mark" };
 	struct registration made[TASKS] = { 0 };
 	const struct registrar_entry *entries;
 	struct registrar_step steps[2 * TASKS];
