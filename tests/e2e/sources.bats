@@ -186,6 +186,39 @@ needs() {
 	ctl --json status | holds '.needs_attach == $key' --arg key "$3"
 }
 
+# without_out: the file has [service out] no longer, and is read again
+without_out() {
+	cp "$BATS_TEST_TMPDIR/without.conf" "$LAB_CONFIG"
+	ctl reload
+}
+
+with_out() {
+	printf '\n[service out]\nport = 85\nmarathon_app = /out\n' >>"$LAB_CONFIG"
+	ctl reload
+}
+
+@test "a service that is taken out of the file takes its registrations along, and no others, over a restart too" {
+	cp "$LAB_CONFIG" "$BATS_TEST_TMPDIR/without.conf"
+	with_out
+	lab scale /out 1 --on-term close >/dev/null
+	wait_for "its task is registered" registered 4
+	without_out
+	wait_for "its registration is gone" registered 3
+	with_out
+	wait_for "it is registered again" registered 4
+	lab stop slave1 sluiced
+	without_out || true # nobody hears it
+	registered 4
+	lab start slave1 sluiced
+	wait_for "its registration is gone" registered 3
+	with_out
+	wait_for "it is registered again" registered 4
+	lab scale /out 0 >/dev/null
+	wait_for "it is gone" registered 3
+	without_out
+	registered 3
+}
+
 @test "what only attach can change is told by name, by the daemon and by sluicectl, and nothing is changed" {
 	local before
 	before=$(up)

@@ -159,6 +159,74 @@ static void what_waits_for_no_answer_asks_for_none(void **unused)
 	}
 }
 
+/* The stray of a service that the file has no longer, as Consul lists it. */
+static struct facts_entry stray(char *task, char *id, char *app, char *consul_service)
+{
+	return (struct facts_entry){ .id = id,
+				     .service = consul_service,
+				     .address = text_address,
+				     .port = 31500,
+				     .status = FACTS_STATUS_PASSING,
+				     .output = text_empty,
+				     .ours = true,
+				     .marked = true,
+				     .task = task,
+				     .app = app,
+				     .boot_id = text_boot,
+				     .definition = text_empty };
+}
+
+static bool is_removed(struct world *w, const char *task)
+{
+	const struct registrar_entry *entry = world_registration(w, task);
+
+	return entry && entry->gone_proved;
+}
+
+/* What was registered for a service goes when the file and the packet path both have it no longer, and for no other reason. */
+static void a_service_is_taken_out(void **unused)
+{
+	static char task[] = "api.1", id[] = "sluice:api.1:0", app[] = "/api", api[] = "api",
+		    other[] = "other boot";
+	struct facts_entry entry = stray(task, id, app, api);
+	struct config_service services[2];
+	struct world w;
+
+	(void)unused;
+	world_start_up(&w, 1);
+	world_say(&w, &entry, 1);
+	assert_false(is_removed(&w, task)); /* the packet path may still have it */
+	model_services_agree(w.model, true);
+	assert_true(is_removed(&w, task));
+	services[0] = w.service;
+	services[1] = w.service;
+	snprintf(services[1].name, sizeof(services[1].name), "%s", api);
+	services[1].port = 8080;
+	services[1].marathon_app = app;
+	services[1].consul_service = api;
+	w.config.service = services;
+	w.config.service_count = 2;
+	assert_int_equal(model_configure(w.model, &w.config), 0);
+	world_tick(&w);
+	assert_false(is_removed(&w, task)); /* it is back */
+	services[1].marathon_app = text_empty;
+	assert_false(is_removed(&w, task)); /* or Consul alone tells its tasks by now */
+	w.config.service_count = 1;
+	assert_int_equal(model_configure(w.model, &w.config), 0);
+	world_tick(&w);
+	assert_true(is_removed(&w, task));
+	entry.marked = false; /* another daemon's on this host */
+	world_say(&w, &entry, 1);
+	assert_false(is_removed(&w, task));
+	entry.marked = true;
+	entry.boot_id = other; /* the registrar knows what a ghost is */
+	world_say(&w, &entry, 1);
+	assert_false(is_removed(&w, task));
+	world_say(&w, &entry, 0);
+	assert_null(world_registration(&w, task));
+	world_stop(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -168,6 +236,7 @@ int main(void)
 		cmocka_unit_test(a_scaled_app_has_the_checks_it_had),
 		cmocka_unit_test(an_entry_whose_task_has_left_is_not_left_standing),
 		cmocka_unit_test(what_waits_for_no_answer_asks_for_none),
+		cmocka_unit_test(a_service_is_taken_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -47,3 +47,15 @@ int attached_carry_over(const struct sluice_service *services, const struct conf
 	}
 	return 0;
 }
+
+bool attached_all_configured(const struct sluice_service *services, const struct config *config)
+{
+	for (unsigned i = 1; i <= SLUICE_MAX_SERVICES; i++) {
+		char name[sizeof(services[i].name) + 1] = "";
+
+		memcpy(name, services[i].name, sizeof(services[i].name));
+		if (name[0] && !config_service_by_name(config, name))
+			return false;
+	}
+	return true;
+}

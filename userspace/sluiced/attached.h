@@ -5,6 +5,8 @@
 #ifndef SLUICED_ATTACHED_H
 #define SLUICED_ATTACHED_H
 
+#include <stdbool.h>
+
 #include <sluice/abi.h>
 
 struct config;
@@ -15,5 +17,8 @@ struct config;
  */
 int attached_carry_over(const struct sluice_service *services, const struct config *old,
 			struct config *config);
+
+/* Has config each of the services that are attached? */
+bool attached_all_configured(const struct sluice_service *services, const struct config *config);
 
 #endif

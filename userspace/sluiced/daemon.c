@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "admin.h"
+#include "attached.h"
 #include "clock.h"
 #include "config.h"
 #include "consul.h"
@@ -64,6 +65,9 @@ static void hand_over_registrations(struct daemon *daemon)
 	int err;
 
 	daemon->facts_changed = false;
+	model_services_agree(daemon->model, !daemon->detached && attached_all_configured(
+									 daemon->reconcile.services,
+									 daemon->config));
 	err = model_registrations(daemon->model, &entries, &count);
 	if (!err)
 		err = registrar_want(daemon->registrar, entries, count);

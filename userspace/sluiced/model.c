@@ -158,6 +158,7 @@ void model_free(struct model *model)
 	for (size_t i = 0; i < model->service_count; i++)
 		service_release(&model->service[i]);
 	free(model->service);
+	model_strays_forget(model);
 	free_addresses(model->address, model->address_count);
 	free(model->boot_id);
 	free(model->wanted_service);

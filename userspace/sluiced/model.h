@@ -45,6 +45,12 @@ int model_configure(struct model *model, const struct config *config);
  */
 void model_names_known(struct model *model, bool known);
 
+/*
+ * Are all services of the packet path in the configuration (not so at first)? Only then is a registration of ours without a service a
+ * left-over of one that was taken out.
+ */
+void model_services_agree(struct model *model, bool agree);
+
 /* The name by which Marathon last called this host, as the configuration has it; the first of them if it used several. "": none. */
 const char *model_called(const struct model *model);
 

@@ -280,7 +280,7 @@ static int consul_service(struct model *model, struct model_service *service,
 
 int model_consul(struct model *model, const struct facts_consul *answer, int64_t now_ms)
 {
-	int err = 0, one;
+	int err = model_strays_learn(model, answer), one;
 
 	model->consul_answer_ms = now_ms;
 	for (size_t s = 0; s < model->service_count; s++) {

@@ -131,6 +131,12 @@ struct model_service {
 	struct model_checks checks; /* of the app's newest version, as Marathon defines them */
 };
 
+/* Our registration of a task, without a service in the configuration. */
+struct model_stray {
+	char *task, *app, *consul_service; /* owned */
+	unsigned port_index;
+};
+
 struct model {
 	const struct config *config;
 	char *boot_id;
@@ -158,12 +164,20 @@ struct model {
 	struct model_problem *problem;
 	struct registrar_entry *entry;
 	size_t entry_capacity;
+	struct model_stray *stray; /* as of Consul's last answer */
+	size_t stray_count;
+	bool services_agree;
 };
 
 /* model_problems.c: forget what was said of the service's tasks; a task that has no port, and why; log those that are new */
 void model_problems_forget(struct model_service *service);
 void model_problems_learn(const struct model *model, struct model_service *service,
 			  const struct facts_app *app);
+
+/* model_strays.c: those of an answer, 0 or -ENOMEM, which changes nothing; may it be deregistered now? */
+int model_strays_learn(struct model *model, const struct facts_consul *answer);
+void model_strays_forget(struct model *model);
+bool model_is_stray(const struct model *model, const struct model_stray *stray);
 
 /* model_checks.c. Copying replaces what was there: 0, or -ENOMEM, which changes nothing. */
 int model_checks_copy(struct model_checks *to, const struct facts_check *check, size_t count);

@@ -81,7 +81,7 @@ static bool is_listed(const struct registrar_entry *entries, size_t count,
 
 static int reserve(struct model *model)
 {
-	size_t count = 1;
+	size_t count = 1 + model->stray_count;
 	void *grown;
 
 	for (size_t s = 0; s < model->service_count; s++)
@@ -133,6 +133,19 @@ int model_registrations(struct model *model, const struct registrar_entry **entr
 				.gone_proved = gone,
 			};
 		}
+	}
+	for (size_t i = 0; i < model->stray_count; i++) {
+		const struct model_stray *stray = &model->stray[i];
+
+		if (model_is_stray(model, stray))
+			model->entry[(*count)++] = (struct registrar_entry){
+				.task = stray->task,
+				.app = stray->app,
+				.port_index = stray->port_index,
+				.address = "",
+				.service = stray->consul_service,
+				.gone_proved = true,
+			};
 	}
 	*entries = model->entry;
 	return 0;
