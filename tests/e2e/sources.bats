@@ -178,6 +178,11 @@ as_user() {
 	on slave1 setpriv --reuid=64080 --regid=64080 --clear-groups "$@"
 }
 
+# set_in_file SECTION KEY VALUE: in the lab's configuration, which nobody is told to read
+set_in_file() {
+	sed -i -e "/^\[$1\]/,/^\[/ { /^$2 *=/d }" -e "/^\[$1\]/a $2 = $3" "$LAB_CONFIG"
+}
+
 # needs SECTION KEY=VALUE EXPECTED: with that in the file both programs say that this needs attach ("": nothing does)
 needs() {
 	cp "$BATS_TEST_TMPDIR/good.conf" "$LAB_CONFIG"
@@ -239,6 +244,32 @@ with_out() {
 	ctl --json reload | holds '.ok and .needs_attach == null and .message == "reloaded"'
 	same_set "$before"
 	ask --url "http://$SLAVE1/" --requests 60 --connections 3 --close | holds '.failed == 0 and (.tasks | length) == 4'
+}
+
+@test "the admin socket moves with a reload; sluicectl reload does not call it done when nobody heard it" {
+	local good=$BATS_TEST_TMPDIR/good.conf before socket
+	before=$(up)
+	socket=$(sed -n 's/^socket *= *//p' "$LAB_CONFIG").new
+	cp "$LAB_CONFIG" "$good"
+	set_in_file admin socket /no/such/folder/admin.sock
+	kill -HUP "$(host_pid slave1 sluiced)"
+	wait_for "a place that cannot be had is refused" grep -q 'reload-refused.*/no/such/folder/admin.sock' "$LAB_WORK/log/slave1-sluiced.log"
+	ctl --config "$good" --json status | holds '.attached'
+	set_in_file admin socket "$socket"
+	run ctl reload
+	[[ $status == 1 && $output == *"sluiced: running, but not listening at $socket"* ]]
+	kill -HUP "$(host_pid slave1 sluiced)"
+	wait_for "it listens there" test -S "$socket"
+	ctl --json reload | holds '.ok and .message == "reloaded"'
+	cp "$good" "$LAB_CONFIG"
+	kill -HUP "$(host_pid slave1 sluiced)"
+	wait_for "it is back" ctl --json reload
+	[[ ! -e $socket ]]
+	lab stop slave1 sluiced
+	run ctl reload
+	lab start slave1 sluiced
+	[[ $status == 1 && $output == *"sluiced: not running, so nobody was told"* ]]
+	same_set "$before"
 }
 
 @test "a second sluiced on the same pin folder is refused, the first goes on" {

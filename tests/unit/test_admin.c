@@ -51,6 +51,7 @@ static int remove_folder(void **unused)
 /* A client needs somebody to run the loop meanwhile. */
 struct asking {
 	int done;
+	const char *at; /* NULL: path */
 	const char *request;
 	char *answer;
 	int err;
@@ -60,7 +61,8 @@ static void *ask(void *arg)
 {
 	struct asking *asking = arg;
 
-	asking->err = admin_client_call(path, asking->request, 10000, &asking->answer);
+	asking->err = admin_client_call(asking->at ? asking->at : path, asking->request, 10000,
+					&asking->answer);
 	__atomic_store_n(&asking->done, 1, __ATOMIC_RELEASE);
 	return NULL;
 }
@@ -101,6 +103,56 @@ static void answers_and_cleans_up(void **unused)
 	assert_int_equal(errno, EADDRINUSE);
 	admin_free(admin);
 	assert_int_equal(access(path, F_OK), -1);
+	event_base_free(base);
+}
+
+/* Told over the very socket that it leaves, as `reload` does. */
+struct moving {
+	struct admin *admin;
+	const char *to;
+	int err;
+};
+
+static char *move(void *ctx, int argc, char **argv)
+{
+	struct moving *moving = ctx;
+
+	(void)argc;
+	(void)argv;
+	moving->err = admin_move(moving->admin, moving->to);
+	return strdup("{\"moved\":true}");
+}
+
+static void moves_to_another_place(void **unused)
+{
+	struct event_base *base = event_base_new();
+	struct asking asking = { .request = "reload" }, old = { .request = "reload" },
+		      new = { .request = "reload" };
+	struct moving moving = { .to = "/proc/no/such/admin.sock" };
+	char there[sizeof(path) + 8];
+
+	(void)unused;
+	snprintf(there, sizeof(there), "%s.new", path);
+	moving.admin = admin_new(base, path, move, &moving);
+	assert_non_null(moving.admin);
+	call(base, &asking); /* cannot listen there: it stays */
+	assert_int_equal(asking.err, 0);
+	assert_true(moving.err < 0);
+	free(asking.answer);
+	moving.to = there;
+	call(base, &old); /* it moves, and who told it so is answered */
+	assert_int_equal(old.err, 0);
+	assert_int_equal(moving.err, 0);
+	assert_string_equal(old.answer, "{\"moved\":true}");
+	free(old.answer);
+	assert_int_equal(access(path, F_OK), -1);
+	new.at = there;
+	call(base, &new); /* to where it is: nothing to do */
+	assert_int_equal(new.err, 0);
+	assert_int_equal(moving.err, 0);
+	free(new.answer);
+	admin_free(moving.admin);
+	assert_int_equal(access(there, F_OK), -1);
 	event_base_free(base);
 }
 
@@ -171,6 +223,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(answers_and_cleans_up),
+		cmocka_unit_test(moves_to_another_place),
 		cmocka_unit_test(replaces_what_a_crash_left),
 		cmocka_unit_test(cuts_off_who_talks_too_much),
 		cmocka_unit_test(bad_paths),

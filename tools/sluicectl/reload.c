@@ -17,8 +17,10 @@
 #include "config.h"
 #include "maps.h"
 #include "services.h"
+#include "writer.h"
 
 #define ANSWER_MS 10000
+#define STANDIN_MS 1000 /* a sluicectl that stands in for a daemon has done by then */
 
 struct outcome {
 	bool ok;
@@ -49,6 +51,25 @@ static bool sync_services(const struct config *config, struct outcome *outcome)
 	return !err;
 }
 
+/* Nobody answers at the socket. A daemon that runs all the same listens at another one: the file was changed. */
+static void tell_unheard(const struct config *config, struct outcome *outcome)
+{
+	char why[CONFIG_ERROR_LEN];
+	int fd = writer_lock(config->pin_dir, STANDIN_MS, why, sizeof(why));
+
+	if (fd >= 0)
+		close(fd);
+	if (fd == -EBUSY)
+		snprintf(
+			outcome->message, sizeof(outcome->message),
+			"sluiced: running, but not listening at %.100s, so it was told nothing: if [admin] socket has changed, send it SIGHUP",
+			config->admin_socket);
+	else
+		snprintf(
+			outcome->message, sizeof(outcome->message),
+			"sluiced: not running, so nobody was told; it will read the file when it starts");
+}
+
 static void ask_daemon(const struct config *config, struct outcome *outcome)
 {
 	char *answer = NULL;
@@ -56,9 +77,7 @@ static void ask_daemon(const struct config *config, struct outcome *outcome)
 	int err = admin_client_call(config->admin_socket, "reload", ANSWER_MS, &answer);
 
 	if (err == -ENOENT || err == -ECONNREFUSED) {
-		outcome->ok = true;
-		snprintf(outcome->message, sizeof(outcome->message),
-			 "sluiced: not running; it will read the file when it starts");
+		tell_unheard(config, outcome);
 		return;
 	}
 	if (err) {

@@ -183,34 +183,71 @@ static int listen_on(const char *path)
 	return fd;
 }
 
+static void stop_listening(struct admin *admin)
+{
+	listen_pause_free(admin->pause);
+	if (admin->listener)
+		evconnlistener_free(admin->listener);
+	if (admin->path)
+		unlink(admin->path);
+	free(admin->path);
+}
+
+/* Listen at path and no longer where it was. What was there stays unless 0; who is being answered is in either case. */
+static int listen_there(struct admin *admin, struct event_base *base, const char *path)
+{
+	struct evconnlistener *listener;
+	struct listen_pause *pause;
+	char *copy;
+	int fd;
+
+	fd = listen_on(path);
+	if (fd < 0)
+		return fd;
+	listener = evconnlistener_new(base, on_accept, admin,
+				      LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
+	if (!listener)
+		close(fd);
+	copy = strdup(path);
+	pause = listener ? listen_pause_new(base, listener, "admin") : NULL;
+	if (!pause || !copy) {
+		listen_pause_free(pause);
+		if (listener)
+			evconnlistener_free(listener);
+		free(copy);
+		unlink(path);
+		return -ENOMEM;
+	}
+	stop_listening(admin);
+	admin->path = copy;
+	admin->listener = listener;
+	admin->pause = pause;
+	return 0;
+}
+
 struct admin *admin_new(struct event_base *base, const char *path, admin_handler handler, void *ctx)
 {
 	struct admin *admin = calloc(1, sizeof(*admin));
-	int fd;
+	int err;
 
 	if (!admin)
 		return NULL;
 	admin->handler = handler;
 	admin->ctx = ctx;
-	fd = listen_on(path);
-	if (fd < 0) {
+	err = listen_there(admin, base, path);
+	if (err) {
 		free(admin);
-		errno = -fd;
-		return NULL;
-	}
-	admin->path = strdup(path);
-	admin->listener = evconnlistener_new(base, on_accept, admin,
-					     LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
-	if (!admin->listener)
-		close(fd);
-	else
-		admin->pause = listen_pause_new(base, admin->listener, "admin");
-	if (!admin->pause || !admin->path) {
-		admin_free(admin);
-		errno = ENOMEM;
+		errno = -err;
 		return NULL;
 	}
 	return admin;
+}
+
+int admin_move(struct admin *admin, const char *path)
+{
+	if (!strcmp(admin->path, path))
+		return 0;
+	return listen_there(admin, evconnlistener_get_base(admin->listener), path);
 }
 
 void admin_free(struct admin *admin)
@@ -219,11 +256,6 @@ void admin_free(struct admin *admin)
 		return;
 	while (admin->clients)
 		drop_client(admin->clients);
-	listen_pause_free(admin->pause);
-	if (admin->listener)
-		evconnlistener_free(admin->listener);
-	if (admin->path)
-		unlink(admin->path);
-	free(admin->path);
+	stop_listening(admin);
 	free(admin);
 }

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "admin.h"
 #include "attach_needs.h"
 #include "attached.h"
 #include "config.h"
@@ -90,6 +91,22 @@ static int change_config(struct daemon *daemon, struct config **next, char *erro
 	return err;
 }
 
+/* The rest of a configuration, and back if it cannot be had. */
+static int move_and_change(struct daemon *daemon, struct config **next, char *error, size_t len)
+{
+	int err = admin_move(daemon->admin, (*next)->admin_socket);
+
+	if (err) {
+		errno = -err;
+		return daemon_could_not(error, len, "the admin socket", (*next)->admin_socket);
+	}
+	err = change_config(daemon, next, error, len);
+	if (err && admin_move(daemon->admin, daemon->config->admin_socket))
+		log_event(LOG_ERR, "admin-socket-kept", " error=\"%s\"",
+			  "the old one cannot be made again");
+	return err;
+}
+
 /* What is about to take the place of the configuration in use: a resolver that is silent now takes no name away. */
 static struct config *read_next_config(const struct daemon *daemon, char *error)
 {
@@ -119,7 +136,7 @@ static int reload_with(struct daemon *daemon, struct config *config, char *error
 		goto out;
 	}
 	daemon_judge_attach(daemon, config);
-	err = change_config(daemon, &config, error, CONFIG_ERROR_LEN);
+	err = move_and_change(daemon, &config, error, CONFIG_ERROR_LEN);
 	if (err) {
 		config_free(config);
 		daemon_judge_attach(daemon, daemon->config);
