@@ -29,6 +29,7 @@ char *host_mark(const char *pin_dir)
 	if (sd_id128_get_machine_app_specific(ours, &machine) < 0)
 		return strdup("");
 	hash = take(hash, machine.bytes, sizeof(machine.bytes));
-	hash = take(hash, pin_dir, strlen(pin_dir));
+	if (pin_dir)
+		hash = take(hash, pin_dir, strlen(pin_dir));
 	return asprintf(&text, "%016" PRIx64, hash) < 0 ? NULL : text;
 }

@@ -7,7 +7,7 @@
 #ifndef SLUICED_HOST_MARK_H
 #define SLUICED_HOST_MARK_H
 
-/* New string, "" where the host has no id: then nothing is told by it. NULL: no memory. */
+/* New string, "" where the host has no id: then nothing is told by it. NULL: no memory. pin_dir may be NULL. */
 char *host_mark(const char *pin_dir);
 
 #endif
