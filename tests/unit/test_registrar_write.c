@@ -21,6 +21,7 @@
 #include "config.h"
 #include "facts.h"
 #include "loop.h"
+#include "host_mark.h"
 #include "registrar.h"
 #include "registrar_plan.h"
 
@@ -170,12 +171,14 @@ static void an_agent_that_was_away_is_told_again(void **state)
 	struct facts_entry held = { .ours = true };
 	const struct facts_consul answer = { .entry_count = 1, .entries = &held };
 	struct registrar_host host = { .tag = "n", .address = "10.0.0.1" };
+	char *mark = host_mark(NULL);
 	struct registration registration;
 	struct world world;
 
 	(void)state;
 	open_world(&world);
 	host.boot_id = held.boot_id = registrar_boot_id();
+	host.mark = mark;
 	assert_non_null(held.boot_id);
 	assert_int_equal(registration_make(&entry, &host, &registration), 0);
 	held.id = registration.id;
@@ -193,6 +196,7 @@ static void an_agent_that_was_away_is_told_again(void **state)
 		event_base_loop(world.base, EVLOOP_ONCE);
 	close_world(&world);
 	registration_release(&registration);
+	free(mark);
 	free(held.boot_id);
 }
 
