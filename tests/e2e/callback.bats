@@ -36,3 +36,27 @@ subscriptions() {
 	[[ $output == 403 ]]
 	ctl --json backends | holds '[.[] | select(.state == "up")] | length == 2'
 }
+
+# said WHAT: the daemon's log has it
+said() {
+	grep -q "$1" "$LAB_WORK/log/slave1-sluiced.log"
+}
+
+# given_up N: so many calls has Marathon made that nobody took, and waits no longer for any
+given_up() {
+	(($(on slave1 ss -Htn state close-wait 'sport = :8081' | wc -l) >= $1))
+}
+
+@test "held up while Marathon calls, it is called again at once and not only after a resync" {
+	local i
+	stop_daemon
+	for ((i = 0; i < 12; i++)); do
+		sim emit '{"eventType": "status_update_event", "taskStatus": "TASK_RUNNING", "taskId": "web.none", "appId": "/web", "host": "slave1.lab", "ports": [31000]}' >/dev/null
+	done
+	wait_for "Marathon has given up, and skips us for 2^12 s" given_up 12
+	start_daemon
+	wait_for "it has subscribed anew" said 'subscription-renewed'
+	subscriptions | holds '[.callbackUrls[] | select(. == "http://10.80.0.2:8081/events")] | length == 1'
+	scale /web 3
+	scale /web 2
+}

@@ -40,6 +40,7 @@ struct world {
 	const char *leader;
 	bool subscribed;
 	int posts;    /* subscriptions */
+	int removals; /* of them */
 	int all, web; /* answers of everything, and of /web alone, that reached the sink */
 	size_t app_count;
 	bool full, connected, answers, was_unsubscribed;
@@ -64,6 +65,10 @@ static void on_request(struct evhttp_request *request, void *ctx)
 		if (evhttp_request_get_command(request) == EVHTTP_REQ_POST) {
 			world->subscribed = true;
 			world->posts++;
+		}
+		if (evhttp_request_get_command(request) == EVHTTP_REQ_DELETE) {
+			world->subscribed = false;
+			world->removals++;
 		}
 		evbuffer_add_printf(out, "{\"callbackUrls\":[%s]}",
 				    world->subscribed ? "\"http://h/e\"" : "");
@@ -257,6 +262,36 @@ static void a_lost_subscription_is_renewed(void **state)
 	marathon_resync(world.marathon);
 	while (!world.was_unsubscribed || !world.connected)
 		event_base_dispatch(world.base);
+	assert_int_equal(world.posts, 2);
+	close_world(&world);
+}
+
+/* Held up for seconds, it failed to take callbacks, and Marathon skips it though it is listed: out and in again, once a resync. */
+static void held_up_the_subscription_is_renewed(void **state)
+{
+	struct world world;
+
+	(void)state;
+	open_world_with(&world, OTHER "," WEB, CONFIG_EVENTS_CALLBACK);
+	world.config->resync_ms = 600000;
+	while (!world.connected || !world.all)
+		event_base_dispatch(world.base);
+	assert_int_equal(world.posts, 1);
+	assert_int_equal(world.removals, 0);
+	world.all = 0;
+	marathon_was_held_up(world.marathon);
+	while (world.posts < 2)
+		event_base_loop(world.base, EVLOOP_ONCE);
+	assert_int_equal(world.removals, 1);
+	while (!world.all) /* what was told between the two */
+		event_base_dispatch(world.base);
+	assert_true(world.connected && world.subscribed);
+	world.all = 0;
+	marathon_was_held_up(world.marathon); /* not again so soon */
+	marathon_resync(world.marathon);
+	while (!world.all)
+		event_base_dispatch(world.base);
+	assert_int_equal(world.removals, 1);
 	assert_int_equal(world.posts, 2);
 	close_world(&world);
 }
@@ -500,6 +535,7 @@ int main(void)
 		cmocka_unit_test(an_app_does_not_wait_for_the_pace_of_whole_answers),
 		cmocka_unit_test(a_broken_stream_is_no_silence),
 		cmocka_unit_test(a_lost_subscription_is_renewed),
+		cmocka_unit_test(held_up_the_subscription_is_renewed),
 		cmocka_unit_test(what_callbacks_skip_is_asked_for),
 		cmocka_unit_test(another_leader_is_asked_for_everything),
 		cmocka_unit_test(an_event_before_its_tasks_answer),

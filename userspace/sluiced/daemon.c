@@ -31,8 +31,9 @@
 #include "sandbox.h"
 #include "state.h"
 
-#define REFRESH_MS 5000	      /* has attach been run again? */
-#define SCAN_MS 30000	      /* exact counts, when nobody waits for them */
+#define REFRESH_MS 5000 /* has attach been run again? */
+#define HELD_UP_MS 5000 /* without a turn of the loop; Marathon waits 5 s or 10 s for a callback */
+#define SCAN_MS 30000	/* exact counts, when nobody waits for them */
 #define SCAN_DRAINING_MS 2000 /* when somebody does */
 #define CALM_AFTER 10	      /* seconds without a step */
 #define CALM_EVERY 10	      /* then a turn each so many seconds, unless something is told */
@@ -198,6 +199,9 @@ static void on_second(evutil_socket_t fd, short what, void *ctx)
 
 	(void)fd;
 	(void)what;
+	if (daemon->second_ms && now - daemon->second_ms > HELD_UP_MS)
+		marathon_was_held_up(daemon->marathon);
+	daemon->second_ms = now;
 	if (now - daemon->refresh_ms >= REFRESH_MS)
 		daemon_refresh(daemon);
 	if (daemon->attached_ns != daemon->reconcile.maps.meta.attached_at_ns)

@@ -39,6 +39,7 @@ struct daemon {
 	struct ask ask_marathon, ask_consul;	   /* for answers that confirm, or were dropped */
 	uint64_t steps_seen;			   /* of all plans, and failures, a second ago */
 	unsigned calm_seconds;			   /* since a turn had anything to do */
+	int64_t second_ms;			   /* the last one's; 0: none yet */
 	int64_t scan_ms, refresh_ms, addresses_ms; /* last time */
 	uint64_t attached_ns;			   /* of the attach that needs_attach speaks of */
 	char needs_attach[64];

@@ -27,6 +27,12 @@ void marathon_free(struct marathon *marathon);
 /* Ask for everything soon. May be called from the sink. */
 void marathon_resync(struct marathon *marathon);
 
+/*
+ * The loop has stood still for seconds. Callbacks that nobody took made Marathon skip us for a while, listed all the same: our subscription
+ * is renewed, once a resync at most. Does nothing without callbacks.
+ */
+void marathon_was_held_up(struct marathon *marathon);
+
 /* Valid as long as the object; the contents change. */
 const struct facts_source *marathon_source(const struct marathon *marathon);
 

@@ -72,6 +72,8 @@ struct marathon_subscription {
 	struct http_call *call;
 	struct event *timer;
 	bool posted;		/* the check under way follows our POST */
+	bool renew;		/* subscribe anew, though we are listed */
+	int64_t renewed_ms;	/* when that was last done; 0: never */
 	struct event *skipped;	/* asks for what Marathon may not have called us for */
 	unsigned skipped_count; /* how often it has */
 };

@@ -3,7 +3,8 @@
  * Marathon's HTTP callbacks (up to 1.4): runs the server that takes them, and sees to it that
  * Marathon lists our URL: asks, subscribes if it does not, asks again. Repeated as long as we live,
  * since a subscription can get lost; then events were missed, so everything is asked for. So it is,
- * a few times, after the server has opened: who did not answer is not called for a while.
+ * a few times, after the server has opened: who did not answer is not called for a while. Marathon forgets
+ * that of who is not subscribed, so after the daemon was held up our URL is taken out and put in again.
  */
 #include "marathon_internal.h"
 
@@ -13,6 +14,7 @@
 #include <string.h>
 
 #include "callback.h"
+#include "clock.h"
 #include "log.h"
 
 #define PATH "/v2/eventSubscriptions"
@@ -91,7 +93,9 @@ static void on_posted(void *ctx, const struct http_answer *answer)
 	ask(marathon, "GET", PATH, on_list);
 }
 
-static void subscribe(struct marathon *marathon)
+/* POST or DELETE our URL. */
+static void change_list(struct marathon *marathon, const char *method,
+			void (*done)(void *, const struct http_answer *))
 {
 	char path[MARATHON_MAX_URL];
 	char *escaped = http_escape(marathon->config->callback_url);
@@ -102,7 +106,31 @@ static void subscribe(struct marathon *marathon)
 	}
 	snprintf(path, sizeof(path), PATH "?callbackUrl=%s", escaped);
 	free(escaped);
-	ask(marathon, "POST", path, on_posted);
+	ask(marathon, method, path, done);
+}
+
+static void subscribe(struct marathon *marathon)
+{
+	change_list(marathon, "POST", on_posted);
+}
+
+/* Whatever it says, the POST and the list that follow show what is. */
+static void on_removed(void *ctx, const struct http_answer *answer)
+{
+	struct marathon *marathon = ctx;
+
+	marathon->subscription.call = NULL;
+	if (answer->error[0])
+		fail(marathon, answer->error);
+	else
+		subscribe(marathon);
+}
+
+/* Nothing that is told between the two reaches us: everything is asked for when we are listed again. */
+static void renew(struct marathon *marathon)
+{
+	log_event(LOG_NOTICE, "subscription-renewed", "url=%s", marathon->config->callback_url);
+	change_list(marathon, "DELETE", on_removed);
 }
 
 static void on_list(void *ctx, const struct http_answer *answer)
@@ -138,6 +166,15 @@ static void on_list(void *ctx, const struct http_answer *answer)
 		return;
 	}
 	marathon_stable(&marathon->events);
+	if (subscription->renew && !subscription->posted) {
+		renew(marathon);
+		return;
+	}
+	if (subscription->renew) {
+		subscription->renew = false;
+		subscription->renewed_ms = clock_ms();
+		marathon_fetch_all(marathon, true);
+	}
 	if (!marathon->events.works) {
 		marathon_works(marathon, &marathon->events);
 		marathon_fetch_all(marathon, true);
@@ -186,6 +223,18 @@ void marathon_subscription_check(struct marathon *marathon)
 
 	if (subscription->timer && !subscription->call && marathon->events.works)
 		marathon_schedule(subscription->timer, 0);
+}
+
+void marathon_was_held_up(struct marathon *marathon)
+{
+	struct marathon_subscription *subscription = &marathon->subscription;
+	int64_t resync_ms = (int64_t)marathon->config->resync_ms;
+
+	if (!subscription->timer || subscription->renew ||
+	    (subscription->renewed_ms && clock_ms() - subscription->renewed_ms < resync_ms))
+		return;
+	subscription->renew = true;
+	marathon_subscription_check(marathon);
 }
 
 int marathon_subscription_init(struct marathon *marathon, struct event_base *base)
