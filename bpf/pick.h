@@ -27,7 +27,7 @@ struct pick {
 	__be32 client;
 	__u32 exclude; /* slot that must not be chosen, 0: none */
 	__u32 now;     /* jiffies */
-	__u8 trusted;  /* 1: rather nobody than a suspect */
+	__u8 trusted;  /* 1: rather nobody than a suspect whose time is not over */
 	/* valid after PICK_OK */
 	__u32 slot;
 	__u32 generation;
@@ -396,7 +396,8 @@ static __always_inline int pick_backend(struct pick *pick)
 	pick->on_empty = walk->on_empty;
 	pick->on_full = walk->on_full;
 	pick->refused = walk->refused;
-	if (result == PICK_OK && pick->trusted && walk->best.slot == walk->doubtful.slot)
+	if (result == PICK_OK && pick->trusted && walk->doubtful_fresh &&
+	    walk->best.slot == walk->doubtful.slot)
 		return PICK_EMPTY;
 	return result;
 }

@@ -62,12 +62,12 @@ enum pick_place { PICK_ON_CPU, PICK_ON_DESK }; /* whose walk; a compile-time con
 struct pick_walk {
 	struct pick_candidate candidate; /* being looked at */
 	struct pick_candidate best;
-	struct pick_candidate doubtful; /* first suspect */
+	struct pick_candidate doubtful; /* first suspect; rather one whose time is over */
 	__u32 full;			/* somebody was left out for maxconn */
 	__u8 on_empty;			/* what the set says */
 	__u8 on_full;
-	__u8 refused; /* somebody was left out for a port outside the range */
-	__u8 pad;
+	__u8 refused;	     /* somebody was left out for a port outside the range */
+	__u8 doubtful_fresh; /* 1: that suspect's time is not over */
 };
 
 struct {
@@ -102,6 +102,7 @@ static __always_inline void pick_look(struct pick_walk *walk, struct sluice_back
 	const volatile struct sluice_backend *shared = backend;
 	struct pick_candidate *to = &walk->candidate;
 	__u32 active = 0;
+	__u8 fresh;
 
 	if (!backend || slot == exclude)
 		return;
@@ -131,8 +132,11 @@ static __always_inline void pick_look(struct pick_walk *walk, struct sluice_back
 		return;
 	}
 	if (pick_is_suspect(backend, now, moved)) {
-		if (!walk->doubtful.slot)
+		fresh = backend->suspect == SLUICE_SUSPECT_FRESH;
+		if (!walk->doubtful.slot || fresh < walk->doubtful_fresh) {
 			walk->doubtful = *to;
+			walk->doubtful_fresh = fresh;
+		}
 		return;
 	}
 	if (!walk->best.slot || pick_is_better(to, &walk->best))

@@ -213,6 +213,7 @@ enum model_pick model_pick(struct model *model, unsigned service, unsigned exclu
 {
 	const struct model_set *set = &model->sets[service];
 	unsigned good[32], good_count = 0, doubtful[32], doubtful_count = 0, i;
+	unsigned old[32], old_count = 0; /* suspects that nobody has asked for a second */
 	bool full = false;
 
 	model->sees_bad_port = false;
@@ -232,12 +233,17 @@ enum model_pick model_pick(struct model *model, unsigned service, unsigned exclu
 		if (set->maxconn && model->backends[set->table[i]].active >=
 					    (int)set->maxconn - (model->lie == MODEL_LIE_MAXCONN))
 			full = true;
-		else if (is_suspect(model, set->table[i], exclude != 0))
+		else if (is_suspect(model, set->table[i], false))
 			doubtful[doubtful_count++] = set->table[i];
+		else if (is_suspect(model, set->table[i], exclude != 0))
+			old[old_count++] = set->table[i];
 		else
 			good[good_count++] = set->table[i];
 	}
-	if (!good_count) { /* better a suspect than nobody */
+	if (!good_count && old_count) { /* better an old suspect than a new one */
+		memcpy(good, old, sizeof(good));
+		good_count = old_count;
+	} else if (!good_count) { /* better a suspect than nobody */
 		memcpy(good, doubtful, sizeof(good));
 		good_count = trusted ? 0 : doubtful_count;
 	} else if (set->balance == SLUICE_BALANCE_LEASTCONN) {
