@@ -356,6 +356,29 @@ static void self(void **state)
 	free(text);
 }
 
+static void meta_is_kept_since_1_0_7(void **state)
+{
+	static const struct {
+		const char *text;
+		bool keeps;
+	} rows[] = {
+		{ "{\"Config\":{\"Version\":\"0.9.3\"}}", false },
+		{ "{\"Config\":{\"Version\":\"1.0.6\"}}", false },
+		{ "{\"Config\":{\"Version\":\"1.0.6-beta1\"}}", false },
+		{ "{\"Config\":{\"Version\":\"1.0.7\"}}", true },
+		{ "{\"Config\":{\"Version\":\"1.5.3\"}}", true },
+		{ "{\"Config\":{\"Version\":\"2.0.0+ent\"}}", true },
+		{ "{\"Config\":{\"Version\":\"new\"}}", true },
+		{ "{\"Config\":{}}", true },
+		{ "[", true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		assert_int_equal(consul_json_keeps_meta(rows[i].text, strlen(rows[i].text)),
+				 rows[i].keeps);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -366,6 +389,7 @@ int main(void)
 		cmocka_unit_test(ownership),
 		cmocka_unit_test(other_hosts_entries),
 		cmocka_unit_test(a_renamed_host_knows_its_entries),
+		cmocka_unit_test(meta_is_kept_since_1_0_7),
 		cmocka_unit_test(refusals),
 		cmocka_unit_test(odd_ports),
 		cmocka_unit_test(self),

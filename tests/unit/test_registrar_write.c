@@ -36,6 +36,7 @@ struct world {
 	uint32_t taken;	   /* a bit for each task web.N */
 	int status;	   /* of a refusal; 0: 400 */
 	int asked;	   /* who the agent is */
+	const char *version;
 };
 
 /* N of the task web.N that is registered */
@@ -65,7 +66,8 @@ static void on_request(struct evhttp_request *request, void *ctx)
 		world->asked++;
 		evbuffer_add_printf(
 			out,
-			"{\"Config\":{\"NodeName\":\"n\"},\"Member\":{\"Addr\":\"10.0.0.1\"}}");
+			"{\"Config\":{\"NodeName\":\"n\",\"Version\":\"%s\"},\"Member\":{\"Addr\":\"10.0.0.1\"}}",
+			world->version ? world->version : "1.8.0");
 	} else if (!strcmp(path, "/v1/agent/service/register")) {
 		if (world->refusals && world->refused == world->refusals) {
 			world->taken |= UINT32_C(1) << task_of(request);
@@ -200,6 +202,30 @@ static void an_agent_that_was_away_is_told_again(void **state)
 	free(held.boot_id);
 }
 
+/* Its registrations would come back without their meta, and be nobody's. Asked again, since agents are replaced. */
+static void an_agent_without_meta_is_left_alone(void **state)
+{
+	static const struct registrar_entry entry = {
+		.task = "web.1", .app = "/web", .address = "", .port = 31000, .service = "web"
+	};
+	const struct facts_consul answer = { 0 };
+	struct world world;
+
+	(void)state;
+	open_world(&world);
+	world.version = "1.0.6";
+	assert_int_equal(registrar_want(world.registrar, &entry, 1), 0);
+	registrar_consul(world.registrar, &answer);
+	while (world.asked < 2)
+		event_base_loop(world.base, EVLOOP_ONCE);
+	assert_int_equal(world.refused, 0);
+	world.version = "1.0.7";
+	while (!world.refused)
+		event_base_loop(world.base, EVLOOP_ONCE);
+	assert_int_equal(world.asked, 3);
+	close_world(&world);
+}
+
 static int64_t now_ms(void)
 {
 	struct timespec now;
@@ -306,6 +332,7 @@ int main(void)
 		cmocka_unit_test(nothing_is_written_to_another_hosts_agent),
 		cmocka_unit_test(what_is_taken_and_not_listed_is_told),
 		cmocka_unit_test(writes_are_rate_limited),
+		cmocka_unit_test(an_agent_without_meta_is_left_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

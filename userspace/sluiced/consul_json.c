@@ -406,6 +406,25 @@ out:
 	return err;
 }
 
+bool consul_json_keeps_meta(const char *text, size_t len)
+{
+	const cJSON *config, *version;
+	struct json_error error;
+	unsigned major, minor, patch;
+	cJSON *document;
+	bool keeps = true;
+
+	json_error_init(&error, "/v1/agent/self");
+	document = json_parse(text, len, CONSUL_JSON_MAX_BYTES, &error);
+	config = cJSON_GetObjectItemCaseSensitive(document, "Config");
+	version = cJSON_GetObjectItemCaseSensitive(config, "Version");
+	if (cJSON_IsString(version) &&
+	    sscanf(version->valuestring, "%3u.%3u.%3u", &major, &minor, &patch) == 3)
+		keeps = major * 1000000 + minor * 1000 + patch >= 1000007;
+	cJSON_Delete(document);
+	return keeps;
+}
+
 int consul_json_index(const char *text, uint64_t *index)
 {
 	uint64_t number = 0;

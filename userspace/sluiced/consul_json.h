@@ -7,6 +7,7 @@
 #ifndef SLUICED_CONSUL_JSON_H
 #define SLUICED_CONSUL_JSON_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -59,5 +60,11 @@ int consul_json_index(const char *text, uint64_t *index);
  */
 int consul_json_self(const char *text, size_t len, char **node, char **address,
 		     struct json_error *error);
+
+/*
+ * Does the agent of this /v1/agent/self keep the meta of services? Since Consul 1.0.7; true also where its version is
+ * not said or not understood.
+ */
+bool consul_json_keeps_meta(const char *text, size_t len);
 
 #endif

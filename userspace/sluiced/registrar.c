@@ -51,6 +51,7 @@ struct registrar {
 	struct registrations registrations; /* of wants */
 	struct facts_consul held;
 	bool held_known;
+	bool too_old; /* the agent, for registrations that can be told from others'; said so */
 	bool doubted; /* the agent was away: what the catalog holds the agent may have lost */
 	bool changed; /* wants or held, since the last plan */
 	struct registrar_refusals refusals;
@@ -271,6 +272,18 @@ static void on_self(void *ctx, const struct http_answer *answer)
 		return;
 	}
 	free(node);
+	if (!consul_json_keeps_meta(answer->body, answer->body_len)) {
+		if (!registrar->too_old)
+			log_event(
+				LOG_ERR, "registration-off",
+				"reason=\"this Consul agent is older than 1.0.7 and keeps no meta of services: what is registered could not be told from others'\"");
+		registrar->too_old = true;
+		free(registrar->address);
+		registrar->address = NULL;
+		pause_after_failure(registrar);
+		return;
+	}
+	registrar->too_old = false;
 	schedule(registrar, 0);
 }
 
