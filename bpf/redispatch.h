@@ -105,13 +105,16 @@ static __always_inline bool redispatch_move(const struct owned *owned, const uni
 	return true;
 }
 
-/* Its backend does not take it. False: nobody else does, and nothing has changed. */
+/* Its backend does not take it. False: nobody else does, and the flow is as it was. */
 static __always_inline bool redispatch_syn(const struct owned *owned, const union flow_key *key,
 					   enum family family, enum flow_cause cause, __u32 now)
 {
 	if (redispatch_move(owned, key, family, cause, now))
 		return true;
 	if (cause != FLOW_TAKEN && !owned->flow->done && !sluice_flow_is_over(owned->flow)) {
+		/* a suspect like those before it: what refuses this client alone leaves them equal */
+		if (owned->backend)
+			flow_suspect(owned->backend, now);
 		count_reason(SLUICE_REASON_REFUSED);
 		event_tell(SLUICE_REASON_REFUSED, owned->slot, 0);
 	}

@@ -388,8 +388,10 @@ static bool refused_moves(struct model *model, struct model_flow *flow, bool may
 
 	if (may && model_move(model, flow, MODEL_REFUSED, seen) == MODEL_PICK_OK)
 		return true;
-	if (!flow->done && !told)
+	if (!flow->done && !told) {
 		model->reasons[SLUICE_REASON_REFUSED]++;
+		model_suspect(model, flow->slot);
+	}
 	return false;
 }
 

@@ -313,6 +313,12 @@ struct model_flow *model_forget(struct model *model, struct model_flow *flow)
 	return NULL;
 }
 
+void model_suspect(struct model *model, unsigned slot)
+{
+	model->backends[slot].suspect = true;
+	model->backends[slot].suspect_ms = model->now_ms;
+}
+
 enum model_pick model_move(struct model *model, struct model_flow *flow, enum model_cause cause,
 			   unsigned seen)
 {
@@ -330,11 +336,8 @@ enum model_pick model_move(struct model *model, struct model_flow *flow, enum mo
 	old->unsure = cause == MODEL_SILENT && old->has_answered &&
 		      old->answered_ms == flow->picked_ms;
 	if (cause == MODEL_REFUSED ||
-	    (cause == MODEL_SILENT &&
-	     (!old->has_answered || old->answered_ms <= flow->picked_ms))) {
-		old->suspect = true;
-		old->suspect_ms = model->now_ms;
-	}
+	    (cause == MODEL_SILENT && (!old->has_answered || old->answered_ms <= flow->picked_ms)))
+		model_suspect(model, flow->slot);
 	model_begin(model, flow, slot, flow->client_isn, flow->syn_payload);
 	flow->before_ack = before_ack;
 	if (cause == MODEL_SILENT) /* it is the client who sent the SYN once more */
@@ -391,15 +394,13 @@ void model_lost(struct model *model, struct model_flow *flow)
 enum model_pick model_move_newer(struct model *model, struct model_flow *flow, unsigned seen)
 {
 	const struct frame *syn = model_newer(model, flow);
-	struct model_backend *old = &model->backends[flow->slot];
 	enum model_pick result;
 	unsigned slot;
 
 	result = model_pick(model, flow->service, flow->slot, false, seen, &slot);
 	if (result != MODEL_PICK_OK)
 		return result;
-	old->suspect = true;
-	old->suspect_ms = model->now_ms;
+	model_suspect(model, flow->slot);
 	if (!model_has_room(model, flow, false)) { /* the client sends it again */
 		model->reasons[SLUICE_REASON_TABLE_FULL]++;
 		model_remove(model, flow);

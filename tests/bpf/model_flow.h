@@ -44,6 +44,9 @@ void model_remove(struct model *model, struct model_flow *flow);
 /* Why a SYN goes to another backend. Who was silent or has refused is a suspect. */
 enum model_cause { MODEL_SILENT, MODEL_REFUSED, MODEL_TAKEN };
 
+/* Others go before it from now on, for SLUICE_SUSPECT_MS and until it answers. */
+void model_suspect(struct model *model, unsigned slot);
+
 enum model_pick model_move(struct model *model, struct model_flow *flow, enum model_cause cause,
 			   unsigned seen);
 /* The newest SYN that met a connection of these addresses and ports is kept beside the flow. */
