@@ -146,6 +146,8 @@ static int run_few_places(const struct options *options, enum world_room room,
 	if (room == WORLD_FORGETS)
 		timeouts.closing_ms = timeouts.idle_ms;
 	err = world_open(&world, &timeouts, room);
+	if (!err && room == WORLD_REFUSES)
+		count(pressure_try_newer(&world, stdout), totals);
 	if (!err)
 		run_sequences(&world, options, totals);
 	world_release(&world);

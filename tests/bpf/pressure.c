@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a full established table forgets when nobody but the programs is there: connections that are
- * quiet, and not those that speak. Whom an LRU pushes out is the kernel's choice, so the quiet ones are
- * many and the others speak again and again, as connections do.
+ * What a full table forgets when nobody but the programs is there. Of an established one: connections
+ * that are quiet, and not those that speak. Whom an LRU pushes out is the kernel's choice, so the quiet
+ * ones are many and the others speak again and again, as connections do. Of a half-open one that takes
+ * no more: nothing, a connection that stands stays.
  */
 #include "pressure.h"
 
@@ -16,6 +17,7 @@
 
 enum { SPEAKERS = 40, NEWCOMERS = 600, ROUND = 20, PORT = 80, HOST_PORT = 31001 };
 enum { SPEAKER_PORT = 10000, NEWCOMER_PORT = 20000, QUIET_PORT = 40000 };
+enum { ISN = 1000, NEWER_ISN = 70000 };
 
 static bool expect(FILE *report, const char *what, unsigned got, unsigned want)
 {
@@ -45,26 +47,38 @@ static unsigned speak(struct world *world, unsigned port)
 
 	frame_init_in(&frame);
 	frame.sport = (uint16_t)port;
-	frame.seq = 1001;
+	frame.seq = ISN + 1;
 	frame.ack = 5001;
 	frame.flags = FRAME_ACK;
 	return send_one(world, false, &frame);
 }
 
-static bool open_connection(struct world *world, unsigned port)
+static bool ask(struct world *world, unsigned port, uint32_t isn)
 {
 	struct frame frame;
 
 	frame_init_in(&frame);
 	frame.sport = (uint16_t)port;
+	frame.seq = isn;
 	frame.flags = FRAME_SYN;
-	if (send_one(world, false, &frame) != HOST_PORT)
-		return false;
+	return send_one(world, false, &frame) == HOST_PORT;
+}
+
+static bool answer(struct world *world, unsigned port, uint32_t isn)
+{
+	struct frame frame;
+
 	frame_init_out(&frame);
 	frame.sport = HOST_PORT;
 	frame.dport = (uint16_t)port;
+	frame.ack = isn + 1;
 	frame.flags = FRAME_SYN | FRAME_ACK;
-	return send_one(world, true, &frame) == PORT && speak(world, port) == HOST_PORT;
+	return send_one(world, true, &frame) == PORT;
+}
+
+static bool open_connection(struct world *world, unsigned port)
+{
+	return ask(world, port, ISN) && answer(world, port, ISN) && speak(world, port) == HOST_PORT;
 }
 
 /* Connections that have said nothing for an hour fill the table. */
@@ -136,5 +150,26 @@ bool pressure_try(struct world *world, FILE *report)
 	if (world_count_flows(world, true) > WORLD_FLOW_ENTRIES)
 		good = expect(report, "flows in the table", world_count_flows(world, true),
 			      WORLD_FLOW_ENTRIES);
+	return !world_reset(world) && good;
+}
+
+bool pressure_try_newer(struct world *world, FILE *report)
+{
+	unsigned i;
+	bool good;
+
+	good = expect(report, "a connection",
+		      make_world(world) && open_connection(world, SPEAKER_PORT), true);
+	for (i = 0; i < WORLD_FEW_HALF && good; i++)
+		good = expect(report, "SYNs fill the half-open table",
+			      ask(world, NEWCOMER_PORT + i, ISN), true);
+	good = good &&
+	       expect(report, "a newer SYN is answered",
+		      ask(world, SPEAKER_PORT, NEWER_ISN) && answer(world, SPEAKER_PORT, NEWER_ISN),
+		      true);
+	good = good &&
+	       expect(report, "established flows after it", world_count_flows(world, true), 1);
+	good = good && expect(report, "where the connection's next packet goes",
+			      speak(world, SPEAKER_PORT), HOST_PORT);
 	return !world_reset(world) && good;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Established tables that are full, without a daemon. */
+/* Flow tables that are full, without a daemon. */
 #ifndef TESTS_PRESSURE_H
 #define TESTS_PRESSURE_H
 
@@ -13,5 +13,11 @@ struct world;
  * and a line in report, if not. Leaves an empty world.
  */
 bool pressure_try(struct world *world, FILE *report);
+
+/*
+ * For a world that is WORLD_REFUSES: a client's newer SYN that a backend has taken finds no place in the half-open
+ * table. The connection that stands there stays, until there is room. The rest as above.
+ */
+bool pressure_try_newer(struct world *world, FILE *report);
 
 #endif
