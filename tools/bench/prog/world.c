@@ -19,6 +19,7 @@
 #include "cgroup.h"
 #include "jiffies.h"
 #include "peers.h"
+#include "tail_calls.h"
 
 static int fail(const char *what, int err)
 {
@@ -112,6 +113,7 @@ static int load(struct world *world, const struct world_size *size)
 		return fail("cannot open the BPF object", -errno);
 	world->skel->rodata->sluice_hz = jiffies.hz;
 	world->skel->rodata->sluice_host_netns = size->host_netns;
+	world->skel->rodata->sluice_calls_writer = tail_calls_mix(); /* as loader.c */
 	world->skel->rodata->sluice_knows_mptcp = size->host_netns && cgroup_knows_mptcp();
 	err = set_entries(world, size);
 	if (err)
