@@ -15,14 +15,14 @@ struct dice {
 	uint64_t state;
 };
 
-/* SplitMix64. */
+/* SplitMix64. 0 if there are no sides: an IP header may say that it is empty. */
 static uint32_t roll(struct dice *dice, uint32_t sides)
 {
 	uint64_t z = dice->state += 0x9e3779b97f4a7c15ull;
 
 	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
 	z = (z ^ z >> 27) * 0x94d049bb133111ebull;
-	return (uint32_t)((z ^ z >> 31) >> 16) % sides;
+	return sides ? (uint32_t)((z ^ z >> 31) >> 16) % sides : 0;
 }
 
 static void mend(uint8_t *frame, const struct frame_places *places)

@@ -18,7 +18,9 @@
 
 #define LIMIT_MS 20000
 #define TASKS 4
+/* 800 ports of Marathon's tasks: who is usable there shall be one of them, not what Consul told before. */
 #define FIRST_PORT 31100
+#define FLIP_PORT 31950
 
 static const char usage[] =
 	"usage: react consul|kill|veto --pins DIR [--count N] [--consul URL] [--host NAME] [--port P]\n";
@@ -28,13 +30,13 @@ static const char usage[] =
 static int react_consul(const struct options *options, const struct maps *maps)
 {
 	static struct times later, query, map;
-	struct flip *flip = flip_new(options->consul, "bench", FIRST_PORT);
+	struct flip *flip = flip_new(options->consul, "bench", FLIP_PORT);
 	bool passing = true;
 
 	if (!flip)
 		return options_failed("cannot register at the agent");
-	if (!flip_seen(flip, true, LIMIT_MS) || !look_until(maps, FIRST_PORT, true, LIMIT_MS) ||
-	    !look_until(maps, FIRST_PORT + 1, true, LIMIT_MS)) {
+	if (!flip_seen(flip, true, LIMIT_MS) || !look_until(maps, FLIP_PORT, true, LIMIT_MS) ||
+	    !look_until(maps, FLIP_PORT + 1, true, LIMIT_MS)) {
 		flip_free(flip);
 		return options_failed("the services do not come up");
 	}
@@ -46,7 +48,7 @@ static int react_consul(const struct options *options, const struct maps *maps)
 		passing = !passing;
 		from = clock_now_ns();
 		flip_turn(flip, passing);
-		in_map = look_until(maps, FIRST_PORT, passing, LIMIT_MS);
+		in_map = look_until(maps, FLIP_PORT, passing, LIMIT_MS);
 		in_query = flip_seen(flip, passing, LIMIT_MS);
 		if (!in_map || !in_query) {
 			flip_free(flip);
