@@ -7,7 +7,8 @@ source "${BATS_TEST_DIRNAME}/lab.bash"
 setup_file() {
 	lab_up --slaves 1 --containers process
 	lab config slave1 marathon.resync=1s service.none.port=82 service.none.marathon_app=/none \
-		service.cmd.port=83 service.cmd.marathon_app=/cmd service.alone.port=84 service.alone.consul_service=alone
+		service.cmd.port=83 service.cmd.marathon_app=/cmd service.alone.port=84 service.alone.consul_service=alone \
+		service.both.port=86 service.both.consul_service=both
 	# no load is on while tasks end: none needs to be served for a second more
 	lab scale /web 3 --on-term close >/dev/null
 }
@@ -158,6 +159,43 @@ alone_hold() {
 	on slave1 curl -sS --fail --max-time 10 -X PUT http://127.0.0.1:8500/v1/agent/service/deregister/one
 	kill "${pids[@]}"
 	wait_for "nobody is left" alone_hold 'length == 0'
+}
+
+# both_is SEAT TASK STATE: the one backend of that service
+both_is() {
+	backends_hold --argjson g "$1" --arg t "$2" --arg s "$3" \
+		'[.[] | select(.service == "both")] | length == 1 and [.[0].slot, .[0].generation] == $g and .[0].task == $t and .[0].state == $s'
+}
+
+@test "a service that Consul alone told gets marathon_app, and loses it again: its backend and its connections go on" {
+	local task port seat before after
+	jq -n '{id: "/both", instances: 1, cpus: 0.1, mem: 32}' |
+		on master curl -sS --fail --max-time 10 -H 'Content-Type: application/json' -o /dev/null -d @- http://10.80.0.250:8080/v2/apps
+	wait_for "its task runs" eval "lab status --json | jq -e 'any(.tasks[]; .app == \"/both\" and .pid != null)'"
+	read -r task port < <(lab status --json | jq -r '.tasks[] | select(.app == "/both") | "\(.id) \(.port)"')
+	on slave1 curl -sS --fail --max-time 10 -X PUT http://127.0.0.1:8500/v1/agent/service/register \
+		--data "{\"ID\": \"two\", \"Name\": \"both\", \"Port\": $port, \"Check\": {\"TTL\": \"1h\", \"Status\": \"passing\"}}"
+	wait_for "it is up" backends_hold 'any(.[]; .service == "both" and .state == "up" and .task == "two")'
+	seat=$(ctl --json backends | jq -c '.[] | select(.service == "both") | [.slot, .generation]')
+	cp "$LAB_CONFIG" "$BATS_TEST_TMPDIR/consul.conf"
+	load_start kept --url "http://$SLAVE1:86/" --connections 4 --rate 100
+	before=$(ctl --json counters | jq '.retired')
+	set_in_file 'service both' marathon_app /both
+	ctl reload
+	wait_for "Marathon tells it" both_is "$seat" "$task" up
+	load_more kept 40
+	cp "$BATS_TEST_TMPDIR/consul.conf" "$LAB_CONFIG"
+	ctl reload
+	wait_for "Consul tells it" backends_hold --arg t "$task" 'any(.[]; .service == "both" and .task != $t)'
+	both_is "$seat" "$(ctl --json backends | jq -r '.[] | select(.service == "both") | .task')" up
+	load_more kept 40
+	after=$(ctl --json counters | jq '.retired')
+	load_stop kept | holds '.failed == 0 and .moved == 0 and .idle_closed == 0'
+	[[ $before =~ ^[0-9]+$ && $before == "$after" ]]
+	on master curl -sS --fail --max-time 10 -o /dev/null -X DELETE http://10.80.0.250:8080/v2/apps/both
+	on slave1 curl -sS --fail --max-time 10 -X PUT http://127.0.0.1:8500/v1/agent/service/deregister/two
+	on slave1 curl -sS --fail --max-time 10 -X PUT "http://127.0.0.1:8500/v1/agent/service/deregister/sluice:$task:0" || true
+	wait_for "nobody is left" backends_hold 'all(.[]; .service != "both")'
 }
 
 @test "a reload that is refused changes nothing" {

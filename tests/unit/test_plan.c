@@ -95,6 +95,7 @@ static void apply_step(struct world *world, const struct plan_step *step)
 		backend->weight = step->backend->weight;
 		break;
 	case PLAN_LABEL:
+		snprintf(label->task, sizeof(label->task), "%s", step->backend->task);
 		snprintf(label->app, sizeof(label->app), "%s", step->backend->app);
 		snprintf(label->reason, sizeof(label->reason), "%s", step->backend->reason);
 		snprintf(label->source, sizeof(label->source), "%s", step->backend->source);
@@ -237,9 +238,11 @@ static void random_scene(struct scene *scene, unsigned *seed)
 		snprintf(text[0], sizeof(text[0]), "task.%u.%u", port,
 			 below(seed, 3)); /* often the same again */
 		snprintf(text[1], sizeof(text[1]), "reason %u", below(seed, 2));
+		snprintf(text[2], sizeof(text[2]), "task.%u.%u", port, below(seed, 3));
 		/* ports from 31970: some lie beyond the range and must be refused */
 		*b = (struct wanted_backend){ .service = below(seed, SERVICES),
 					      .task = text[0],
+					      .formerly = below(seed, 4) ? NULL : text[2],
 					      .app = "/app",
 					      .port_index = below(seed, 2),
 					      .port = (uint16_t)(31970 + port),
@@ -338,6 +341,49 @@ static void new_task_on_old_port_is_another_generation(void **unused)
 	b.port_index = 1;
 	run(world, &wanted);
 	assert_int_not_equal(world->backend[before.slot].generation, generation);
+	free(world);
+}
+
+/* So do its flows live on. What another service, port or index has under that name is somebody else. */
+static void another_name_of_the_same_task_keeps_slot_and_generation(void **unused)
+{
+	struct world *world = new_world(1);
+	struct wanted_service service;
+	struct wanted_backend b = up("web-a", 31000);
+	struct wanted wanted = one_service(&service, &b, 1);
+	uint32_t generation;
+	unsigned slot;
+
+	(void)unused;
+	run(world, &wanted);
+	slot = world->hport[31000].slot;
+	generation = world->backend[slot].generation;
+	b.task = "t0";
+	b.formerly = "web-a";
+	assert_int_equal(run(world, &wanted), 1); /* the label */
+	check_result(world, &wanted);
+	assert_int_equal(world->hport[31000].slot, slot);
+	assert_int_equal(world->backend[slot].generation, generation);
+	assert_int_equal(run(world, &wanted), 0);
+	/* and back */
+	b.task = "web-a";
+	b.formerly = "t0";
+	assert_int_equal(run(world, &wanted), 1);
+	assert_int_equal(world->backend[slot].generation, generation);
+	for (int other = 0; other < 3; other++) {
+		size_t created = 0;
+		struct actual actual = view(world);
+		struct plan plan = { 0 };
+
+		b = up("t1", (uint16_t)(31000 + (other == 0)));
+		b.formerly = other == 2 ? "web-b" : "web-a";
+		b.port_index = other == 1;
+		assert_int_equal(plan_build(&plan, &actual, &wanted), 0);
+		for (size_t i = 0; i < plan.count; i++)
+			created += plan.step[i].kind == PLAN_CREATE;
+		plan_release(&plan);
+		assert_int_equal(created, 1);
+	}
 	free(world);
 }
 
@@ -545,6 +591,7 @@ int main(void)
 		cmocka_unit_test(apply_gives_what_was_wanted),
 		cmocka_unit_test(same_identity_keeps_slot_and_generation),
 		cmocka_unit_test(new_task_on_old_port_is_another_generation),
+		cmocka_unit_test(another_name_of_the_same_task_keeps_slot_and_generation),
 		cmocka_unit_test(generation_is_never_zero_nor_repeated),
 		cmocka_unit_test(refuses_ports),
 		cmocka_unit_test(unsynced_until_something_is_known),

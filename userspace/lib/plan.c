@@ -129,7 +129,8 @@ static int add_cleared_owners(struct plan *plan, const struct plan_seats *seats)
 static bool label_differs(const struct sluice_label *label, const struct wanted_backend *backend)
 {
 	/* both are cut to the label's size */
-	return strncmp(label->reason, backend->reason, sizeof(label->reason) - 1) ||
+	return strncmp(label->task, backend->task, sizeof(label->task) - 1) ||
+	       strncmp(label->reason, backend->reason, sizeof(label->reason) - 1) ||
 	       strncmp(label->source, backend->source, sizeof(label->source) - 1) ||
 	       strncmp(label->app, backend->app, sizeof(label->app) - 1);
 }

@@ -17,7 +17,7 @@ enum plan_kind {
 	PLAN_CREATE,  /* write backend and label into a free slot, the generation last */
 	PLAN_STATE,   /* state of a slot */
 	PLAN_WEIGHT,  /* weight of a slot */
-	PLAN_LABEL,   /* reason and source of a slot */
+	PLAN_LABEL,   /* task, app, reason and source of a slot */
 	PLAN_HPORT,   /* owner of a host-port; slot 0: nobody */
 	PLAN_PUBLISH, /* a service's set */
 	PLAN_RETIRE, /* free a slot: its flows are nobody's from then on, and the operator's override ends */

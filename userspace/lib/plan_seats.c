@@ -74,6 +74,7 @@ static void choose_seats(struct plan_seats *seats)
 		seats->owner[backend->port] = 1; /* claimed; the slot follows */
 		seats->seat[seats->count++] =
 			(struct plan_seat){ .backend = backend,
+					    .known_as = backend->task,
 					    .service = seats->service[backend->service] };
 	}
 }
@@ -96,7 +97,7 @@ static int compare_identities(const struct identity *a, const struct identity *b
 
 static struct identity seat_identity(const struct plan_seat *seat)
 {
-	return (struct identity){ seat->service, seat->backend->task, seat->backend->port_index,
+	return (struct identity){ seat->service, seat->known_as, seat->backend->port_index,
 				  seat->backend->port };
 }
 
@@ -123,6 +124,29 @@ static int compare_places(const void *a, const void *b)
 	int order = compare_identities(&x->identity, &y->identity);
 
 	return order ? order : x->slot < y->slot ? -1 : x->slot > y->slot;
+}
+
+static int match_places(const void *a, const void *b)
+{
+	const struct plan_place *x = a, *y = b;
+
+	return compare_identities(&x->identity, &y->identity);
+}
+
+/* One that has another name since keeps the slot that it has under the old one. */
+static void find_renamed(struct plan_seats *seats)
+{
+	for (size_t i = 0; i < seats->count; i++) {
+		struct plan_seat *seat = &seats->seat[i];
+		struct plan_place place;
+
+		if (!seat->backend->formerly)
+			continue;
+		seat->known_as = seat->backend->formerly;
+		place.identity = seat_identity(seat);
+		if (!bsearch(&place, seats->used, seats->used_count, sizeof(place), match_places))
+			seat->known_as = seat->backend->task;
+	}
 }
 
 /*
@@ -245,8 +269,9 @@ int plan_seats_build(struct plan_seats *seats, const struct actual *actual,
 		return -ENOMEM;
 	choose_seats(seats);
 	mark_taken(seats);
-	qsort(seats->seat, seats->count, sizeof(*seats->seat), compare_seats);
 	qsort(seats->used, seats->used_count, sizeof(*seats->used), compare_places);
+	find_renamed(seats);
+	qsort(seats->seat, seats->count, sizeof(*seats->seat), compare_seats);
 	walk(seats);
 	give_slots(seats);
 	return 0;

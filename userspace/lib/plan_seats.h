@@ -19,7 +19,8 @@ struct plan_refusal;
 /* One wanted backend that is let in, and where it stands or will stand. */
 struct plan_seat {
 	const struct wanted_backend *backend;
-	unsigned service; /* index in the maps */
+	const char *known_as; /* the task, as the maps have it now if they have it */
+	unsigned service;     /* index in the maps */
 	unsigned slot;
 	bool is_new;
 };

@@ -25,6 +25,7 @@ static void put_text(char *to, size_t len, const char *from)
 
 static void write_label(struct sluice_label *label, const struct wanted_backend *backend)
 {
+	put_text(label->task, sizeof(label->task), backend->task);
 	put_text(label->app, sizeof(label->app), backend->app);
 	put_text(label->reason, sizeof(label->reason), backend->reason);
 	put_text(label->source, sizeof(label->source), backend->source);
@@ -41,7 +42,6 @@ static void create(struct maps *maps, const struct plan_step *step, uint64_t now
 	if (maps->bstats_fd > 0)
 		maps_read_bstats(maps, step->slot, &label->base);
 	label->port_index = step->backend->port_index;
-	snprintf(label->task, sizeof(label->task), "%s", step->backend->task);
 	write_label(label, step->backend);
 	label->generation = step->generation;
 

@@ -22,6 +22,7 @@ struct wanted_service {
 struct wanted_backend {
 	size_t service; /* position in struct wanted's services */
 	const char *task;
+	const char *formerly; /* its other name, which the maps may still have; NULL: none */
 	const char *app;
 	unsigned port_index;
 	uint16_t port; /* host order */

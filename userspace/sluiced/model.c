@@ -83,8 +83,8 @@ struct model_backend *model_add(struct model *model, struct model_service *servi
 	backend->port_index = port_index;
 	backend->port = port;
 	backend->born = born(model, task);
-	backend->listens = backend->listened = model->kernel_known &&
-					       facts_listens(&model->listeners, port);
+	backend->listens = backend->listened = backend->watched =
+		model->kernel_known && facts_listens(&model->listeners, port);
 	backend->m_last = STATE_M_SILENT;
 	backend->source = "";
 	while (*end)
@@ -99,8 +99,8 @@ void model_set_port(const struct model *model, struct model_backend *backend, ui
 		return;
 	backend->port = port;
 	backend->lost_usable = backend->lost_mass = false;
-	backend->listens = backend->listened = model->kernel_known &&
-					       facts_listens(&model->listeners, port);
+	backend->listens = backend->listened = backend->watched =
+		model->kernel_known && facts_listens(&model->listeners, port);
 }
 
 void model_backend_free(struct model_backend *backend)
@@ -109,6 +109,7 @@ void model_backend_free(struct model_backend *backend)
 		return;
 	free(backend->task);
 	free(backend->app);
+	free(backend->formerly);
 	free(backend->beside);
 	model_checks_release(&backend->checks);
 	free(backend);

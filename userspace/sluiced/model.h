@@ -92,7 +92,7 @@ void model_override(struct model *model, const struct model_identity *of,
 void model_flows(struct model *model, const struct model_identity *of, uint32_t flows,
 		 int64_t started_ms);
 
-/* One line for each change of a backend's state. Called from model_tick(). */
+/* One line for each change of a backend's state, or name (from and to are one then). */
 struct model_change {
 	const char *service, *task, *source, *reason;
 	uint16_t port;

@@ -148,6 +148,23 @@ static void judge_group(const struct facts_entry *const *entries, size_t count, 
 	}
 }
 
+/* NULL: no memory */
+static struct model_backend *new_group(struct model *model, struct model_service *service,
+				       const struct facts_entry *entry)
+{
+	const struct model_new_name name = { .by = MODEL_NAMED_BY_CONSUL,
+					     .task = entry->id,
+					     .app = entry->app,
+					     .port = entry->port };
+	struct model_backend *backend;
+
+	if (model_rename(model, service, &name, &backend))
+		return NULL;
+	return backend ? backend
+		       : model_add(model, service, entry->id, entry->app,
+				   service->config->port_index, entry->port);
+}
+
 static int remember_beside(struct model_backend *backend, const struct facts_entry *const *entries,
 			   size_t count)
 {
@@ -185,13 +202,13 @@ static int consul_only(struct model *model, struct model_service *service,
 		if (backend && backend->seen)
 			continue;
 		if (!backend)
-			backend = model_add(model, service, name->id, name->app,
-					    service->config->port_index, name->port);
+			backend = new_group(model, service, name);
 		if (!backend || remember_beside(backend, entries, count)) {
 			err = -ENOMEM;
 			continue;
 		}
 		backend->seen = true;
+		backend->named = MODEL_NAMED_BY_CONSUL;
 		backend->m_last = STATE_M_RUNNING;
 		backend->health = decides->status == FACTS_STATUS_NONE && !decides->has_checks
 					  ? FACTS_HEALTH_NO_CHECKS
@@ -228,6 +245,7 @@ static int meet_registered(struct model *model, struct model_service *service,
 				    entries[i]->port_index, entries[i]->port);
 		if (!backend)
 			return -ENOMEM;
+		backend->named = MODEL_NAMED_BY_MARATHON;
 		if (service->marathon_answered && model->names_known) {
 			model_m_lacks(backend, now_ms);
 			backend->retired = true;

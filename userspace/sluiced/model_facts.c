@@ -20,9 +20,11 @@ static bool is_hinted(const struct model_adopted *adopted)
 int model_adopt(struct model *model, const struct model_adopted *adopted)
 {
 	struct model_service *service = model_find_service(model, adopted->service);
+	const struct model_identity of = { adopted->service, adopted->task, adopted->port_index,
+					   adopted->port };
 	struct model_backend *backend;
 
-	if (!service || model_find_at(service, adopted->task, adopted->port_index, adopted->port))
+	if (!service || model_find_identity(model, &of))
 		return 0;
 	backend = model_add(model, service, adopted->task, adopted->app, adopted->port_index,
 			    adopted->port);
@@ -180,6 +182,31 @@ static bool may_move(const struct model *model, const struct model_backend *back
 	       !backend->listens;
 }
 
+/* One that has not started is not who listens there. */
+static struct model_backend *new_task(struct model *model, struct model_service *service,
+				      const struct facts_app *app, const struct facts_task *task,
+				      int *err)
+{
+	const struct model_new_name name = { .by = MODEL_NAMED_BY_MARATHON,
+					     .task = task->id,
+					     .app = app->id,
+					     .port = task_port(task, service->config->port_index) };
+	struct model_backend *backend = NULL;
+
+	if (task->state != FACTS_TASK_STARTING && model_rename(model, service, &name, &backend)) {
+		*err = -ENOMEM;
+		return NULL;
+	}
+	if (!backend)
+		backend = model_add(model, service, name.task, name.app,
+				    service->config->port_index, name.port);
+	if (backend)
+		backend->named = MODEL_NAMED_BY_MARATHON;
+	else
+		*err = -ENOMEM;
+	return backend;
+}
+
 /* The backend of a task in this service, new if it must be; NULL: none, or no memory (then *err is set). */
 static struct model_backend *meet_task(struct model *model, struct model_service *service,
 				       const struct facts_app *app, const struct facts_task *task,
@@ -196,17 +223,16 @@ static struct model_backend *meet_task(struct model *model, struct model_service
 	if (backend && backend->retired && task->state == FACTS_TASK_GONE)
 		return backend;
 	if (backend && backend->retired && task->state != FACTS_TASK_LOST) {
-		backend->retired = backend->listened = false;
+		backend->retired = backend->listened = backend->watched = false;
 		backend->evidence = SLUICE_BACKEND_FREE;
 	}
+	if (backend)
+		backend->named = MODEL_NAMED_BY_MARATHON;
 	if (backend)
 		return backend;
 	if (!port || task->state == FACTS_TASK_GONE || !model_is_local_name(model, task->host))
 		return NULL;
-	backend = model_add(model, service, task->id, app->id, port_index, port);
-	if (!backend)
-		*err = -ENOMEM;
-	return backend;
+	return new_task(model, service, app, task, err);
 }
 
 static const struct facts_app *find_app(const struct facts_marathon *answer, const char *id)
@@ -314,17 +340,19 @@ void model_hint(struct model *model, const struct facts_hint *hint, int64_t now_
 	}
 }
 
-/* --- the kernel, the sources' own state, the operator, the scans --- */
+/* --- the kernel, the sources' own state --- */
 
 static void take_listener(struct model_backend *backend, bool listens, int64_t now_ms)
 {
 	if (listens) {
+		backend->watched |= !backend->listened;
 		backend->listened = true;
 		backend->lost_usable = backend->lost_mass = false;
 	} else if (backend->listens) {
 		backend->lost_ms = now_ms;
 		backend->lost_usable = model_usable(backend);
 	}
+	backend->watched &= listens;
 	backend->listens = listens;
 }
 
@@ -353,43 +381,8 @@ void model_source(struct model *model, const struct facts_source *source, int64_
 			model->service[s].consul_answered = false;
 	} else if (!strcmp(source->name, "kernel") && !source->connected) {
 		model->kernel_known = false;
+		for (size_t s = 0; s < model->service_count; s++)
+			for (struct model_backend *b = model->service[s].backends; b; b = b->next)
+				b->watched = false;
 	}
-}
-
-void model_overrides_clear(struct model *model)
-{
-	for (size_t s = 0; s < model->service_count; s++)
-		for (struct model_backend *b = model->service[s].backends; b; b = b->next)
-			b->op_drain = b->op_has_weight = false;
-}
-
-static struct model_backend *find_identity(const struct model *model,
-					   const struct model_identity *of)
-{
-	const struct model_service *service = model_find_service(model, of->service);
-
-	return service ? model_find_at(service, of->task, of->port_index, of->port) : NULL;
-}
-
-void model_override(struct model *model, const struct model_identity *of,
-		    const struct sluice_override *override)
-{
-	struct model_backend *backend = find_identity(model, of);
-
-	if (!backend)
-		return;
-	backend->op_drain = override->drain;
-	backend->op_has_weight = override->has_weight;
-	backend->op_weight = override->weight;
-}
-
-void model_flows(struct model *model, const struct model_identity *of, uint32_t flows,
-		 int64_t started_ms)
-{
-	struct model_backend *backend = find_identity(model, of);
-
-	if (!backend)
-		return;
-	backend->flows = flows;
-	backend->flows_ms = started_ms;
 }

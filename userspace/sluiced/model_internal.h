@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The model's own structures, shared by model.c (services, backends), model_facts.c, model_consul.c and model_names.c (what comes in), guard.c
- * and guard_mass.c (what comes after the table), model_register.c (what goes to Consul) and model_why.c (what is told of it). Nobody else
- * includes this.
+ * The model's own structures, shared by model.c (services, backends), model_facts.c, model_consul.c, model_identity.c and model_names.c (what
+ * comes in), guard.c and guard_mass.c (what comes after the table), model_register.c (what goes to Consul) and model_why.c (what is told of
+ * it). Nobody else includes this.
  */
 #ifndef SLUICED_MODEL_INTERNAL_H
 #define SLUICED_MODEL_INTERNAL_H
@@ -20,12 +20,16 @@ struct model_checks {
 	struct facts_check *check; /* owned */
 };
 
+enum model_registry { MODEL_NAMED_BY_NOBODY, MODEL_NAMED_BY_MARATHON, MODEL_NAMED_BY_CONSUL };
+
 struct model_backend {
 	struct model_backend *next; /* in its service's list, in the order they were met */
 	char *task;
 	char *app;
-	char *beside; /* Consul alone: id of another entry on its port; NULL: none */
-	bool seen;    /* while an answer is taken in: it lists this backend */
+	enum model_registry named; /* who last called it so, in this daemon's life */
+	char *formerly;		   /* task, as the maps may still have it; NULL: as they have it */
+	char *beside;		   /* Consul alone: id of another entry on its port; NULL: none */
+	bool seen;		   /* while an answer is taken in: it lists this backend */
 	unsigned port_index;
 	uint16_t port;
 	uint16_t ports[FACTS_MAX_PORTS]; /* all of the task's, for checks of another index */
@@ -67,6 +71,7 @@ struct model_backend {
 	/* the kernel's */
 	bool listens;
 	bool listened;	  /* this generation has been seen listening */
+	bool watched;	  /* and ever since, without a break or a time when nobody could tell */
 	int64_t lost_ms;  /* when it last stopped listening */
 	bool lost_usable; /* it was usable then, and has not listened since */
 	bool lost_mass;	  /* and others stopped with it, when nobody else was usable */
@@ -205,6 +210,20 @@ struct model_backend *model_add(struct model *model, struct model_service *servi
 				const char *task, const char *app, unsigned port_index,
 				uint16_t port);
 void model_backend_free(struct model_backend *backend);
+
+/*
+ * model_identity.c: the backend that the other registry called otherwise and that is this task's process, by all that is known. It has
+ * the new name then, and *renamed is it; NULL: none. 0, or -ENOMEM, which changes nothing.
+ */
+struct model_new_name {
+	enum model_registry by;
+	const char *task, *app;
+	uint16_t port;
+};
+int model_rename(struct model *model, const struct model_service *service,
+		 const struct model_new_name *name, struct model_backend **renamed);
+/* Whose slot is it that the maps have under this name? NULL: nobody's. */
+struct model_backend *model_find_identity(struct model *model, const struct model_identity *of);
 /* Another port: what is known of listeners is that port's from here on. */
 void model_set_port(const struct model *model, struct model_backend *backend, uint16_t port);
 

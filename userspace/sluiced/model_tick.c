@@ -181,7 +181,8 @@ static void settle(const struct model *model, const struct model_service *servic
 		backend->guard_since_ms = now_ms;
 	if (backend->port_taken && !backend->retired) {
 		backend->state = SLUICE_BACKEND_FREE;
-		backend->listened = false; /* what listens there is somebody else */
+		backend->listened = backend->watched =
+			false; /* what listens there is somebody else */
 	}
 	if (backend->state == backend->state_before)
 		return;
@@ -342,6 +343,7 @@ static void write_service(struct model *model, size_t s, int64_t now_ms)
 		model->wanted_backend[model->wanted.backend_count++] = (struct wanted_backend){
 			.service = s,
 			.task = b->task,
+			.formerly = b->formerly,
 			.app = b->app,
 			.port_index = b->port_index,
 			.port = b->port,
