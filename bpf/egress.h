@@ -54,7 +54,9 @@ static __always_inline bool egress_is_near(const struct sluice_flow *flow,
 enum egress_owner {
 	EGRESS_OWN,
 	EGRESS_DIRECT, /* of a direct connection */
-	/* of a direct connection, and it proves that the backend's kernel knows nothing of the flow */
+	/*
+	 * of a direct connection, and it proves that the backend's kernel knows nothing of the flow
+	 */
 	EGRESS_STALE,
 };
 
@@ -229,10 +231,10 @@ static __always_inline bool egress_is_before(const struct owned *owned, const st
 }
 
 /*
- * May the SYN go to somebody else? It would not wait for long, and a direct connection loses nothing
- * but a repeated acknowledgement. But one that has been moved about, and is with the backend that had
- * the client's last connection, stays: the client knows how to end that, and others may hold still
- * older ones, which it does not know.
+ * May the SYN go to somebody else? It would not wait for long, and a direct connection loses
+ * nothing but a repeated acknowledgement. But one that has been moved about, and is with the
+ * backend that had the client's last connection, stays: the client knows how to end that, and
+ * others may hold still older ones, which it does not know.
  */
 static __always_inline bool egress_is_taken(const struct owned *owned, const struct packet *packet,
 					    __u32 now)

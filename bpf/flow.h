@@ -75,8 +75,9 @@ __noinline int sluice_recount(__u32 slot, __u32 before, __u32 after)
 }
 
 /*
- * What a flow is counted by, as this packet found it. Another CPU may change the flow meanwhile, and
- * moves it itself: what that has done must not be taken for this packet's, or it is moved twice.
+ * What a flow is counted by, as this packet found it. Another CPU may change the flow meanwhile,
+ * and moves it itself: what that has done must not be taken for this packet's, or it is moved
+ * twice.
  */
 static __always_inline struct sluice_flow flow_as_found(const struct owned *owned)
 {
@@ -385,15 +386,16 @@ static __always_inline bool flow_is_answered(const struct sluice_flow *flow,
 }
 
 /*
- * Does the reset say that the connection is over? A kernel that resets what it holds acknowledges what
- * it has of the client. With the number 0 it refuses a SYN, and if that is not the flow's own anybody
- * may have sent it. To a segment that it cannot place it answers with nothing but the segment's own
- * number (RFC 9293 section 3.10.7.1), and anybody can send one: behind Docker this host answers so
- * whatever conntrack calls invalid, while the connection lives. Such a reset proves something only with
- * a number that its client may await (RFC 5961 section 3.2) and nobody else knows: after the SYN-ACK, or
- * after the FIN; or before the FIN, as Linux believes it too. In between nobody keeps the numbers, for
- * that would cost each packet something: a connection that a kernel has forgotten without a word waits
- * for its client's next SYN, for its backend's end or for the idle time-out.
+ * Does the reset say that the connection is over? A kernel that resets what it holds acknowledges
+ * what it has of the client. With the number 0 it refuses a SYN, and if that is not the flow's own
+ * anybody may have sent it. To a segment that it cannot place it answers with nothing but the
+ * segment's own number (RFC 9293 section 3.10.7.1), and anybody can send one: behind Docker this
+ * host answers so whatever conntrack calls invalid, while the connection lives. Such a reset proves
+ * something only with a number that its client may await (RFC 5961 section 3.2) and nobody else
+ * knows: after the SYN-ACK, or after the FIN; or before the FIN, as Linux believes it too. In
+ * between nobody keeps the numbers, for that would cost each packet something: a connection that a
+ * kernel has forgotten without a word waits for its client's next SYN, for its backend's end or for
+ * the idle time-out.
  */
 static __always_inline bool flow_is_ended(const struct sluice_flow *flow,
 					  const struct packet *packet)

@@ -196,8 +196,8 @@ static __always_inline int local_choose(struct bpf_sock_addr *ctx, const struct 
 /* --- what is remembered --- */
 
 /*
- * May a connection to that port be remembered? Most sockets of a host need not be looked for: those that it has accepted have a
- * client's port, and its clients mostly ask others than us.
+ * May a connection to that port be remembered? Most sockets of a host need not be looked for: those
+ * that it has accepted have a client's port, and its clients mostly ask others than us.
  */
 static __always_inline bool local_may_know(__be16 port)
 {

@@ -44,8 +44,9 @@ static __always_inline struct sluice_half *redispatch_kept(const union flow_key 
 }
 
 /*
- * Keep the SYN, whose options lie in scratch->half already, while the backend is asked about it. Its
- * redispatched says how often the client has been asked; the same SYN once more changes nothing of that.
+ * Keep the SYN, whose options lie in scratch->half already, while the backend is asked about it.
+ * Its redispatched says how often the client has been asked; the same SYN once more changes nothing
+ * of that.
  */
 static __always_inline void redispatch_remember(struct scratch *scratch, enum family family)
 {
@@ -112,7 +113,9 @@ static __always_inline bool redispatch_syn(const struct owned *owned, const unio
 	if (redispatch_move(owned, key, family, cause, now))
 		return true;
 	if (cause != FLOW_TAKEN && !owned->flow->done && !sluice_flow_is_over(owned->flow)) {
-		/* a suspect like those before it: what refuses this client alone leaves them equal */
+		/*
+		 * a suspect like those before it: what refuses this client alone leaves them equal
+		 */
 		if (owned->backend)
 			flow_suspect(owned->backend, now);
 		count_reason(SLUICE_REASON_REFUSED);
@@ -181,13 +184,13 @@ static __always_inline bool redispatch_has_asked(const struct scratch *scratch,
 }
 
 /*
- * Nobody has ended the connection that the refused SYN met: is the SYN forged, and a firewall turned
- * it away, or has the backend's kernel forgotten the connection? The client knows. It is asked as a
- * kernel would ask it, by a challenge ACK (RFC 5961 section 4.2). If the SYN was its own, it resets
- * the old connection (RFC 9293 section 3.10.7.3), which marks the flow, and sends the SYN again.
- * A client behind a firewall that hides such an ACK sends its SYN again and says nothing: then the
- * refusal is let out, which a client whose connection lives does not believe (nor does flow_is_ended()).
- * After VERDICT_CHALLENGE scratch->half is the flow as it is.
+ * Nobody has ended the connection that the refused SYN met: is the SYN forged, and a firewall
+ * turned it away, or has the backend's kernel forgotten the connection? The client knows. It is
+ * asked as a kernel would ask it, by a challenge ACK (RFC 5961 section 4.2). If the SYN was its
+ * own, it resets the old connection (RFC 9293 section 3.10.7.3), which marks the flow, and sends
+ * the SYN again. A client behind a firewall that hides such an ACK sends its SYN again and says
+ * nothing: then the refusal is let out, which a client whose connection lives does not believe (nor
+ * does flow_is_ended()). After VERDICT_CHALLENGE scratch->half is the flow as it is.
  */
 static __always_inline enum verdict redispatch_refused(struct scratch *scratch,
 						       const struct owned *owned,

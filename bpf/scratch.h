@@ -22,7 +22,9 @@ struct scratch {
 	union flow_key key;
 	struct sluice_half half; /* a new flow with its SYN */
 	struct answer answer;
-	/* what a backend acknowledged last of the connection that a SYN follows; 0: it follows none */
+	/*
+	 * what a backend acknowledged last of the connection that a SYN follows; 0: it follows none
+	 */
 	__u32 before_ack;
 	__u32 pad;
 	struct admit_own own; /* the one thing that outlives the packet */

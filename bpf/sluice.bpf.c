@@ -504,8 +504,9 @@ int sluice_peer6(struct bpf_sock_addr *ctx)
 }
 
 /*
- * Every socket that is closed comes by here. One whose connect failed, or that was disconnected, has no port any more. (A
- * program of somebody else's that changes the port behind our back would have us keep a connection for good.)
+ * Every socket that is closed comes by here. One whose connect failed, or that was disconnected,
+ * has no port any more. (A program of somebody else's that changes the port behind our back would
+ * have us keep a connection for good.)
  */
 SEC("cgroup/sock_release")
 int sluice_release(struct bpf_sock *ctx)

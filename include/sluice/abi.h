@@ -485,8 +485,9 @@ struct sluice_local {
 _Static_assert(sizeof(struct sluice_local) == 64, "ABI");
 
 /*
- * Map sluice_peers, one entry, written by attach: no connection in sluice_local has a port outside of these, whatever range of
- * ports was in force when it began. Host order, both ends included; 0s: nobody knows, it may be any.
+ * Map sluice_peers, one entry, written by attach: no connection in sluice_local has a port outside
+ * of these, whatever range of ports was in force when it began. Host order, both ends included; 0s:
+ * nobody knows, it may be any.
  */
 struct sluice_peers {
 	__u16 port_min;

@@ -11,11 +11,11 @@
 #include <sluice/abi.h>
 
 /*
- * How often a SYN goes to another backend. Resets cost nobody anything, and who sends one is a suspect
- * from then on: so many backends may be dead at once. Linux sends six ICMP errors at once to one
- * address, then one a second (icmp_ratelimit): the last one is for the client. After the first two
- * moves no suspect is taken any more whose time (SLUICE_SUSPECT_MS) is not over, lest the SYN goes
- * round among them. One whose time is over may be well, and nobody has asked it since.
+ * How often a SYN goes to another backend. Resets cost nobody anything, and who sends one is a
+ * suspect from then on: so many backends may be dead at once. Linux sends six ICMP errors at once
+ * to one address, then one a second (icmp_ratelimit): the last one is for the client. After the
+ * first two moves no suspect is taken any more whose time (SLUICE_SUSPECT_MS) is not over, lest the
+ * SYN goes round among them. One whose time is over may be well, and nobody has asked it since.
  */
 #define SLUICE_REDISPATCH_MAX 16
 #define SLUICE_REDISPATCH_FEW 5	  /* by ICMP errors, or away from direct connections */

@@ -76,8 +76,8 @@ static struct model_outcome unserved(struct model *model, unsigned service, cons
 }
 
 /*
- * before: the connection that these ports carried before, whose backend may hold it still; not done:
- * none is known.
+ * before: the connection that these ports carried before, whose backend may hold it still; not
+ * done: none is known.
  */
 static struct model_outcome first_syn(struct model *model, unsigned service,
 				      const struct frame *syn, const struct model_flow *before,

@@ -323,7 +323,9 @@ enum model_pick model_move(struct model *model, struct model_flow *flow, enum mo
 			   unsigned seen)
 {
 	struct model_backend *old = &model->backends[flow->slot];
-	/* The client's own SYN may try anybody, and one that has gone round twice nobody in doubt. */
+	/*
+	 * The client's own SYN may try anybody, and one that has gone round twice nobody in doubt.
+	 */
 	const bool trusted = cause != MODEL_SILENT && flow->redispatched >= SLUICE_REDISPATCH_ANY;
 	const uint32_t before_ack = flow->out_marks ? 0 : flow->before_ack;
 	enum model_pick result;

@@ -23,8 +23,8 @@ bool model_has_room(struct model *model, const struct model_flow *flow, bool est
 enum { MODEL_PORT_MIN = 31000, MODEL_PORT_MAX = 32000 };
 
 /*
- * Somebody for a new connection, but not `exclude`, and if trusted no suspect; seen is taken if that is
- * allowed.
+ * Somebody for a new connection, but not `exclude`, and if trusted no suspect; seen is taken if
+ * that is allowed.
  */
 enum model_pick model_pick(struct model *model, unsigned service, unsigned exclude, bool trusted,
 			   unsigned seen, unsigned *slot);

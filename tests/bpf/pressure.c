@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a full table forgets when nobody but the programs is there. Of an established one: connections
- * that are quiet, and not those that speak. Whom an LRU pushes out is the kernel's choice, so the quiet
- * ones are many and the others speak again and again, as connections do. Of a half-open one that takes
- * no more: nothing, a connection that stands stays.
+ * What a full table forgets when nobody but the programs is there. Of an established one:
+ * connections that are quiet, and not those that speak. Whom an LRU pushes out is the kernel's
+ * choice, so the quiet ones are many and the others speak again and again, as connections do. Of a
+ * half-open one that takes no more: nothing, a connection that stands stays.
  */
 #include "pressure.h"
 

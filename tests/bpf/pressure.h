@@ -15,8 +15,9 @@ struct world;
 bool pressure_try(struct world *world, FILE *report);
 
 /*
- * For a world that is WORLD_REFUSES: a client's newer SYN that a backend has taken finds no place in the half-open
- * table. The connection that stands there stays, until there is room. The rest as above.
+ * For a world that is WORLD_REFUSES: a client's newer SYN that a backend has taken finds no place
+ * in the half-open table. The connection that stands there stays, until there is room. The rest as
+ * above.
  */
 bool pressure_try_newer(struct world *world, FILE *report);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The time that passes in the maps: what carries a stamp becomes older, and what was counted goes with
- * its flows. Counts are made here by the rules of <sluice/tally.h> and not by the daemon's scan
- * (maps_count.c), so that a misunderstanding between the two shows.
+ * The time that passes in the maps: what carries a stamp becomes older, and what was counted goes
+ * with its flows. Counts are made here by the rules of <sluice/tally.h> and not by the daemon's
+ * scan (maps_count.c), so that a misunderstanding between the two shows.
  */
 #include "world.h"
 

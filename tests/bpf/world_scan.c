@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The daemon's own scan of the flow tables (maps_count.c) against what the programs have counted: both
- * must say the same as long as no flow was lost, or each scan would put a mistake where there was none.
+ * The daemon's own scan of the flow tables (maps_count.c) against what the programs have counted:
+ * both must say the same as long as no flow was lost, or each scan would put a mistake where there
+ * was none.
  */
 #include "world.h"
 

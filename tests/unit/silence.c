@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The world of silence.h. What a child finds is its exit status; it prints nothing, since the test's own output is TAP.
+ * The world of silence.h. What a child finds is its exit status; it prints nothing, since the
+ * test's own output is TAP.
  */
 #include "silence.h"
 

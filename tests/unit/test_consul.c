@@ -178,7 +178,10 @@ static void same_answers(void **state)
 	close_world(&world);
 }
 
-/* An agent with room for one call at a time: to begin with both lists again would be to begin for ever. */
+/*
+ * An agent with room for one call at a time: to begin with both lists again would be to begin for
+ * ever.
+ */
 static void a_refused_list_is_asked_for_alone(void **state)
 {
 	/* to wait for other services; the checks; both of these; the services, and both */

@@ -266,7 +266,10 @@ static void a_lost_subscription_is_renewed(void **state)
 	close_world(&world);
 }
 
-/* Held up for seconds, it failed to take callbacks, and Marathon skips it though it is listed: out and in again, once a resync. */
+/*
+ * Held up for seconds, it failed to take callbacks, and Marathon skips it though it is listed: out
+ * and in again, once a resync.
+ */
 static void held_up_the_subscription_is_renewed(void **state)
 {
 	struct world world;

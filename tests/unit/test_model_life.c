@@ -153,7 +153,10 @@ static void a_killed_task_stays_so_over_a_restart(void **unused)
 	world_stop(&w);
 }
 
-/* What a removal hint alone drained: for the rest of its five seconds, never the last, and whatever the label calls its source. */
+/*
+ * What a removal hint alone drained: for the rest of its five seconds, never the last, and whatever
+ * the label calls its source.
+ */
 static void a_hint_is_no_fact_after_a_restart(void **unused)
 {
 	static const char *const sources[] = { "event", "marathon" };

@@ -218,9 +218,10 @@ static void a_claim_that_came_to_nothing_cuts_no_connections(void **unused)
 }
 
 /*
- * Two ids that swap ports are, by what can be known, two new tasks: a name on a port is a process, and the kernel tells which ports are
- * listened on, not by whom, nor of an end and a beginning between two dumps. What the old ones had ends at once, or their connections
- * would be handed to whoever took the port; neither port misses a turn.
+ * Two ids that swap ports are, by what can be known, two new tasks: a name on a port is a process,
+ * and the kernel tells which ports are listened on, not by whom, nor of an end and a beginning
+ * between two dumps. What the old ones had ends at once, or their connections would be handed to
+ * whoever took the port; neither port misses a turn.
  */
 static void two_ids_that_swap_ports_are_new_tasks(void **unused)
 {

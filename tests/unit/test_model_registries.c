@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A service that Consul alone told is told by Marathon from now on, or the other way round: the same processes have other names then. Their
- * backends go on, and their connections with them, as long as nothing says that the process may be another one.
+ * A service that Consul alone told is told by Marathon from now on, or the other way round: the
+ * same processes have other names then. Their backends go on, and their connections with them, as
+ * long as nothing says that the process may be another one.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -223,7 +224,10 @@ static void one_that_was_adopted_must_have_been_named_again(void **unused)
 	}
 }
 
-/* Neither is one that starts the process that listens, nor one that was named as ended still the old. */
+/*
+ * Neither is one that starts the process that listens, nor one that was named as ended still the
+ * old.
+ */
 static void one_that_starts_and_one_that_ended_are_not_the_same(void **unused)
 {
 	struct world w;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* peers.c: what is known only grows, and holds every range that has been in force. The maps are run by tests/e2e/local.bats. */
+/*
+ * peers.c: what is known only grows, and holds every range that has been in force. The maps are run
+ * by tests/e2e/local.bats.
+ */
 #include "peers.h"
 
 #include <setjmp.h>

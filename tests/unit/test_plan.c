@@ -344,7 +344,10 @@ static void new_task_on_old_port_is_another_generation(void **unused)
 	free(world);
 }
 
-/* So do its flows live on. What another service, port or index has under that name is somebody else. */
+/*
+ * So do its flows live on. What another service, port or index has under that name is somebody
+ * else.
+ */
 static void another_name_of_the_same_task_keeps_slot_and_generation(void **unused)
 {
 	struct world *world = new_world(1);

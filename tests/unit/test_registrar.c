@@ -486,7 +486,10 @@ static void wants_are_kept(void **state)
 	registrar_wants_release(&wants);
 }
 
-/* By its mark a host that was renamed knows its registrations again; two daemons on one host have two. */
+/*
+ * By its mark a host that was renamed knows its registrations again; two daemons on one host have
+ * two.
+ */
 static void the_hosts_mark(void **state)
 {
 	struct registrar_host marked = host;

@@ -202,7 +202,10 @@ static void an_agent_that_was_away_is_told_again(void **state)
 	free(held.boot_id);
 }
 
-/* Its registrations would come back without their meta, and be nobody's. Asked again, since agents are replaced. */
+/*
+ * Its registrations would come back without their meta, and be nobody's. Asked again, since agents
+ * are replaced.
+ */
 static void an_agent_without_meta_is_left_alone(void **state)
 {
 	static const struct registrar_entry entry = {

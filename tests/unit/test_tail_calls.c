@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* tail_calls.c on the object as it is built in, not loaded: what is gone, and that nothing else is. */
+/*
+ * tail_calls.c on the object as it is built in, not loaded: what is gone, and that nothing else is.
+ */
 #include "tail_calls.h"
 
 #include <bpf/libbpf.h>

@@ -51,7 +51,10 @@ static bool sync_services(const struct config *config, struct outcome *outcome)
 	return !err;
 }
 
-/* Nobody answers at the socket. A daemon that runs all the same listens at another one: the file was changed. */
+/*
+ * Nobody answers at the socket. A daemon that runs all the same listens at another one: the file
+ * was changed.
+ */
 static void tell_unheard(const struct config *config, struct outcome *outcome)
 {
 	char why[CONFIG_ERROR_LEN];

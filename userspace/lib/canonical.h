@@ -21,8 +21,9 @@ int canonical_ask(const char *host);
 int canonical_answer(int fd, char *name, size_t len);
 
 /*
- * Both at once, waiting patience_ms at most; if it is not answered in time, the last answer about this host that canonical_answer()
- * has read counts. As canonical_answer(), -EAGAIN if there is none; another negative errno: it could not be asked, and name is "".
+ * Both at once, waiting patience_ms at most; if it is not answered in time, the last answer about
+ * this host that canonical_answer() has read counts. As canonical_answer(), -EAGAIN if there is
+ * none; another negative errno: it could not be asked, and name is "".
  */
 int canonical_name(const char *host, int patience_ms, char *name, size_t len);
 

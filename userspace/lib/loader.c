@@ -293,7 +293,10 @@ static struct bpf_program *cgroup_program(const struct loader *loader, enum cgro
 	return NULL;
 }
 
-/* The program that writes is called by a tail call, see bpf/rewrite.h. Without it the other two write themselves. */
+/*
+ * The program that writes is called by a tail call, see bpf/rewrite.h. Without it the other two
+ * write themselves.
+ */
 static int prepare_writer(struct loader *loader)
 {
 	int err = 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Opening the pinned maps, and reading what is small. Sets are maps_sets.c's, flows maps_scan.c's and maps_count.c's.
+ * Opening the pinned maps, and reading what is small. Sets are maps_sets.c's, flows maps_scan.c's
+ * and maps_count.c's.
  *
  * Descriptors are never 0, 1 or 2, so that a zeroed struct maps can be released.
  */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a walk through the flow tables counts: how full each table is, and how many flows each backend
- * has, both as people mean it and as the programs count them, so that the two can be compared; and
- * what the programs have counted. Writes no map. Declared in maps.h.
+ * What a walk through the flow tables counts: how full each table is, and how many flows each
+ * backend has, both as people mean it and as the programs count them, so that the two can be
+ * compared; and what the programs have counted. Writes no map. Declared in maps.h.
  */
 #include "maps_scan.h"
 
@@ -38,7 +38,10 @@ struct count {
 	struct maps_occupancy *table;	 /* that is walked */
 };
 
-/* A part that is in force when the scan began; a flow that moved since is counted again by the next scan. */
+/*
+ * A part that is in force when the scan began; a flow that moved since is counted again by the next
+ * scan.
+ */
 static void count_part(uint32_t parts[SLUICE_TALLY_PARTS], uint32_t stamp, uint32_t now,
 		       uint32_t periods)
 {
@@ -49,7 +52,10 @@ static void count_part(uint32_t parts[SLUICE_TALLY_PARTS], uint32_t stamp, uint3
 		parts[period % SLUICE_TALLY_PARTS]++;
 }
 
-/* What has been quiet for too long is found apart: the programs count it until its part's time is over. */
+/*
+ * What has been quiet for too long is found apart: the programs count it until its part's time is
+ * over.
+ */
 static void count_as_programs(struct maps_flow_counts *counts, const struct maps_flow *found,
 			      uint32_t now, const struct sluice_timeouts *timeouts)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The walk through the flow tables by batch look-up, and the flows' own clock. What the flows mean is
- * their visitor's. Declared in maps.h and maps_scan.h.
+ * The walk through the flow tables by batch look-up, and the flows' own clock. What the flows mean
+ * is their visitor's. Declared in maps.h and maps_scan.h.
  */
 #include "maps_scan.h"
 

@@ -8,8 +8,8 @@
 #include "maps.h"
 
 /*
- * Before a table's flows: which one, below MAPS_TABLES as maps_count() orders them, and its map. 0, or
- * a negative errno that ends all.
+ * Before a table's flows: which one, below MAPS_TABLES as maps_count() orders them, and its map. 0,
+ * or a negative errno that ends all.
  */
 typedef int (*maps_begin_table)(void *ctx, unsigned table, int fd);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * See tail_calls.h. The instructions keep their number and their places, so what libbpf has still to relocate stays true.
+ * See tail_calls.h. The instructions keep their number and their places, so what libbpf has still
+ * to relocate stays true.
  */
 #include "tail_calls.h"
 

@@ -193,7 +193,10 @@ static void stop_listening(struct admin *admin)
 	free(admin->path);
 }
 
-/* Listen at path and no longer where it was. What was there stays unless 0; who is being answered is in either case. */
+/*
+ * Listen at path and no longer where it was. What was there stays unless 0; who is being answered
+ * is in either case.
+ */
 static int listen_there(struct admin *admin, struct event_base *base, const char *path)
 {
 	struct evconnlistener *listener;

@@ -18,7 +18,10 @@ typedef char *(*admin_handler)(void *ctx, int argc, char **argv);
  */
 struct admin *admin_new(struct event_base *base, const char *path, admin_handler handler,
 			void *ctx);
-/* Listen there from now on; clients of the old place are still answered. 0, or negative errno: it listens where it did. */
+/*
+ * Listen there from now on; clients of the old place are still answered. 0, or negative errno: it
+ * listens where it did.
+ */
 int admin_move(struct admin *admin, const char *path);
 /* Closes and removes the socket. Accepts NULL. */
 void admin_free(struct admin *admin);

@@ -163,7 +163,10 @@ static void reply(struct call *call, const char *status)
 	evbuffer_add_printf(output,
 			    "HTTP/1.1 %s\r\nContent-Length: 0\r\n%sConnection: close\r\n\r\n",
 			    status, strncmp(status, "405", 3) == 0 ? "Allow: POST\r\n" : "");
-	/* where it lacked memory for a callback of its own, libevent 2.1 begins no writing by itself */
+	/*
+	 * where it lacked memory for a callback of its own, libevent 2.1 begins no writing by
+	 * itself
+	 */
 	bufferevent_enable(call->stream, EV_WRITE);
 }
 

@@ -25,8 +25,8 @@
 #include "clock.h"
 #include "config.h"
 #include "consul_json.h"
-#include "host_mark.h"
 #include "consul_list.h"
+#include "host_mark.h"
 #include "pace.h"
 #include "registrar.h"
 #include "registrar_plan.h"
@@ -113,8 +113,8 @@ static void fail(struct consul *consul, const char *what, const char *why)
 }
 
 /*
- * The other list stands, or goes on. A refusal to wait for news takes nothing from the last answer; what has to be asked for
- * anew is not known until it has come.
+ * The other list stands, or goes on. A refusal to wait for news takes nothing from the last answer;
+ * what has to be asked for anew is not known until it has come.
  */
 static void ask_alone(struct list *list, const char *why)
 {

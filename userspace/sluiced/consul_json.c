@@ -292,7 +292,10 @@ static int apply_check(const struct check *check, struct facts_consul *answer,
 		if (!own && !node)
 			continue;
 		entry->has_checks |= status != FACTS_STATUS_MAINT;
-		/* ours are all HTTP or TCP, see has_not_run(), also where an old agent does not say so */
+		/*
+		 * ours are all HTTP or TCP, see has_not_run(), also where an old agent does not say
+		 * so
+		 */
 		if (entry->ours && status == FACTS_STATUS_CRITICAL && !*check->output)
 			status = FACTS_STATUS_NONE;
 		err = apply(entry, &verdicts[i], status, check->output);

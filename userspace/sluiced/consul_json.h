@@ -62,8 +62,8 @@ int consul_json_self(const char *text, size_t len, char **node, char **address,
 		     struct json_error *error);
 
 /*
- * Does the agent of this /v1/agent/self keep the meta of services? Since Consul 1.0.7; true also where its version is
- * not said or not understood.
+ * Does the agent of this /v1/agent/self keep the meta of services? Since Consul 1.0.7; true also
+ * where its version is not said or not understood.
  */
 bool consul_json_keeps_meta(const char *text, size_t len);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * One blocking query as Consul's documentation wants it: the index comes from good answers only, one
- * that goes backwards is dropped, and an answer is compared by content, since waking up does not mean
- * change.
+ * One blocking query as Consul's documentation wants it: the index comes from good answers only,
+ * one that goes backwards is dropped, and an answer is compared by content, since waking up does
+ * not mean change.
  */
 #include "consul_list.h"
 

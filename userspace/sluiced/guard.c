@@ -105,8 +105,8 @@ bool guard_both_lack(const struct model_backend *backend)
 }
 
 /*
- * How long an absence must last to prove anything: as long as a drain may take. But a short one, or none, is about connections, and
- * says nothing of how long a registry may be wrong.
+ * How long an absence must last to prove anything: as long as a drain may take. But a short one, or
+ * none, is about connections, and says nothing of how long a registry may be wrong.
  */
 static int64_t proof_ms(const struct model_service *service)
 {

@@ -45,8 +45,9 @@ static bool is_confirmed(const struct model_service *service, const struct model
 }
 
 /*
- * Those that went missing as a mass stay one for as long as another guard keeps them: when somebody is back the rest is few enough to be
- * none, and has yet to be seen missing by answers of that kind.
+ * Those that went missing as a mass stay one for as long as another guard keeps them: when somebody
+ * is back the rest is few enough to be none, and has yet to be seen missing by answers of that
+ * kind.
  */
 void guard_mass_removal(const struct model *model, struct model_service *service)
 {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The mark, see host_mark.h. FNV-1a joins the two: it tells one from another and guards against nothing. */
+/*
+ * The mark, see host_mark.h. FNV-1a joins the two: it tells one from another and guards against
+ * nothing.
+ */
 #include "host_mark.h"
 
 #include <inttypes.h>

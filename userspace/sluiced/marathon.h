@@ -28,8 +28,9 @@ void marathon_free(struct marathon *marathon);
 void marathon_resync(struct marathon *marathon);
 
 /*
- * The loop has stood still for seconds. Callbacks that nobody took made Marathon skip us for a while, listed all the same: our subscription
- * is renewed, once a resync at most. Does nothing without callbacks.
+ * The loop has stood still for seconds. Callbacks that nobody took made Marathon skip us for a
+ * while, listed all the same: our subscription is renewed, once a resync at most. Does nothing
+ * without callbacks.
  */
 void marathon_was_held_up(struct marathon *marathon);
 

@@ -3,8 +3,9 @@
  * Marathon's HTTP callbacks (up to 1.4): runs the server that takes them, and sees to it that
  * Marathon lists our URL: asks, subscribes if it does not, asks again. Repeated as long as we live,
  * since a subscription can get lost; then events were missed, so everything is asked for. So it is,
- * a few times, after the server has opened: who did not answer is not called for a while. Marathon forgets
- * that of who is not subscribed, so after the daemon was held up our URL is taken out and put in again.
+ * a few times, after the server has opened: who did not answer is not called for a while. Marathon
+ * forgets that of who is not subscribed, so after the daemon was held up our URL is taken out and
+ * put in again.
  */
 #include "marathon_internal.h"
 
@@ -126,7 +127,10 @@ static void on_removed(void *ctx, const struct http_answer *answer)
 		subscribe(marathon);
 }
 
-/* Nothing that is told between the two reaches us: everything is asked for when we are listed again. */
+/*
+ * Nothing that is told between the two reaches us: everything is asked for when we are listed
+ * again.
+ */
 static void renew(struct marathon *marathon)
 {
 	log_event(LOG_NOTICE, "subscription-renewed", "url=%s", marathon->config->callback_url);

@@ -46,8 +46,8 @@ int model_configure(struct model *model, const struct config *config);
 void model_names_known(struct model *model, bool known);
 
 /*
- * Are all services of the packet path in the configuration (not so at first)? Only then is a registration of ours without a service a
- * left-over of one that was taken out.
+ * Are all services of the packet path in the configuration (not so at first)? Only then is a
+ * registration of ours without a service a left-over of one that was taken out.
  */
 void model_services_agree(struct model *model, bool agree);
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Whose backend a name means: what the operator and the scans say of a slot of the maps, and a service that another registry tells from now
- * on. Marathon calls a task by its id, Consul alone by that of an entry, and both are the same process: its backend goes on under the new
- * name, and so do its connections. Only where the kernel has seen somebody listen on its port ever since it was met there, and where the
- * other registry has named it in this daemon's life. A new name of the same registry is a new task.
+ * Whose backend a name means: what the operator and the scans say of a slot of the maps, and a
+ * service that another registry tells from now on. Marathon calls a task by its id, Consul alone by
+ * that of an entry, and both are the same process: its backend goes on under the new name, and so
+ * do its connections. Only where the kernel has seen somebody listen on its port ever since it was
+ * met there, and where the other registry has named it in this daemon's life. A new name of the
+ * same registry is a new task.
  */
 #include "model_internal.h"
 

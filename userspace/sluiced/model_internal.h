@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The model's own structures, shared by model.c (services, backends), model_facts.c, model_consul.c, model_identity.c and model_names.c (what
- * comes in), guard.c and guard_mass.c (what comes after the table), model_register.c (what goes to Consul) and model_why.c (what is told of
- * it). Nobody else includes this.
+ * The model's own structures, shared by model.c (services, backends), model_facts.c,
+ * model_consul.c, model_identity.c and model_names.c (what comes in), guard.c and guard_mass.c
+ * (what comes after the table), model_register.c (what goes to Consul) and model_why.c (what is
+ * told of it). Nobody else includes this.
  */
 #ifndef SLUICED_MODEL_INTERNAL_H
 #define SLUICED_MODEL_INTERNAL_H
@@ -11,7 +12,10 @@
 #include "model.h"
 #include "state.h"
 
-/* Of a drain that an event alone brought about: no registry has said so, and a restart must not make it a fact. */
+/*
+ * Of a drain that an event alone brought about: no registry has said so, and a restart must not
+ * make it a fact.
+ */
 #define MODEL_HINT_SOURCE "event"
 #define MODEL_HINT_REASON "an event says it is being removed, not yet confirmed"
 
@@ -179,7 +183,10 @@ void model_problems_forget(struct model_service *service);
 void model_problems_learn(const struct model *model, struct model_service *service,
 			  const struct facts_app *app);
 
-/* model_strays.c: those of an answer, 0 or -ENOMEM, which changes nothing; may it be deregistered now? */
+/*
+ * model_strays.c: those of an answer, 0 or -ENOMEM, which changes nothing; may it be deregistered
+ * now?
+ */
 int model_strays_learn(struct model *model, const struct facts_consul *answer);
 void model_strays_forget(struct model *model);
 bool model_is_stray(const struct model *model, const struct model_stray *stray);
@@ -212,8 +219,9 @@ struct model_backend *model_add(struct model *model, struct model_service *servi
 void model_backend_free(struct model_backend *backend);
 
 /*
- * model_identity.c: the backend that the other registry called otherwise and that is this task's process, by all that is known. It has
- * the new name then, and *renamed is it; NULL: none. 0, or -ENOMEM, which changes nothing.
+ * model_identity.c: the backend that the other registry called otherwise and that is this task's
+ * process, by all that is known. It has the new name then, and *renamed is it; NULL: none. 0, or
+ * -ENOMEM, which changes nothing.
  */
 struct model_new_name {
 	enum model_registry by;

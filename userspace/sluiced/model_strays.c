@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Our own registrations whose service is no longer in the file: nobody speaks for them, so they would stay until the next boot,
- * and be believed when somebody else has the port. Only those that this very daemon's host and pin folder have made in this boot, and
- * only while the packet path has no service that the file lacks: else that one may be theirs.
+ * Our own registrations whose service is no longer in the file: nobody speaks for them, so they
+ * would stay until the next boot, and be believed when somebody else has the port. Only those that
+ * this very daemon's host and pin folder have made in this boot, and only while the packet path has
+ * no service that the file lacks: else that one may be theirs.
  */
 #include "model_internal.h"
 
@@ -27,7 +28,10 @@ void model_strays_forget(struct model *model)
 	model->stray_count = 0;
 }
 
-/* By app and index, or by Consul's name: where Consul alone tells the tasks by now, they are still its backends. */
+/*
+ * By app and index, or by Consul's name: where Consul alone tells the tasks by now, they are still
+ * its backends.
+ */
 static bool has_service(const struct model *model, const char *app, unsigned port_index,
 			const char *consul_service)
 {

@@ -355,7 +355,10 @@ static void write_service(struct model *model, size_t s, int64_t now_ms)
 	}
 }
 
-/* Its slot is free, and its registration waits for one more answer without it: is_proved_gone(), once and no more. */
+/*
+ * Its slot is free, and its registration waits for one more answer without it: is_proved_gone(),
+ * once and no more.
+ */
 static bool is_half_proved(const struct model *model, const struct model_service *service,
 			   const struct model_backend *b)
 {

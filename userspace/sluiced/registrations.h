@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the registrar wants in Consul, as Consul wants to be told it: made once from the list that it was given, and judged by what
- * was written and is listed nowhere. Writes nothing, and says in the log what cannot be made or is not listed.
+ * What the registrar wants in Consul, as Consul wants to be told it: made once from the list that
+ * it was given, and judged by what was written and is listed nowhere. Writes nothing, and says in
+ * the log what cannot be made or is not listed.
  */
 #ifndef SLUICED_REGISTRATIONS_H
 #define SLUICED_REGISTRATIONS_H
@@ -20,7 +21,10 @@ struct registrations {		   /* zeroed: to be built */
 	bool unlisted; /* said so already */
 };
 
-/* Of wants, which has to be there for as long as they are. Nothing is done if they are built. 0, or -ENOMEM: there are none. */
+/*
+ * Of wants, which has to be there for as long as they are. Nothing is done if they are built. 0, or
+ * -ENOMEM: there are none.
+ */
 int registrations_build(struct registrations *registrations, const struct registrar_wants *wants,
 			const struct registrar_host *host);
 
@@ -28,8 +32,9 @@ int registrations_build(struct registrations *registrations, const struct regist
 void registrations_forget(struct registrations *registrations);
 
 /*
- * After registrar_plan(): what was taken and is listed by no answer would be written again with each answer, for ever. The
- * first answer after a write may be older than the write; the next is not. written: the writes that no answer has shown.
+ * After registrar_plan(): what was taken and is listed by no answer would be written again with
+ * each answer, for ever. The first answer after a write may be older than the write; the next is
+ * not. written: the writes that no answer has shown.
  */
 void registrations_judge_unlisted(struct registrations *registrations,
 				  const struct registrar_refusals *written);

@@ -185,7 +185,10 @@ static void on_lost(void *ctx)
 	((struct receiver *)ctx)->lost++;
 }
 
-/* What the caller has been told by the time its connection ends or begins to speak: its status line's beginning, or "". */
+/*
+ * What the caller has been told by the time its connection ends or begins to speak: its status
+ * line's beginning, or "".
+ */
 static void hear(struct event_base *base, int fd, char *said, size_t size)
 {
 	struct pollfd answer = { .fd = fd, .events = POLLIN };
@@ -199,7 +202,10 @@ static void hear(struct event_base *base, int fd, char *said, size_t size)
 	said[len > 0 ? len : 0] = '\0';
 }
 
-/* An event that there was no memory for is not lost in silence, and one that was taken is said to be. */
+/*
+ * An event that there was no memory for is not lost in silence, and one that was taken is said to
+ * be.
+ */
 static void play_callback(const struct faults_order *order)
 {
 	static const char post[] = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}";

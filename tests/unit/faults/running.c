@@ -279,7 +279,10 @@ static bool name_is_asked_for(void)
 	return rig.daemon.hostname;
 }
 
-/* As after a reload that heard nothing of the resolver: without memory for the question it is asked a little later. */
+/*
+ * As after a reload that heard nothing of the resolver: without memory for the question it is asked
+ * a little later.
+ */
 static void play_name(const struct faults_order *order)
 {
 	struct daemon *daemon = &rig.daemon;

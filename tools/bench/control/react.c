@@ -18,7 +18,10 @@
 
 #define LIMIT_MS 20000
 #define TASKS 4
-/* 800 ports of Marathon's tasks: who is usable there shall be one of them, not what Consul told before. */
+/*
+ * 800 ports of Marathon's tasks: who is usable there shall be one of them, not what Consul told
+ * before.
+ */
 #define FIRST_PORT 31100
 #define FLIP_PORT 31950
 
