@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The resolver's word comes through a descriptor: a name, that there is none, or nothing. Who waits for it waits for so long and no
- * longer, and takes the host's plain name.
+ * The resolver's word comes through a descriptor: a name, that there is none, or nothing. Who waits
+ * for it waits for so long and no longer, and takes the host's plain name.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -99,7 +99,9 @@ static bool is_asked(int nameserver, const char *label)
 	if (poll(&readable, 1, 60000) != 1)
 		return false;
 	got = recv(nameserver, question, sizeof(question), 0);
-	/* the header is of 12 bytes; a label is its length and its bytes (RFC 1035 section 4.1.2) */
+	/*
+	 * the header is of 12 bytes; a label is its length and its bytes (RFC 1035 section 4.1.2)
+	 */
 	return got > (ssize_t)(13 + len) && (size_t)question[12] == len &&
 	       !memcmp(question + 13, label, len);
 }
@@ -116,12 +118,17 @@ static int without_an_answer(int nameserver, int err, const char *name, const ch
 	return is_asked(nameserver, label) ? AS_DOCUMENTED : NOT_ASKED;
 }
 
-static int ask_with_patience(int nameserver)
+static int ask_for(int nameserver, int patience_ms)
 {
 	char name[64] = "left over";
-	int err = canonical_name("elsewhere.example.com", 100, name, sizeof(name));
+	int err = canonical_name("elsewhere.example.com", patience_ms, name, sizeof(name));
 
 	return without_an_answer(nameserver, err, name, "elsewhere");
+}
+
+static int ask_with_patience(int nameserver)
+{
+	return ask_for(nameserver, 100);
 }
 
 static void a_silent_resolver_is_waited_for_as_long_as_was_said(void **unused)
@@ -132,10 +139,7 @@ static void a_silent_resolver_is_waited_for_as_long_as_was_said(void **unused)
 
 static int ask_without_patience(int nameserver)
 {
-	char name[64] = "left over";
-	int err = canonical_name("elsewhere.example.com", 0, name, sizeof(name));
-
-	return without_an_answer(nameserver, err, name, "elsewhere");
+	return ask_for(nameserver, 0);
 }
 
 static void no_patience_is_no_wait(void **unused)

@@ -102,7 +102,21 @@ static void a_scaled_app_has_the_checks_it_had(void **unused)
 	world_stop(&w);
 }
 
-/* A short answer's absence and the kernel's word free the slot at once; the registration waits for a second answer, which is asked for. */
+/* The kernel and Marathon say what is set of t1, and it has no connections left. */
+static void frees_its_slot(struct world *w)
+{
+	world_kernel_says(w);
+	world_marathon_says(w);
+	w->now += 1;
+	world_flows(w, 1, 0, w->now);
+	world_tick(w);
+	assert_state(w, 1, FREE);
+}
+
+/*
+ * A short answer's absence and the kernel's word free the slot at once; the registration waits for
+ * a second answer, which is asked for.
+ */
 static void an_entry_whose_task_has_left_is_not_left_standing(void **unused)
 {
 	struct world w;
@@ -110,12 +124,7 @@ static void an_entry_whose_task_has_left_is_not_left_standing(void **unused)
 	(void)unused;
 	world_start_up(&w, 2);
 	w.listed[1] = w.listens[1] = false;
-	world_kernel_says(&w);
-	world_marathon_says(&w);
-	w.now += 1;
-	world_flows(&w, 1, 0, w.now);
-	world_tick(&w);
-	assert_state(&w, 1, FREE);
+	frees_its_slot(&w);
 	assert_true(!world_registration(&w, "t1") || !world_registration(&w, "t1")->gone_proved);
 	assert_true(model_wants_answer(w.model));
 	world_pass(&w, MODEL_SECOND_MS);
@@ -131,7 +140,10 @@ static void an_entry_whose_task_has_left_is_not_left_standing(void **unused)
 	world_stop(&w);
 }
 
-/* Nothing is asked for where nothing waits for the answer: no registrations of ours, or Marathon has named the end. */
+/*
+ * Nothing is asked for where nothing waits for the answer: no registrations of ours, or Marathon
+ * has named the end.
+ */
 static void what_waits_for_no_answer_asks_for_none(void **unused)
 {
 	struct world w;
@@ -148,12 +160,7 @@ static void what_waits_for_no_answer_asks_for_none(void **unused)
 			w.state[1] = FACTS_TASK_GONE;
 		else
 			w.listed[1] = false;
-		world_kernel_says(&w);
-		world_marathon_says(&w);
-		w.now += 1;
-		world_flows(&w, 1, 0, w.now);
-		world_tick(&w);
-		assert_state(&w, 1, FREE);
+		frees_its_slot(&w);
 		assert_false(model_wants_answer(w.model));
 		world_stop(&w);
 	}
@@ -162,18 +169,14 @@ static void what_waits_for_no_answer_asks_for_none(void **unused)
 /* The stray of a service that the file has no longer, as Consul lists it. */
 static struct facts_entry stray(char *task, char *id, char *app, char *consul_service)
 {
-	return (struct facts_entry){ .id = id,
-				     .service = consul_service,
-				     .address = text_address,
-				     .port = 31500,
-				     .status = FACTS_STATUS_PASSING,
-				     .output = text_empty,
-				     .ours = true,
-				     .marked = true,
-				     .task = task,
-				     .app = app,
-				     .boot_id = text_boot,
-				     .definition = text_empty };
+	struct facts_entry entry = world_foreign(id, 31500, FACTS_STATUS_PASSING);
+
+	entry.service = consul_service;
+	entry.ours = entry.marked = true;
+	entry.task = task;
+	entry.app = app;
+	entry.boot_id = text_boot;
+	return entry;
 }
 
 static bool is_removed(struct world *w, const char *task)
@@ -183,7 +186,10 @@ static bool is_removed(struct world *w, const char *task)
 	return entry && entry->gone_proved;
 }
 
-/* What was registered for a service goes when the file and the packet path both have it no longer, and for no other reason. */
+/*
+ * What was registered for a service goes when the file and the packet path both have it no longer,
+ * and for no other reason.
+ */
 static void a_service_is_taken_out(void **unused)
 {
 	static char task[] = "api.1", id[] = "sluice:api.1:0", app[] = "/api", api[] = "api",
